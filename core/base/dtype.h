@@ -49,8 +49,8 @@ void dtype_store_f64(heed_dtype dtype, void *data, int64_t first, int64_t n, con
 void dtype_store_i64(heed_dtype dtype, void *data, int64_t first, int64_t n, const int64_t *in);
 void dtype_store_u64(heed_dtype dtype, void *data, int64_t first, int64_t n, const uint64_t *in);
 /* Copies elements without looking at them, sub-byte ones too. */
-void dtype_copy(heed_dtype dtype, void *dst, int64_t dst_first, const void *src,
-                int64_t src_first, int64_t n);
+void dtype_copy(heed_dtype dtype, void *dst, int64_t dst_first, const void *src, int64_t src_first,
+                int64_t n);
 
 /* One element of the small float formats (IEEE and OCP bit patterns). */
 float half_to_float(uint16_t bits);

@@ -29,11 +29,11 @@ const heed_error *err_get(void);
 void err_clear(void);
 
 /* Returns from the calling function when `call` fails. The one control-flow macro of the core. */
-#define TRY(call)                                                                                 \
-    do {                                                                                          \
-        heed_status try_status_ = (call);                                                         \
-        if (try_status_ != HEED_OK)                                                               \
-            return try_status_;                                                                   \
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        heed_status try_status_ = (call);                                                          \
+        if (try_status_ != HEED_OK)                                                                \
+            return try_status_;                                                                    \
     } while (0)
 
 #endif

@@ -19,7 +19,7 @@ typedef struct map {
 
 uint64_t map_hash(const void *bytes, size_t n);
 
-void *map_get(const map *m, const void *key, size_t key_size);  /* NULL: not there */
+void *map_get(const map *m, const void *key, size_t key_size); /* NULL: not there */
 void *map_get_string(const map *m, const char *key);
 heed_status map_put(map *m, const void *key, size_t key_size, void *value); /* replaces */
 heed_status map_put_string(map *m, const char *key, void *value);

@@ -40,7 +40,7 @@ typedef struct arena_block arena_block;
 typedef struct arena {
     arena_block *blocks; /* newest first */
     size_t used;         /* bytes of the newest block */
-} arena; /* all zero is an empty arena */
+} arena;                 /* all zero is an empty arena */
 
 void *arena_alloc(arena *a, size_t bytes); /* 16-byte aligned, zeroed; NULL: error is set */
 void *arena_array(arena *a, size_t n, size_t each);

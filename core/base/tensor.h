@@ -43,10 +43,7 @@ bool shape_equal(int32_t rank_a, const int64_t *a, int32_t rank_b, const int64_t
 /* "2x3x4", "scalar"; negative dims print as "?". Returns `text`. */
 const char *shape_text(int32_t rank, const int64_t *dims, char *text, size_t size);
 
-static inline int32_t tensor_rank(const heed_tensor *t)
-{
-    return t->dl.ndim;
-}
+static inline int32_t tensor_rank(const heed_tensor *t) { return t->dl.ndim; }
 
 int64_t tensor_count(const heed_tensor *t); /* elements; sequence: 0 */
 size_t tensor_bytes(const heed_tensor *t);

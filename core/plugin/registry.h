@@ -1,7 +1,8 @@
 /* registry.h - which plugins there are, and finding a backend or an importer among them.
  *
  * Order of search: an explicit path, HEED_PLUGIN_PATH (secure_getenv), the install folder
- * <folder of libheed.so>/heed/plugins-1/. Never the current directory, never a name from a model. */
+ * <folder of libheed.so>/heed/plugins-1/. Never the current directory, never a name from a model.
+ */
 #ifndef HEED_PLUGIN_REGISTRY_H
 #define HEED_PLUGIN_REGISTRY_H
 

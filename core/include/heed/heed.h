@@ -154,8 +154,7 @@ HEED_EXPORT heed_status heed_model_load(const char *path, const heed_model_optio
                                         heed_model **out);
 /* `bytes` must outlive the model. */
 HEED_EXPORT heed_status heed_model_load_memory(const void *bytes, size_t n_bytes,
-                                               const heed_model_options *options,
-                                               heed_model **out);
+                                               const heed_model_options *options, heed_model **out);
 HEED_EXPORT heed_model *heed_model_ref(heed_model *model);
 HEED_EXPORT void heed_model_free(heed_model *model); /* drops one reference */
 
@@ -196,12 +195,12 @@ HEED_EXPORT size_t heed_model_get_weight_counts(const heed_model *model,
 
 typedef struct heed_session_options {
     uint32_t size;
-    uint32_t flags;          /* HEED_SESSION_* */
-    const char *backends;    /* in order of preference: "cpu,reference"; NULL: the default.
-                                An item may be a path to a plugin; "cpu:threads=2" has options.
-                                A named backend that cannot be had is HEED_DEVICE. */
-    uint64_t plan_limit;     /* most plans cached by shape; 0: 16 */
-    const char *attention;   /* reserved for the attention issue: NULL or "auto", "off" */
+    uint32_t flags;        /* HEED_SESSION_* */
+    const char *backends;  /* in order of preference: "cpu,reference"; NULL: the default.
+                              An item may be a path to a plugin; "cpu:threads=2" has options.
+                              A named backend that cannot be had is HEED_DEVICE. */
+    uint64_t plan_limit;   /* most plans cached by shape; 0: 16 */
+    const char *attention; /* reserved for the attention issue: NULL or "auto", "off" */
 } heed_session_options;
 enum {
     HEED_SESSION_NO_OPTIMIZE = 1u << 0, /* run the graph as imported (no fold, no simplify) */
@@ -252,11 +251,11 @@ HEED_EXPORT heed_status heed_session_get_placement(const heed_session *session, 
 typedef struct heed_session_stats {
     uint32_t size;
     uint32_t reserved;
-    size_t nodes_imported, nodes;       /* before and after the passes */
+    size_t nodes_imported, nodes; /* before and after the passes */
     uint64_t load_ns, passes_ns, prepare_ns;
     uint64_t plans, plan_hits, plan_misses;
-    uint64_t arena_bytes;               /* of the largest plan */
-    uint64_t steps;                     /* of the plan that ran last */
+    uint64_t arena_bytes; /* of the largest plan */
+    uint64_t steps;       /* of the plan that ran last */
 } heed_session_stats;
 HEED_EXPORT void heed_session_get_stats(const heed_session *session, heed_session_stats *out);
 /* What each pass did: "fold: 12 nodes". NULL past the end. */

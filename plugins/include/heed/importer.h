@@ -30,7 +30,7 @@ typedef struct heed_origin {
 /* The file that is read. `bytes` stays mapped as long as the model lives. */
 typedef struct heed_source {
     uint32_t size;
-    uint32_t flags; /* 0 */
+    uint32_t flags;   /* 0 */
     const char *path; /* for messages; may be NULL for a model in memory */
     const uint8_t *bytes;
     uint64_t n_bytes;
@@ -47,7 +47,7 @@ enum { HEED_KIND_TENSOR = 0, HEED_KIND_SEQUENCE = 1, HEED_KIND_OPTIONAL = 2, HEE
  * ("batch", "past + seq", "2*s0"), or NULL when nothing is known. ndim -1: rank unknown. */
 typedef struct heed_type {
     uint32_t size;
-    uint32_t kind;  /* HEED_KIND_* */
+    uint32_t kind;    /* HEED_KIND_* */
     heed_dtype dtype; /* tensor: the element type; 0 when not known */
     int32_t ndim;
     const int64_t *dims;
@@ -108,8 +108,8 @@ typedef struct heed_builder {
 typedef struct heed_importer {
     uint32_t size;
     uint32_t flags;
-    const char *name;                    /* of the format: "onnx" */
-    const char *const *extensions;       /* NULL-terminated: ".onnx" */
+    const char *name;              /* of the format: "onnx" */
+    const char *const *extensions; /* NULL-terminated: ".onnx" */
     /* 0: surely not; 1: only the extension speaks for it; 100: surely. [any] */
     uint32_t (*probe)(const uint8_t *bytes, uint64_t n_bytes);
     heed_status (*load)(const heed_source *source, heed_builder *builder); /* [any] */

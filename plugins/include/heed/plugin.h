@@ -31,7 +31,7 @@ extern "C" {
 #define HEED_ABI 1u
 
 /* The one presence test: the struct is long enough to have the field, and it is not zero. */
-#define HEED_HAS(p, field)                                                                        \
+#define HEED_HAS(p, field)                                                                         \
     ((p)->size >= offsetof(__typeof__(*(p)), field) + sizeof((p)->field) && (p)->field != 0)
 
 /* ---- The host: what the runtime offers to a plugin --------------------------------------- */
@@ -76,9 +76,9 @@ typedef struct heed_plugin {
 #endif
 
 /* HEED_PLUGIN(cpu, .version = "1.0", .init = init, .get = get); */
-#define HEED_PLUGIN(ident, ...)                                                                   \
-    HEED_EXPORT extern const heed_plugin HEED_PLUGIN_SYMBOL(ident);                               \
-    HEED_EXPORT const heed_plugin HEED_PLUGIN_SYMBOL(ident) = {                                   \
+#define HEED_PLUGIN(ident, ...)                                                                    \
+    HEED_EXPORT extern const heed_plugin HEED_PLUGIN_SYMBOL(ident);                                \
+    HEED_EXPORT const heed_plugin HEED_PLUGIN_SYMBOL(ident) = {                                    \
         .size = sizeof(heed_plugin), .abi = HEED_ABI, .name = #ident, __VA_ARGS__}
 
 /* ---- What a kernel sees of a graph --------------------------------------------------------- */
@@ -178,7 +178,10 @@ typedef struct heed_kernel {
     void (*release)(void *device, void *state); /* [any] */
 } heed_kernel;
 
-#define HEED_KERNEL(...) {.size = sizeof(heed_kernel), __VA_ARGS__}
+#define HEED_KERNEL(...)                                                                           \
+    {                                                                                              \
+        .size = sizeof(heed_kernel), __VA_ARGS__                                                   \
+    }
 
 typedef struct heed_device_info {
     uint32_t size;
@@ -210,7 +213,7 @@ typedef struct heed_backend {
     heed_status (*describe)(uint32_t index, heed_device_info *info);
     heed_status (*open)(uint32_t index, const char *options, void **device); /* [main] */
     void (*close)(void *device);                                             /* [main] */
-    const heed_kernel *const *kernels; /* NULL-terminated */
+    const heed_kernel *const *kernels;                                       /* NULL-terminated */
     const heed_memory *memory;
     const void *(*get)(void *device, const char *id); /* backend-side interfaces [any] */
 } heed_backend;

@@ -1,0 +1,51 @@
+/* dim.h - dimensions: numbers at binding, polynomials over symbols before it.
+ *
+ * An ir_dim >= 0 is an extent. A negative one names an expression in a table: a sum of products of
+ * symbols with integer coefficients, kept in one canonical form, so that two dims are provably
+ * equal if and only if they are the same number. "past + seq", "2*seq*heads". What is no polynomial
+ * (a quotient that does not divide, a maximum) becomes a symbol of its own, the same one for the
+ * same operands. Without a table (binding) every dim must be known: anything else is
+ * DIM_UNKNOWN. */
+#ifndef HEED_GRAPH_DIM_H
+#define HEED_GRAPH_DIM_H
+
+#include "base/mem.h"
+
+typedef int64_t ir_dim;
+#define DIM_UNKNOWN INT64_MIN
+
+typedef struct ir_dims ir_dims; /* the table; one a model. Not thread-safe. */
+
+ir_dims *dims_new(void);
+void dims_free(ir_dims *t);
+
+/* A named symbol, or an expression over names: "seq", "past + seq", "2*s0 - 1". Text that does not
+ * parse is a symbol as it stands. DIM_UNKNOWN when out of memory. */
+ir_dim dims_parse(ir_dims *t, const char *text);
+ir_dim dims_fresh(ir_dims *t); /* an anonymous symbol, equal to nothing else */
+
+static inline bool dim_known(ir_dim d) { return d >= 0; }
+
+/* Arithmetic. With t NULL a result that needs a symbol is DIM_UNKNOWN. Overflow too. Contents of
+ * integer tensors are dims as well, and may be negative numbers: these do not fit an ir_dim and are
+ * DIM_UNKNOWN unless small (dims_constant). */
+ir_dim dims_add(ir_dims *t, ir_dim a, ir_dim b);
+ir_dim dims_sub(ir_dims *t, ir_dim a, ir_dim b);
+ir_dim dims_mul(ir_dims *t, ir_dim a, ir_dim b);
+ir_dim dims_floor_div(ir_dims *t, ir_dim a, ir_dim b);
+ir_dim dims_ceil_div(ir_dims *t, ir_dim a, ir_dim b);
+ir_dim dims_max(ir_dims *t, ir_dim a, ir_dim b);
+ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b);
+/* Extent of broadcasting a with b. A symbol against 1 is the symbol; a symbol against n > 1 is n;
+ * two different symbols are a symbol of their own. False: both are known and clash. */
+bool dims_broadcast(ir_dims *t, ir_dim a, ir_dim b, ir_dim *out);
+
+/* Any int64 as content: >= 0 as it is, negative ones as constant expressions of the table. */
+ir_dim dims_constant(ir_dims *t, int64_t value);
+/* The number, if the dim is one (also negative). */
+bool dims_value(const ir_dims *t, ir_dim d, int64_t *value);
+
+/* "past + seq"; "12"; "?" for DIM_UNKNOWN. Returns `text`. */
+const char *dims_text(const ir_dims *t, ir_dim d, char *text, size_t size);
+
+#endif
