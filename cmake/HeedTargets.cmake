@@ -60,6 +60,7 @@ function(heed_plugin name)
                LIBRARY_OUTPUT_DIRECTORY "${HEED_PLUGIN_DIR}"
                INSTALL_RPATH_USE_LINK_PATH ON
                INSTALL_RPATH "")
+  add_dependencies(programs heed_plugin_${name})
   install(TARGETS heed_plugin_${name} LIBRARY DESTINATION
                                               "${CMAKE_INSTALL_LIBDIR}/${HEED_PLUGIN_SUBDIR}")
 endfunction()

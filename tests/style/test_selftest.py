@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""The style tests can fail: each is run on a small tree that breaks its rule, and one that obeys."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+from style import ROOT, report
+
+HERE = os.path.join(ROOT, "tests", "style")
+
+# (test, {path: content}, a piece of the expected complaint; None: the test must pass)
+CASES = [
+    ("includes", {"core/base/a.c": '#include "graph/g.h"\n', "core/graph/g.h": ""},
+     "core/base may not include graph/"),
+    ("includes", {"core/graph/a.c": '#include "base/b.h"\n', "core/base/b.h": ""}, None),
+    ("includes", {"core/plugin/a.c": '#include "run/r.h"\n', "core/run/r.h": ""},
+     "core/plugin may not include run/"),
+    ("includes", {"core/base/a.c": "#include <curl/curl.h>\n"}, "not a C11, POSIX or Linux header"),
+    ("includes", {"backends/cpu/a.c": '#include "base/b.h"\n', "core/base/b.h": ""},
+     "a plugin includes"),
+    ("includes", {"backends/cpu/a.c": "#include <protobuf-c/protobuf-c.h>\n"},
+     "nor one of this folder's library"),
+    ("includes", {"importers/onnx/a.c": "#include <protobuf-c/protobuf-c.h>\n"}, None),
+    ("includes", {"cli/a.c": '#include "base/b.h"\n', "core/base/b.h": ""}, "only public headers"),
+    ("words", {"core/base/a.c": "void *f(void) {\n  return malloc(1); }\n"},
+     "core/base/a.c:2: malloc"),
+    ("words", {"core/base/mem.c": "void f(void *p) { free(p); }\n"}, None),
+    ("words", {"core/base/mem.c": "void f(void) { abort(); }\n"}, "abort is not for libraries"),
+    ("words", {"backends/cpu/a.c": "void f(void *p) { host->free(p); } /* malloc(1) */\n"}, None),
+    ("words", {"importers/onnx/a.c": "void f(int x) { assert(x); }\n"}, "assert is not"),
+    ("size", {"core/base/a.c": "int x;\n" * 601}, "more than 600 lines"),
+    ("size", {"core/base/a.c": "// " + "x" * 98 + "\n"}, "101 columns"),
+    ("size", {"core/base/a.c": "void f(void)\n{\n" + "    g();\n" * 61 + "}\n"},
+     "a function of 61 lines"),
+    ("size", {"core/base/a.c": "void f(void)\n{\n" + "    g();\n" * 60 + "}\n"}, None),
+    ("headers", {"plugins/include/heed/x.h": "size_t heed_x(void);\n"}, "size_t"),
+    ("headers", {"plugins/include/heed/x.h": "int heed_x(int class);\n"}, "as c++17"),
+    ("headers", {"core/base/x.h": "#include <stddef.h>\nsize_t heed_x(void);\n"}, None),
+    ("readme", {"core/README.md": "```c\nint x = ;\n```\n"}, "does not compile"),
+    ("readme", {"core/README.md": "[a](gone.md)\n"}, "dead link gone.md"),
+    ("paths", {"core/base/a.c": "const char *p = \"/ho" "me/someone/x\";\n"},
+     "a path of one machine"),
+    ("paths", {"core/passes/a.c": "static int is_llama;\n"}, "names a model or an exporter"),
+    ("paths", {"core/passes/a.c": "// as llama spells it\nstatic int x;\n"}, None),
+]
+
+
+def run(test, tree):
+    """Exit status and output of a style test on a tree."""
+    with tempfile.TemporaryDirectory() as root:
+        for path, content in tree.items():
+            os.makedirs(os.path.join(root, os.path.dirname(path)), exist_ok=True)
+            with open(os.path.join(root, path), "w", encoding="utf-8") as file:
+                file.write(content)
+        done = subprocess.run([sys.executable, os.path.join(HERE, "test_%s.py" % test)],
+                              env=dict(os.environ, HEED_SOURCE=root), capture_output=True,
+                              text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def main():
+    wrong = []
+    for test, tree, expected in CASES:
+        status, output = run(test, tree)
+        if expected is None and status != 0:
+            wrong.append("test_%s.py complains about %s: %s" % (test, tree, output))
+        elif expected is not None and (status != 1 or expected not in output):
+            wrong.append("test_%s.py does not see '%s' in %s: %d %s" %
+                         (test, expected, list(tree), status, output))
+    report("selftest", len(CASES), wrong)
+
+
+main()
