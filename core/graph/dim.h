@@ -18,6 +18,7 @@ typedef struct ir_dims ir_dims; /* the table; one a model. Not thread-safe. */
 
 ir_dims *dims_new(void);
 void dims_free(ir_dims *t);
+ir_dims *dims_copy(const ir_dims *t); /* dims of the original mean the same in the copy */
 
 /* A named symbol, or an expression over names: "seq", "past + seq", "2*s0 - 1". Text that does not
  * parse is a symbol as it stands. DIM_UNKNOWN when out of memory. */
