@@ -31,6 +31,12 @@ def reason(output):
     return lines[-1][:200] if lines else "no reason given"
 
 
+def tail(output):
+    """The end of a failed test's output, indented."""
+    lines = [line.rstrip()[:200] for line in output.splitlines() if line.strip()]
+    return "\n".join("        " + line for line in lines[-20:])
+
+
 def read_suite(path, rows):
     """Adds (name, counts, why) for every test of one JUnit file."""
     suite = re.sub(r".*/|\.xml$", "", path)
@@ -51,7 +57,7 @@ def read_suite(path, rows):
                          reason(output) if ran else message or "it could not be started"))
         else:
             passed, failed, skipped = cases(output)
-            rows.append((name, [passed, max(failed, 1), skipped], reason(output)))
+            rows.append((name, [passed, max(failed, 1), skipped], "\n" + tail(output)))
 
 
 def main():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The style tests can fail: each is run on a small tree that breaks its rule, and one that obeys."""
+"""The style tests can fail: each runs on small trees that break its rule or obey it."""
 
 import os
 import subprocess
