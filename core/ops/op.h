@@ -151,8 +151,4 @@ const op_def *op_find(const char *domain, const char *name);
 heed_status op_check_node(ir_node *n);
 /* Checks input dtypes against the signature and presets the outputs' dtypes. */
 heed_status op_bind_types(const ir_node *n, const ir_type *const *in, ir_type *out);
-/* The compiled signature, made on first use. */
-typedef struct op_schema op_schema;
-const op_schema *op_get_schema(const op_def *op);
-
 #endif

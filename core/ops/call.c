@@ -1,0 +1,46 @@
+/* call.c - what reference kernels are written with. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "ops/op.h"
+
+heed_status call_error(const op_call *c, heed_status status, const char *format, ...)
+{
+    char message[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    err_fail(status, "%s", message);
+    return ir_node_error(c->node);
+}
+
+void *call_scratch(op_call *c, size_t bytes) { return arena_alloc(c->scratch, bytes); }
+
+heed_status call_output(op_call *c, uint32_t i, heed_dtype dtype, int32_t rank, const int64_t *dims)
+{
+    heed_tensor *t = call_out(c, i);
+    if (!t)
+        return HEED_OK;
+    if (!dtype)
+        dtype = t->dtype;
+    if (!c->owned) {
+        if (t->dtype == dtype && shape_equal(tensor_rank(t), t->dims, rank, dims))
+            return HEED_OK;
+        char planned[96], found[96];
+        return call_error(c, HEED_INTERNAL, "output %u was planned as %s, the kernel gives %s", i,
+                          shape_text(tensor_rank(t), t->dims, planned, sizeof(planned)),
+                          shape_text(rank, dims, found, sizeof(found)));
+    }
+    tensor_clear(t);
+    heed_status status = tensor_shape_set(t, dtype, rank, dims);
+    return status ? ir_node_error(c->node) : tensor_reserve(t);
+}
+
+heed_status call_forward(op_call *c, uint32_t i, const heed_tensor *value)
+{
+    heed_tensor *t = call_out(c, i);
+    if (!t)
+        return HEED_OK;
+    return c->owned ? tensor_assign(t, value) : tensor_copy_content(t, value);
+}
