@@ -15,6 +15,8 @@
 
 #define POLY_WORDS 192 /* longer expressions become unknown */
 #define TEXT_SIZE  256
+/* Negative numbers need no table: NEGATIVE_BASE + value, far below every index of an expression. */
+#define NEGATIVE_BASE (INT64_MIN / 2)
 
 typedef struct poly {
     size_t n;
@@ -186,6 +188,8 @@ static poly poly_load(const ir_dims *t, ir_dim d)
 {
     if (d >= 0)
         return poly_constant(d);
+    if (d < NEGATIVE_BASE && d != DIM_UNKNOWN)
+        return poly_constant(d - NEGATIVE_BASE);
     size_t i = (size_t)(-(d + 1));
     poly p = {.failed = d == DIM_UNKNOWN || !t || i >= t->n_expressions};
     if (!p.failed) {
@@ -203,6 +207,8 @@ static ir_dim poly_store(ir_dims *t, const poly *p)
         return 0;
     if (p->n == 2 && p->words[1] == 0 && p->words[0] >= 0)
         return p->words[0];
+    if (p->n == 2 && p->words[1] == 0 && p->words[0] > NEGATIVE_BASE)
+        return NEGATIVE_BASE + p->words[0];
     if (!t)
         return DIM_UNKNOWN;
     size_t bytes = p->n * sizeof(*p->words);

@@ -28,8 +28,7 @@ ir_dim dims_fresh(ir_dims *t); /* an anonymous symbol, equal to nothing else */
 static inline bool dim_known(ir_dim d) { return d >= 0; }
 
 /* Arithmetic. With t NULL a result that needs a symbol is DIM_UNKNOWN. Overflow too. Contents of
- * integer tensors are dims as well, and may be negative numbers: these do not fit an ir_dim and are
- * DIM_UNKNOWN unless small (dims_constant). */
+ * integer tensors are dims as well, and may be negative numbers (dims_constant, dims_value). */
 ir_dim dims_add(ir_dims *t, ir_dim a, ir_dim b);
 ir_dim dims_sub(ir_dims *t, ir_dim a, ir_dim b);
 ir_dim dims_mul(ir_dims *t, ir_dim a, ir_dim b);
@@ -41,7 +40,7 @@ ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b);
  * two different symbols are a symbol of their own. False: both are known and clash. */
 bool dims_broadcast(ir_dims *t, ir_dim a, ir_dim b, ir_dim *out);
 
-/* Any int64 as content: >= 0 as it is, negative ones as constant expressions of the table. */
+/* Any int64 above -2^62 as content, with or without a table. */
 ir_dim dims_constant(ir_dims *t, int64_t value);
 /* The number, if the dim is one (also negative). */
 bool dims_value(const ir_dims *t, ir_dim d, int64_t *value);
