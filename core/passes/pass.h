@@ -1,0 +1,47 @@
+/* pass.h - what a pass is. A file NAME.c in this folder that defines `const pass_def pass_NAME` is
+ * collected by the build. Passes run in ascending `order`; those with `repeat` set run again, as a
+ * group, until none of them changes anything. */
+#ifndef HEED_PASSES_PASS_H
+#define HEED_PASSES_PASS_H
+
+#include "ops/op.h"
+
+typedef struct pass_run {
+    ir_model *model;
+    arena *scratch;    /* dropped after the pass */
+    uint64_t rewrites; /* counted by the pass */
+} pass_run;
+
+typedef struct pass_def {
+    const char *name;
+    const char *purpose; /* one line */
+    int order;
+    bool repeat;
+    heed_status (*run)(pass_run *p);
+} pass_def;
+
+extern const pass_def *const pass_table[]; /* generated; ends with NULL */
+
+/* Calls visit(p, n) for every node of every graph, outer graphs first. The visitor may remove the
+ * node that it gets, and nodes before it. */
+heed_status pass_each_node(pass_run *p, heed_status (*visit)(pass_run *p, ir_node *n));
+
+/* Runs them all. `optimize` false runs inference only; `check` verifies the graph after each.
+ * The report has a line for each pass that did something, in `lines` (arena memory of the model).
+ */
+heed_status pass_pipeline(ir_model *m, bool optimize, bool check, const char *const **report,
+                          size_t *n_report);
+
+/* ---- What several passes need ------------------------------------------------------------- */
+
+bool pass_is(const ir_node *n, const char *op); /* an ai.onnx operator of this name */
+/* The value is a constant for good (not the default of an input). */
+bool pass_constant(const ir_value *v);
+/* Reading may be merged or moved: no randomness, no nested graphs. */
+bool pass_pure(const ir_node *n);
+/* Output 0 of the node is replaced by `value`, the node goes. Only when no other output is read. */
+heed_status pass_bypass(pass_run *p, ir_node *n, ir_value *value);
+/* Both types are tensors of one dtype and provably one shape. */
+bool pass_same_type(const ir_value *a, const ir_value *b);
+
+#endif

@@ -1,0 +1,147 @@
+/* pipeline.c - runs the passes in order, to a fixed point where they ask for it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "passes/pass.h"
+
+#define MAX_PASSES 64
+#define MAX_ROUNDS 8
+
+static heed_status visit_graph(pass_run *p, ir_graph *g,
+                               heed_status (*visit)(pass_run *p, ir_node *n))
+{
+    for (ir_node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        for (uint32_t a = 0; a < n->n_attrs; a++)
+            if (n->attrs[a].graph)
+                TRY(visit_graph(p, n->attrs[a].graph, visit));
+        TRY(visit(p, n));
+        next = n->next; /* the visitor may have added nodes after this one */
+    }
+    return HEED_OK;
+}
+
+heed_status pass_each_node(pass_run *p, heed_status (*visit)(pass_run *p, ir_node *n))
+{
+    return visit_graph(p, p->model->main, visit);
+}
+
+/* ---- Order ------------------------------------------------------------------------------------
+ */
+
+typedef struct tally {
+    const pass_def *pass;
+    uint64_t rewrites;
+} tally;
+
+static size_t ordered(tally *list)
+{
+    size_t n = 0;
+    for (const pass_def *const *p = pass_table; *p && n < MAX_PASSES; p++) {
+        size_t i = n++;
+        for (; i > 0 && list[i - 1].pass->order > (*p)->order; i--)
+            list[i] = list[i - 1];
+        list[i] = (tally){*p, 0};
+    }
+    return n;
+}
+
+static heed_status run_one(ir_model *m, tally *t, bool check, uint64_t *changes)
+{
+    arena scratch = {0};
+    pass_run p = {.model = m, .scratch = &scratch};
+    heed_status status = t->pass->run(&p);
+    arena_free(&scratch);
+    t->rewrites += p.rewrites;
+    *changes += p.rewrites;
+    if (!status && check)
+        status = ir_verify(m);
+    if (status == HEED_INTERNAL)
+        err_hint("this is a defect of the pass %s", t->pass->name);
+    return status;
+}
+
+/* Passes [first, last) until a round changes nothing. */
+static heed_status run_group(ir_model *m, tally *list, size_t first, size_t last, bool check)
+{
+    for (int round = 0; round < MAX_ROUNDS; round++) {
+        uint64_t changes = 0;
+        for (size_t i = first; i < last; i++)
+            TRY(run_one(m, &list[i], check, &changes));
+        if (changes == 0 || !list[first].pass->repeat)
+            return HEED_OK;
+    }
+    return HEED_OK;
+}
+
+static heed_status report_lines(ir_model *m, const tally *list, size_t n,
+                                const char *const **report, size_t *n_report)
+{
+    const char **lines = arena_array(&m->memory, n, sizeof(*lines));
+    if (!lines)
+        return HEED_NOMEM;
+    *n_report = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!list[i].rewrites)
+            continue;
+        lines[*n_report] = arena_printf(&m->memory, "%s: %llu", list[i].pass->name,
+                                        (unsigned long long)list[i].rewrites);
+        if (!lines[*n_report])
+            return HEED_NOMEM;
+        log_write(LOG_INFO, "pass %s", lines[*n_report]);
+        (*n_report)++;
+    }
+    *report = lines;
+    return HEED_OK;
+}
+
+heed_status pass_pipeline(ir_model *m, bool optimize, bool check, const char *const **report,
+                          size_t *n_report)
+{
+    tally list[MAX_PASSES];
+    size_t n = ordered(list);
+    if (!optimize) /* inference, which has the lowest order, is needed by everything */
+        n = n ? 1 : 0;
+    for (size_t first = 0, last; first < n; first = last) {
+        last = first + 1;
+        while (last < n && list[first].pass->repeat && list[last].pass->repeat)
+            last++;
+        TRY(run_group(m, list, first, last, check));
+    }
+    return report_lines(m, list, n, report, n_report);
+}
+
+/* ---- Helpers
+ * ------------------------------------------------------------------------------------- */
+
+bool pass_is(const ir_node *n, const char *op)
+{
+    return n && n->op->domain[0] == 0 && strcmp(n->op->name, op) == 0;
+}
+
+bool pass_constant(const ir_value *v) { return v && v->constant && !v->is_input; }
+
+bool pass_pure(const ir_node *n) { return !(n->op->flags & (OP_RANDOM | OP_CONTROL)); }
+
+heed_status pass_bypass(pass_run *p, ir_node *n, ir_value *value)
+{
+    for (uint32_t i = 1; i < n->n_out; i++)
+        if (ir_value_used(n->out[i]))
+            return HEED_OK;
+    ir_value_replace(n->out[0], value);
+    ir_node_remove(n);
+    p->rewrites++;
+    return HEED_OK;
+}
+
+bool pass_same_type(const ir_value *a, const ir_value *b)
+{
+    if (a->type.kind != HEED_KIND_TENSOR || b->type.kind != HEED_KIND_TENSOR ||
+        a->type.dtype != b->type.dtype || a->type.rank < 0 || a->type.rank != b->type.rank)
+        return false;
+    for (int32_t i = 0; i < a->type.rank; i++)
+        if (a->type.dims[i] != b->type.dims[i])
+            return false;
+    return true;
+}
