@@ -290,16 +290,19 @@ static heed_status run_range(op_call *c)
 
 // clang-format off
 static const op_def constant = {
-    .domain = "", .name = "Constant", .since = 25, .signature = "-> output:T", .types = "T=any",
+    .domain = "", .name = "Constant", .since = 25,
+    .signature = "-> output:T", .types = "T=any",
     .attrs = "value:tensor value_float:float value_floats:floats value_int:int value_ints:ints "
              "value_string:string value_strings:strings",
     .infer = infer_constant, .content = content_constant, .run = run_constant};
 static const op_def constant_of_shape = {
-    .domain = "", .name = "ConstantOfShape", .since = 25, .signature = "input:int64 -> output:T",
+    .domain = "", .name = "ConstantOfShape", .since = 25,
+    .signature = "input:int64 -> output:T",
     .types = "T=any", .attrs = "value:tensor",
     .infer = infer_filled, .content = content_filled, .run = run_filled};
 static const op_def range = {
-    .domain = "", .name = "Range", .since = 27, .signature = "start:T, limit:T, delta:T -> output:T",
+    .domain = "", .name = "Range", .since = 27,
+    .signature = "start:T, limit:T, delta:T -> output:T",
     .types = "T=real", .attrs = "stash_type:int=1",
     .infer = infer_range, .content = content_range, .run = run_range};
 // clang-format on

@@ -100,7 +100,7 @@ bool infer_ints(const op_infer *c, uint32_t i, const ir_dim **values, int64_t *c
 
 void infer_set_content(op_infer *c, uint32_t o, int64_t n, const ir_dim *values)
 {
-    if (o >= c->n_out || !c->dims || n > 64)
+    if (o >= c->n_out || n > 64)
         return;
     for (int64_t k = 0; k < n; k++)
         if (values[k] == DIM_UNKNOWN)

@@ -64,11 +64,13 @@ static heed_status run_size(op_call *c)
 
 // clang-format off
 static const op_def shape = {
-    .domain = "", .name = "Shape", .since = 25, .signature = "data:T -> shape:int64", .types = "T=any",
+    .domain = "", .name = "Shape", .since = 25,
+    .signature = "data:T -> shape:int64", .types = "T=any",
     .attrs = "end:int start:int=0",
     .infer = infer_shape, .content = content_shape, .run = run_shape};
 static const op_def size = {
-    .domain = "", .name = "Size", .since = 25, .signature = "data:T -> size:int64", .types = "T=any",
+    .domain = "", .name = "Size", .since = 25,
+    .signature = "data:T -> size:int64", .types = "T=any",
     .infer = infer_size, .content = content_size, .run = run_size};
 // clang-format on
 

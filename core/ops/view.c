@@ -46,23 +46,28 @@ static heed_status reshape_entry(op_infer *c, reshape *r, int32_t i)
     return HEED_OK;
 }
 
+/* Takes an input extent equal to `dim` out of the count; false when there is none left. */
+static bool cancel(op_infer *c, ir_dim dim, bool *used)
+{
+    if (dim >= 0 || dim == DIM_UNKNOWN)
+        return false;
+    for (int32_t k = 0; k < infer_rank(c, 0); k++)
+        if (!used[k] && c->in[0]->dims[k] == dim)
+            return used[k] = true;
+    return false;
+}
+
 /* Products of the input's and the target's extents, without those that stand in both. */
 static void reshape_products(op_infer *c, const reshape *r, ir_dim *from, ir_dim *to)
 {
-    int32_t rank = infer_rank(c, 0);
     bool used[TENSOR_MAX_RANK] = {false};
     *from = *to = 1;
-    for (int32_t i = 0; i < r->rank; i++) {
-        bool same = r->copied[i];
-        if (same)
-            used[i] = true;
-        for (int32_t k = 0; k < rank && !same && r->dims[i] < 0; k++)
-            if (!used[k] && i != r->free && r->dims[i] == c->in[0]->dims[k])
-                same = used[k] = true;
-        if (!same && i != r->free)
+    for (int32_t i = 0; i < r->rank; i++)
+        used[i] = r->copied[i];
+    for (int32_t i = 0; i < r->rank; i++)
+        if (i != r->free && !r->copied[i] && !cancel(c, r->dims[i], used))
             *to = dims_mul(c->dims, *to, r->dims[i]);
-    }
-    for (int32_t k = 0; k < rank; k++)
+    for (int32_t k = 0; k < infer_rank(c, 0); k++)
         if (!used[k])
             *from = dims_mul(c->dims, *from, c->in[0]->dims[k]);
 }

@@ -1,0 +1,34 @@
+/* place.h - who computes each node: the first backend of the chain whose kernel accepts it, and at
+ * the end the reference kernel. Decided once a session, by node; weights are prepared here. */
+#ifndef HEED_PLAN_PLACE_H
+#define HEED_PLAN_PLACE_H
+
+#include "graph/ir.h"
+#include "plugin/registry.h"
+
+typedef struct place {
+    const plugin_backend *backend; /* NULL: the reference kernel, or the host itself */
+    const heed_kernel *kernel;
+    void *state;         /* what prepare returned */
+    const char *refusal; /* of the first backend that would not, or NULL */
+} place;
+
+typedef struct place_table {
+    const ir_model *model;
+    place *by_node;        /* node id -> place */
+    const ir_node **nodes; /* in the order of placement, nested graphs too */
+    uint32_t n_nodes;
+    const plugin_backend **chain;
+    size_t n_chain;
+    arena memory;
+} place_table;
+
+/* `backends` is a comma list: names, paths, "cpu:threads=2"; NULL: the default chain. The reference
+ * stands at the end, named or not. A named backend that cannot be had is HEED_DEVICE. */
+heed_status place_new(const ir_model *m, const char *backends, place_table **out);
+void place_free(place_table *t);
+
+/* "cpu", "reference", or "host" for what needs no kernel. */
+const char *place_name(const place_table *t, const ir_node *n);
+
+#endif
