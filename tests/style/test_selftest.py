@@ -32,6 +32,9 @@ CASES = [
     ("words", {"importers/onnx/a.c": "void f(int x) { assert(x); }\n"}, "assert is not"),
     ("size", {"core/base/a.c": "int x;\n" * 601}, "more than 600 lines"),
     ("size", {"core/base/a.c": "// " + "x" * 98 + "\n"}, "101 columns"),
+    ("size", {"core/base/a.c": "// clang-format off\n// " + "x" * 110 + "\n"}, None),
+    ("size", {"core/base/a.c": "// clang-format off\n// clang-format on\n//" + "x" * 110 + "\n"},
+     "112 columns"),
     ("size", {"core/base/a.c": "void f(void)\n{\n" + "    g();\n" * 61 + "}\n"},
      "a function of 61 lines"),
     ("size", {"core/base/a.c": "void f(void)\n{\n" + "    g();\n" * 60 + "}\n"}, None),
@@ -45,6 +48,38 @@ CASES = [
     ("paths", {"core/passes/a.c": "static int is_llama;\n"}, "names a model or an exporter"),
     ("paths", {"core/passes/a.c": "// as llama spells it\nstatic int x;\n"}, None),
 ]
+
+
+# (path of what is compiled, source, a piece of the expected complaint), for test_symbols.py.
+EXPORT = '__attribute__((visibility("default"))) '
+BINARIES = [
+    ("lib/libheed.so", EXPORT + "int heed_x(void) { return 0; }", None),
+    ("lib/libheed.so", EXPORT + "int other(void) { return 0; }", "libheed.so exports other"),
+    ("lib/heed/plugins-1/x.so", EXPORT + "const int heed_plugin_entry = 1;", None),
+    ("lib/heed/plugins-1/x.so", EXPORT + "const int entry = 1;", "not just the data symbol"),
+    ("lib/heed/plugins-1/x.so", EXPORT + "int heed_plugin_entry(void) { return 0; }",
+     "not just the data symbol"),
+    ("core/CMakeFiles/heed_core_objects.dir/run/a.c.o",
+     "#include <stdlib.h>\nvoid *f(void) { return malloc(1); }", "run/a.c imports malloc"),
+    ("core/CMakeFiles/heed_core_objects.dir/base/mem.c.o",
+     "#include <stdlib.h>\nvoid *f(void) { return malloc(1); }", None),
+    ("backends/x/CMakeFiles/heed_x_objects.dir/a.c.o",
+     "#include <stdlib.h>\nvoid f(void) { abort(); }", "a.c imports abort"),
+]
+
+
+def run_on_binary(path, source):
+    """Exit status and output of test_symbols.py on a build folder that holds one binary."""
+    with tempfile.TemporaryDirectory() as build:
+        output = os.path.join(build, path)
+        os.makedirs(os.path.dirname(output))
+        kind = ["-shared"] if path.endswith(".so") else ["-c"]
+        subprocess.run(["cc", "-x", "c", "-fPIC", "-fvisibility=hidden", "-o", output, "-"] + kind,
+                       input=source, text=True, check=True)
+        done = subprocess.run([sys.executable, os.path.join(HERE, "test_symbols.py")],
+                              env=dict(os.environ, HEED_BUILD=build, HEED_SANITIZE=""),
+                              capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 def run(test, tree):
@@ -61,15 +96,17 @@ def run(test, tree):
 
 
 def main():
+    runs = [(test, tree, expected, run(test, tree)) for test, tree, expected in CASES]
+    runs += [("symbols", source, expected, run_on_binary(path, source))
+             for path, source, expected in BINARIES]
     wrong = []
-    for test, tree, expected in CASES:
-        status, output = run(test, tree)
+    for test, what, expected, (status, output) in runs:
         if expected is None and status != 0:
-            wrong.append("test_%s.py complains about %s: %s" % (test, tree, output))
+            wrong.append("test_%s.py complains about %s: %s" % (test, what, output))
         elif expected is not None and (status != 1 or expected not in output):
             wrong.append("test_%s.py does not see '%s' in %s: %d %s" %
-                         (test, expected, list(tree), status, output))
-    report("selftest", len(CASES), wrong)
+                         (test, expected, what, status, output))
+    report("selftest", len(runs), wrong)
 
 
 main()
