@@ -158,7 +158,7 @@ static heed_status build_graph(heed_builder *table, uint64_t parent, const char 
                                const heed_origin *origin, uint64_t *graph)
 {
     ir_builder *b = table->self;
-    scope *outer;
+    scope *outer = NULL;
     TRY(get_scope(b, parent, &outer));
     if (outer->depth + 1 >= MAX_NESTING) {
         err_expected(HEED_UNSUPPORTED, "at most 63 graphs inside each other", "one more", NULL);
@@ -194,7 +194,7 @@ static heed_status build_input(heed_builder *table, uint64_t graph, const char *
                                const heed_type *type, const heed_origin *origin)
 {
     ir_builder *b = table->self;
-    scope *s;
+    scope *s = NULL;
     TRY(get_scope(b, graph, &s));
     if (!name || !*name)
         return build_error(table, HEED_INVALID, origin, "an input with a name", "an empty name",
@@ -222,7 +222,7 @@ static heed_status build_output(heed_builder *table, uint64_t graph, const char 
                                 const heed_type *type, const heed_origin *origin)
 {
     ir_builder *b = table->self;
-    scope *s;
+    scope *s = NULL;
     TRY(get_scope(b, graph, &s));
     return located(origin, output_new(b, s, name ? name : "", type, origin));
 }
@@ -275,7 +275,7 @@ static heed_status build_tensor(heed_builder *table, uint64_t graph, const char 
                                 const DLTensor *tensor, uint32_t flags, const heed_origin *origin)
 {
     ir_builder *b = table->self;
-    scope *s;
+    scope *s = NULL;
     heed_tensor *t = NULL;
     TRY(get_scope(b, graph, &s));
     TRY(located(origin, make_tensor(tensor, flags, &t)));
@@ -298,7 +298,7 @@ static heed_status node_attrs(ir_builder *b, ir_node *n, const heed_node_def *de
         const heed_attribute *a = def->attrs[i];
         ir_graph *nested = NULL;
         if (a->type == HEED_ATTR_GRAPH) {
-            scope *s;
+            scope *s = NULL;
             TRY(get_scope(b, a->graph, &s));
             if (s->owned || s->parent == NULL || s->graph->parent != n->graph)
                 return err_fail(HEED_USAGE, "attribute \"%s\" has a graph of another node",
@@ -378,7 +378,7 @@ static heed_status node_new(ir_builder *b, scope *s, const heed_node_def *def)
 static heed_status build_node(heed_builder *table, uint64_t graph, const heed_node_def *def)
 {
     ir_builder *b = table->self;
-    scope *s;
+    scope *s = NULL;
     TRY(get_scope(b, graph, &s));
     return located(&def->origin, node_new(b, s, def));
 }
