@@ -1,0 +1,161 @@
+/* The tiler of gemm.h. A tile is a range of rows and columns of one product of the batch; it is
+ * computed by one thread, by our own loops (lanes/product.h) or by OpenBLAS where these are
+ * missing or B is transposed.
+ *
+ * This is the seam for other ways of computing a tile: a layout of B that prepare makes once, a
+ * data type of its own, an epilogue on the finished tile. */
+#include "gemm.h"
+
+#include <cblas.h>
+#include <limits.h>
+#include <string.h>
+
+#include "loop.h"
+
+/* ---- Tiles -------------------------------------------------------------------------------- */
+
+typedef struct tiling {
+    const cpu_gemm *gemm;
+    size_t rows, cols;   /* of a tile */
+    size_t down, across; /* tiles of one product */
+} tiling;
+
+enum {
+    TILE_ROWS = 72,     /* two strips of A: B is then read from L2 often enough to hide L3 */
+    TILE_COLS = 512,    /* 256 rows of B of this width stay in L2 */
+    ROW_GRAIN = 12,     /* rows of a register block */
+    COL_GRAIN = 128,    /* columns of the widest register block */
+    TILE_WORK = 1 << 20 /* multiplications that are worth handing to a thread */
+};
+
+/* Equal parts of at most `limit`, rounded up to `grain`. */
+static size_t part(size_t extent, size_t limit, size_t grain)
+{
+    size_t parts = (extent + limit - 1) / limit;
+    size_t each = (extent + parts - 1) / parts;
+    return (each + grain - 1) / grain * grain;
+}
+
+static tiling cut(const cpu_gemm *g)
+{
+    tiling t = {g, g->m, g->n, 1, 1};
+    if (g->m > (size_t)TILE_WORK / g->n || g->m * g->n > (size_t)TILE_WORK / (g->k ? g->k : 1)) {
+        t.rows = part(g->m, TILE_ROWS, ROW_GRAIN);
+        size_t fair = (size_t)TILE_WORK / (t.rows * (g->k ? g->k : 1)) + 1;
+        size_t limit = fair < COL_GRAIN ? COL_GRAIN : fair < TILE_COLS ? fair : TILE_COLS;
+        t.cols = part(g->n, g->m > TILE_ROWS ? TILE_COLS : limit, COL_GRAIN);
+    }
+    t.down = (g->m + t.rows - 1) / t.rows;
+    t.across = (g->n + t.cols - 1) / t.cols;
+    return t;
+}
+
+typedef struct tile {
+    size_t row, rows, col, cols;
+    const float *a, *b; /* of the whole product */
+    float *y;           /* first element of the tile */
+} tile;
+
+static tile tile_at(const tiling *t, size_t index)
+{
+    const cpu_gemm *g = t->gemm;
+    size_t each = t->down * t->across, entry = index / each, place = index % each;
+    tile at = {.row = place / t->across * t->rows, .col = place % t->across * t->cols};
+    at.rows = g->m - at.row < t->rows ? g->m - at.row : t->rows;
+    at.cols = g->n - at.col < t->cols ? g->n - at.col : t->cols;
+    at.a = g->a;
+    at.b = g->b;
+    at.y = g->y + entry * g->m * g->n + at.row * g->n + at.col;
+    for (int d = g->batch_rank - 1; d >= 0; d--) {
+        at.a += entry % g->batch[d] * g->a_stride[d];
+        at.b += entry % g->batch[d] * g->b_stride[d];
+        entry /= g->batch[d];
+    }
+    return at;
+}
+
+/* ---- One tile ----------------------------------------------------------------------------- */
+
+static void fill_bias(const cpu_gemm *g, const tile *t)
+{
+    for (size_t r = 0; r < t->rows; r++) {
+        const float *from = g->bias + (t->row + r) * g->bias_row + t->col * g->bias_col;
+        float *to = t->y + r * g->n;
+        if (g->bias_col)
+            g->lanes->affine(to, from, t->cols, g->beta, 0.0f);
+        else
+            for (size_t c = 0; c < t->cols; c++)
+                to[c] = g->beta * *from;
+    }
+}
+
+static void fill_zero(const cpu_gemm *g, const tile *t)
+{
+    for (size_t r = 0; r < t->rows; r++)
+        memset(t->y + r * g->n, 0, t->cols * sizeof(*t->y));
+}
+
+static void run_ours(const cpu_gemm *g, const tile *t)
+{
+    cpu_product p = {.m = t->rows, .n = t->cols, .k = g->k, .alpha = g->alpha};
+    p.a_row = g->transpose_a ? 1 : g->lda;
+    p.a_col = g->transpose_a ? g->lda : 1;
+    p.a = t->a + t->row * p.a_row;
+    p.b = t->b + t->col;
+    p.b_row = g->ldb;
+    p.c = t->y;
+    p.c_row = g->n;
+    p.add = g->bias != NULL;
+    g->lanes->product(&p);
+}
+
+static void run_openblas(const cpu_gemm *g, const tile *t)
+{
+    const float *a = t->a + t->row * (g->transpose_a ? 1 : g->lda);
+    const float *b = t->b + t->col * (g->transpose_b ? g->ldb : 1);
+    float add = g->bias ? 1.0f : 0.0f;
+    if (g->n == 1 && !g->transpose_a) {
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)t->rows, (int)g->k, g->alpha, a, (int)g->lda,
+                    b, g->transpose_b ? 1 : (int)g->ldb, add, t->y, 1);
+        return;
+    }
+    cblas_sgemm(CblasRowMajor, g->transpose_a ? CblasTrans : CblasNoTrans,
+                g->transpose_b ? CblasTrans : CblasNoTrans, (int)t->rows, (int)t->cols, (int)g->k,
+                g->alpha, a, (int)g->lda, b, (int)g->ldb, add, t->y, (int)g->n);
+}
+
+static void run_tiles(const void *arg, size_t first, size_t last)
+{
+    const tiling *all = arg;
+    const cpu_gemm *g = all->gemm;
+    for (size_t i = first; i < last; i++) {
+        tile t = tile_at(all, i);
+        if (g->bias)
+            fill_bias(g, &t);
+        else if (!g->k)
+            fill_zero(g, &t);
+        if (!g->k)
+            continue;
+        if (g->lanes->product && !g->transpose_b && g->n > 1)
+            run_ours(g, &t);
+        else
+            run_openblas(g, &t);
+    }
+}
+
+heed_status cpu_gemm_run(const cpu_gemm *g)
+{
+    size_t entries = 1;
+    for (int d = 0; d < g->batch_rank; d++)
+        entries *= g->batch[d];
+    if (!entries || !g->m || !g->n)
+        return HEED_OK;
+    if (g->m > INT_MAX || g->n > INT_MAX || g->k > INT_MAX)
+        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: a product of %zu x %zu x %zu is too large",
+                              g->m, g->n, g->k);
+    tiling t = cut(g);
+    size_t work = t.rows * t.cols * (g->k ? g->k : 1);
+    size_t group = work < TILE_WORK / 4 ? TILE_WORK / 4 / work : 1;
+    cpu_range_run(entries * t.down * t.across, group, run_tiles, &t);
+    return HEED_OK;
+}

@@ -1,0 +1,30 @@
+/* Batched matrix products on the thread pool: Y = alpha A B + beta C. */
+#ifndef CPU_GEMM_H
+#define CPU_GEMM_H
+
+#include "cpu.h"
+
+enum { CPU_GEMM_BATCH_RANK = CPU_MAX_RANK };
+
+typedef struct cpu_gemm {
+    const cpu_lanes *lanes;
+    size_t m, n, k;
+    const float *a, *b;
+    size_t lda, ldb; /* elements from row to row as stored */
+    bool transpose_a, transpose_b;
+    float alpha;
+    const float *bias; /* NULL, or added with factor beta; strides may be 0 */
+    size_t bias_row, bias_col;
+    float beta;
+    float *y; /* dense, row-major, the products of the batch one after the other */
+    /* The batch: extents, the outermost first, and strides of A and B (0: shared). */
+    int batch_rank;
+    size_t batch[CPU_GEMM_BATCH_RANK];
+    size_t a_stride[CPU_GEMM_BATCH_RANK], b_stride[CPU_GEMM_BATCH_RANK];
+} cpu_gemm;
+
+/* Runs all of the batch, cut into tiles that follow from the shapes alone. Zero extents are
+ * legal; k = 0 gives beta C, or zeros. */
+heed_status cpu_gemm_run(const cpu_gemm *gemm);
+
+#endif

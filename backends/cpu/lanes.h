@@ -1,0 +1,97 @@
+/* The vector code of the backend, as one table per instruction set.
+ *
+ * The loops are written once, in plain C, in the folder lanes; the files of isa compile them for
+ * the baseline, for AVX2 with FMA and for AVX-512, and device.c picks a table by CPUID at run time.
+ * The baseline table is the plain-C twin that the tests compare the others with.
+ *
+ * All functions here are single-threaded and work on one dense run of elements; what is split
+ * over threads, and how, is decided by their callers from shapes alone. */
+#ifndef CPU_LANES_H
+#define CPU_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "heed/types.h"
+
+/* y[i] = f(x[i]); y may be x. p[0] and p[1] are the operator's parameters, always
+ * readable. */
+typedef void cpu_map(void *y, const void *x, size_t n, const float *p);
+
+/* z[i] = f(x[i], y[i]); z may be x. */
+typedef void cpu_zip(void *z, const void *x, const void *y, size_t n, unsigned form);
+enum { CPU_ZIP_VV = 0, CPU_ZIP_SV = 1, CPU_ZIP_VS = 2 }; /* which operand is one element */
+
+typedef struct cpu_map_row {
+    const char *op; /* NULL ends a table */
+    heed_dtype in, out;
+    cpu_map *run;
+} cpu_map_row;
+
+typedef struct cpu_zip_row {
+    const char *op;
+    heed_dtype in, out;
+    cpu_zip *run;
+} cpu_zip_row;
+
+typedef struct cpu_convert_row {
+    heed_dtype from, to; /* 0 ends the table */
+    cpu_map *run;
+} cpu_convert_row;
+
+/* z[i] = c[i] ? x[i] : y[i] for elements of 1, 2, 4 or 8 bytes; a step of 0 repeats element 0. */
+typedef void cpu_choose(void *z, const uint8_t *c, const void *x, const void *y, size_t n,
+                        const size_t step[3], size_t bytes);
+
+/* One reduction: of a dense row to one number, and of a row into a row of results. */
+typedef struct cpu_fold_row {
+    const char *op;
+    float first;                                          /* the value over no elements */
+    float (*row)(const float *x, size_t n);               /* over a dense run */
+    void (*into)(float *total, const float *x, size_t n); /* total[i] = f(total[i], x[i]) */
+    void (*join)(float *total, const float *x, size_t n); /* the same for results of row */
+} cpu_fold_row;
+
+/* A normalised row. stats[0] receives the mean, stats[1] the inverse deviation; scale and bias
+ * may be NULL. */
+typedef void cpu_norm(float *y, const float *x, size_t n, const float *scale, const float *bias,
+                      float epsilon, float stats[2]);
+
+/* A matrix product C = alpha A B, or C += alpha A B when `add` is set. A has any strides, B and C
+ * are row-major. */
+typedef struct cpu_product {
+    size_t m, n, k;
+    const float *a;
+    size_t a_row, a_col;
+    const float *b;
+    size_t b_row;
+    float *c;
+    size_t c_row;
+    float alpha;
+    int add;
+} cpu_product;
+
+typedef struct cpu_lanes {
+    const char *name;
+    const cpu_map_row *maps;
+    const cpu_zip_row *zips;
+    const cpu_convert_row *converts;
+    const cpu_fold_row *folds;
+    cpu_choose *choose;
+    void (*softmax)(float *y, const float *x, size_t n);
+    void (*log_softmax)(float *y, const float *x, size_t n);
+    cpu_norm *layer_norm, *rms_norm;
+    void (*axpy)(float *y, const float *x, size_t n, float a);            /* y += a x */
+    void (*affine)(float *y, const float *x, size_t n, float a, float b); /* y = a x + b */
+    /* NULL where OpenBLAS is the faster one. */
+    void (*product)(const cpu_product *product);
+} cpu_lanes;
+
+extern const cpu_lanes cpu_lanes_base, cpu_lanes_avx2, cpu_lanes_avx512;
+
+const cpu_map_row *cpu_map_find(const cpu_lanes *lanes, const char *op, heed_dtype in);
+const cpu_zip_row *cpu_zip_find(const cpu_lanes *lanes, const char *op, heed_dtype in);
+cpu_map *cpu_convert_find(const cpu_lanes *lanes, heed_dtype from, heed_dtype to);
+const cpu_fold_row *cpu_fold_find(const cpu_lanes *lanes, const char *op);
+
+#endif

@@ -1,0 +1,120 @@
+/* Loops that change the data type: the Cast operator, and the way by which float16 and bfloat16
+ * reach the float32 loops. Rounding is to nearest even; NaNs stay NaNs.
+ *
+ * A float that does not fit the integer it is cast to is undefined in C and left open by the
+ * standard; these loops saturate, and give 0 for a NaN. */
+#ifndef CPU_LANES_CONVERTS_H
+#define CPU_LANES_CONVERTS_H
+
+#include "lanes.h"
+#include "lanes/math.h"
+
+static inline float half_float(uint16_t h)
+{
+    uint32_t body = (uint32_t)(h & 0x7fff) << 13;
+    /* Multiplying by 2^112 moves the exponent over and makes subnormals right. */
+    uint32_t bits = float_bits(bits_float(body) * 5.19229686e+33f);
+    bits = (h & 0x7c00) == 0x7c00 ? body | 0x7f800000u : bits;
+    return bits_float(bits | (uint32_t)(h & 0x8000) << 16);
+}
+
+static inline uint16_t float_half(float x)
+{
+    uint32_t bits = float_bits(x), sign = bits >> 16 & 0x8000u, a = bits & 0x7fffffffu;
+    /* Adding a power of two whose last bit is worth half's subnormal step rounds to it. */
+    uint32_t tiny = float_bits(bits_float(a) + 0.5f) - 0x3f000000u;
+    uint32_t normal = (a + 0xc8000fffu + (a >> 13 & 1)) >> 13;
+    uint32_t h = a < 0x38800000u ? tiny : normal;
+    h = a >= 0x477ff000u ? 0x7c00u : h;
+    h = a > 0x7f800000u ? 0x7e00u : h;
+    return (uint16_t)(sign | h);
+}
+
+static inline float brain_float(uint16_t b) { return bits_float((uint32_t)b << 16); }
+
+static inline uint16_t float_brain(float x)
+{
+    uint32_t bits = float_bits(x);
+    uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+    return (uint16_t)(x != x ? (bits >> 16 | 0x40u) : rounded);
+}
+
+static inline int64_t float_i64(float x)
+{
+    float low = x < -9223372036854775808.0f ? -9223372036854775808.0f : x;
+    float safe = low < 9223371487098961920.0f ? low : 9223371487098961920.0f;
+    int64_t y = (int64_t)(x == x ? safe : 0.0f);
+    return x >= 9223372036854775808.0f ? INT64_MAX : y;
+}
+
+static inline int32_t float_i32(float x)
+{
+    float low = x < -2147483648.0f ? -2147483648.0f : x;
+    float safe = low < 2147483520.0f ? low : 2147483520.0f;
+    int32_t y = (int32_t)(x == x ? safe : 0.0f);
+    return x >= 2147483648.0f ? INT32_MAX : y;
+}
+
+#define CONVERT(name, from, to, expression)                                                        \
+    static void name(void *out, const void *in, size_t n, const float *p)                          \
+    {                                                                                              \
+        to *y = out;                                                                               \
+        const from *px = in;                                                                       \
+        (void)p;                                                                                   \
+        _Pragma("omp simd") for (size_t i = 0; i < n; i++)                                         \
+        {                                                                                          \
+            from x = px[i];                                                                        \
+            y[i] = expression;                                                                     \
+        }                                                                                          \
+    }
+
+// clang-format off
+CONVERT(f16_to_f32, uint16_t, float, half_float(x))
+CONVERT(f32_to_f16, float, uint16_t, float_half(x))
+CONVERT(bf16_to_f32, uint16_t, float, brain_float(x))
+CONVERT(f32_to_bf16, float, uint16_t, float_brain(x))
+CONVERT(i64_to_f32, int64_t, float, (float)x)
+CONVERT(i32_to_f32, int32_t, float, (float)x)
+CONVERT(i8_to_f32, int8_t, float, (float)x)
+CONVERT(u8_to_f32, uint8_t, float, (float)x)
+CONVERT(f64_to_f32, double, float, (float)x)
+CONVERT(f32_to_f64, float, double, (double)x)
+CONVERT(f32_to_i64, float, int64_t, float_i64(x))
+CONVERT(f32_to_i32, float, int32_t, float_i32(x))
+CONVERT(f32_to_bool, float, uint8_t, (uint8_t)(x != 0.0f))
+CONVERT(i64_to_bool, int64_t, uint8_t, (uint8_t)(x != 0))
+CONVERT(i32_to_bool, int32_t, uint8_t, (uint8_t)(x != 0))
+CONVERT(i64_to_i32, int64_t, int32_t, (int32_t)(uint32_t)((uint64_t)x & 0xffffffffu))
+CONVERT(i32_to_i64, int32_t, int64_t, x)
+CONVERT(u8_to_i64, uint8_t, int64_t, x)
+CONVERT(u8_to_i32, uint8_t, int32_t, x)
+
+static const cpu_convert_row convert_rows[] = {
+    {HEED_FLOAT16, HEED_FLOAT32, f16_to_f32},
+    {HEED_FLOAT32, HEED_FLOAT16, f32_to_f16},
+    {HEED_BFLOAT16, HEED_FLOAT32, bf16_to_f32},
+    {HEED_FLOAT32, HEED_BFLOAT16, f32_to_bf16},
+    {HEED_INT64, HEED_FLOAT32, i64_to_f32},
+    {HEED_INT32, HEED_FLOAT32, i32_to_f32},
+    {HEED_INT8, HEED_FLOAT32, i8_to_f32},
+    {HEED_UINT8, HEED_FLOAT32, u8_to_f32},
+    {HEED_BOOL, HEED_FLOAT32, u8_to_f32},
+    {HEED_FLOAT64, HEED_FLOAT32, f64_to_f32},
+    {HEED_FLOAT32, HEED_FLOAT64, f32_to_f64},
+    {HEED_FLOAT32, HEED_INT64, f32_to_i64},
+    {HEED_FLOAT32, HEED_INT32, f32_to_i32},
+    {HEED_FLOAT32, HEED_BOOL, f32_to_bool},
+    {HEED_INT64, HEED_BOOL, i64_to_bool},
+    {HEED_INT32, HEED_BOOL, i32_to_bool},
+    {HEED_INT64, HEED_INT32, i64_to_i32},
+    {HEED_INT32, HEED_INT64, i32_to_i64},
+    {HEED_BOOL, HEED_INT64, u8_to_i64},
+    {HEED_UINT8, HEED_INT64, u8_to_i64},
+    {HEED_BOOL, HEED_INT32, u8_to_i32},
+    {HEED_UINT8, HEED_INT32, u8_to_i32},
+    {HEED_UNDEFINED, HEED_UNDEFINED, NULL},
+};
+// clang-format on
+
+#undef CONVERT
+#endif

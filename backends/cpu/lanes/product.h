@@ -1,0 +1,170 @@
+/* The matrix product of one thread, for AVX2 and AVX-512.
+ *
+ * A register block holds ROWS x 2 vectors of C; each step of k loads two vectors of B and
+ * multiplies them with one element of each row of A. B is read where it lies, so weights need no
+ * packing and no second copy: a panel of two vectors comes from the L2 cache in fewer cycles
+ * than its products take. A is copied, a strip of rows at a time, so that its rows have one
+ * fixed stride that suits the L1 cache. One or two rows get wider panels, which read longer runs
+ * of B: they are bound by memory.
+ *
+ * An element of C is summed over k in the same order wherever it lies in a block, so results do
+ * not depend on how the product was cut into tiles. */
+#ifndef CPU_LANES_PRODUCT_H
+#define CPU_LANES_PRODUCT_H
+
+#include <string.h>
+
+#include "lanes.h"
+
+#if defined(__AVX512F__)
+enum { VECTOR = 16, ROWS = 12 };
+#else
+enum { VECTOR = 8, ROWS = 6 };
+#endif
+
+enum {
+    PANEL = 2 * VECTOR, /* columns of the usual register block */
+    WIDEST = 8,         /* vectors of the widest register block */
+    STRIP = 36,         /* rows of A that are copied at a time */
+    DEPTH = 256,        /* steps of k between two visits to C */
+    A_STRIDE = DEPTH + 16
+};
+
+typedef float vector __attribute__((vector_size(VECTOR * 4), aligned(4), may_alias));
+
+#define UNROLL _Pragma("GCC unroll 16")
+
+/* C[rows, vectors] (+)= A[rows, k] B[k, vectors]. The counts are constants where it is called,
+ * so that the loops unroll and the sums live in registers. */
+static inline __attribute__((always_inline)) void block(size_t rows, size_t vectors, const float *a,
+                                                        const float *b, size_t b_row, size_t k,
+                                                        float *c, size_t c_row, int add)
+{
+    vector sum[ROWS][WIDEST];
+    UNROLL for (size_t r = 0; r < rows; r++) UNROLL for (size_t v = 0; v < vectors; v++) sum[r][v] =
+        (vector){0};
+    for (size_t i = 0; i < k; i++) {
+        vector row[WIDEST];
+        UNROLL for (size_t v = 0; v < vectors; v++) row[v] =
+            *(const vector *)(b + i * b_row + v * VECTOR);
+        UNROLL for (size_t r = 0; r < rows; r++) UNROLL for (size_t v = 0; v < vectors; v++)
+            sum[r][v] += a[r * A_STRIDE + i] * row[v];
+    }
+    UNROLL for (size_t r = 0; r < rows; r++) UNROLL for (size_t v = 0; v < vectors; v++)
+    {
+        vector *to = (vector *)(c + r * c_row + v * VECTOR);
+        vector total = sum[r][v];
+        if (add)
+            total += *to;
+        *to = total;
+    }
+}
+
+typedef void block_function(const float *a, const float *b, size_t b_row, size_t k, float *c,
+                            size_t c_row, int add);
+
+#define BLOCK(rows, vectors)                                                                       \
+    static void block_##rows##_##vectors(const float *a, const float *b, size_t b_row, size_t k,   \
+                                         float *c, size_t c_row, int add)                          \
+    {                                                                                              \
+        block(rows, vectors, a, b, b_row, k, c, c_row, add);                                       \
+    }
+
+BLOCK(1, 8)
+BLOCK(2, 4)
+BLOCK(1, 2)
+BLOCK(2, 2)
+BLOCK(3, 2)
+BLOCK(4, 2)
+BLOCK(5, 2)
+BLOCK(6, 2)
+#if defined(__AVX512F__)
+BLOCK(7, 2)
+BLOCK(8, 2)
+BLOCK(9, 2)
+BLOCK(10, 2)
+BLOCK(11, 2)
+BLOCK(12, 2)
+#endif
+
+static block_function *const blocks[ROWS + 1] = {
+    NULL,      block_1_2, block_2_2, block_3_2,  block_4_2,  block_5_2,  block_6_2,
+#if defined(__AVX512F__)
+    block_7_2, block_8_2, block_9_2, block_10_2, block_11_2, block_12_2,
+#endif
+};
+
+/* Rows [row, row + rows) of A, columns [from, from + depth), scaled, into `strip`. */
+static void copy_strip(const cpu_product *p, size_t row, size_t rows, size_t from, size_t depth,
+                       float *strip)
+{
+    const float *a = p->a + row * p->a_row + from * p->a_col;
+    for (size_t r = 0; r < rows; r++) {
+        const float *in = a + r * p->a_row;
+        float *out = strip + r * A_STRIDE;
+        if (p->a_col == 1 && p->alpha == 1.0f)
+            memcpy(out, in, depth * sizeof(*out));
+        else
+            for (size_t i = 0; i < depth; i++)
+                out[i] = p->alpha * in[i * p->a_col];
+    }
+}
+
+/* The last columns, fewer than a panel: B is padded with zeros, C goes through a copy. */
+static void ragged_panel(const float *strip, size_t rows, const float *b, size_t b_row,
+                         size_t depth, size_t cols, float *c, size_t c_row, int add)
+{
+    float panel[DEPTH * PANEL], square[ROWS * PANEL];
+    for (size_t i = 0; i < depth; i++) {
+        memset(panel + i * PANEL, 0, PANEL * sizeof(*panel));
+        memcpy(panel + i * PANEL, b + i * b_row, cols * sizeof(*panel));
+    }
+    for (size_t r = 0; r < rows; r += ROWS) {
+        size_t height = rows - r < ROWS ? rows - r : ROWS;
+        blocks[height](strip + r * A_STRIDE, panel, PANEL, depth, square, PANEL, 0);
+        for (size_t y = 0; y < height; y++)
+            for (size_t x = 0; x < cols; x++) {
+                float *to = c + (r + y) * c_row + x;
+                *to = add ? *to + square[y * PANEL + x] : square[y * PANEL + x];
+            }
+    }
+}
+
+/* A strip of rows times all columns, for one stretch of k. */
+static void multiply_strip(const cpu_product *p, const float *strip, size_t rows, const float *b,
+                           size_t depth, float *c, int add)
+{
+    size_t j = 0;
+    if (rows == 1)
+        for (; j + 8 * VECTOR <= p->n; j += 8 * VECTOR)
+            block_1_8(strip, b + j, p->b_row, depth, c + j, p->c_row, add);
+    if (rows == 2)
+        for (; j + 4 * VECTOR <= p->n; j += 4 * VECTOR)
+            block_2_4(strip, b + j, p->b_row, depth, c + j, p->c_row, add);
+    for (; j + PANEL <= p->n; j += PANEL)
+        for (size_t r = 0; r < rows; r += ROWS) {
+            size_t height = rows - r < ROWS ? rows - r : ROWS;
+            blocks[height](strip + r * A_STRIDE, b + j, p->b_row, depth, c + r * p->c_row + j,
+                           p->c_row, add);
+        }
+    if (j < p->n)
+        ragged_panel(strip, rows, b + j, p->b_row, depth, p->n - j, c + j, p->c_row, add);
+}
+
+static void product(const cpu_product *p)
+{
+    float strip[STRIP * A_STRIDE];
+    for (size_t from = 0; from < p->k; from += DEPTH) {
+        size_t depth = p->k - from < DEPTH ? p->k - from : DEPTH;
+        for (size_t row = 0; row < p->m; row += STRIP) {
+            size_t rows = p->m - row < STRIP ? p->m - row : STRIP;
+            copy_strip(p, row, rows, from, depth, strip);
+            multiply_strip(p, strip, rows, p->b + from * p->b_row, depth, p->c + row * p->c_row,
+                           p->add || from > 0);
+        }
+    }
+}
+
+#undef BLOCK
+#undef UNROLL
+#endif

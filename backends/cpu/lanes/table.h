@@ -1,0 +1,28 @@
+/* One table of vector code. A file of isa/ defines CPU_LANES (the name of the table) and
+ * CPU_LANES_NAME (what people call it), and includes this. */
+#include "lanes/choose.h"
+#include "lanes/converts.h"
+#if defined(__AVX2__)
+#include "lanes/product.h"
+#endif
+#include "lanes/maps.h"
+#include "lanes/rows.h"
+#include "lanes/zips.h"
+
+const cpu_lanes CPU_LANES = {
+    .name = CPU_LANES_NAME,
+    .maps = map_rows,
+    .zips = zip_rows,
+    .converts = convert_rows,
+    .folds = fold_rows,
+    .choose = choose,
+    .softmax = row_softmax,
+    .log_softmax = row_log_softmax,
+    .layer_norm = row_layer_norm,
+    .rms_norm = row_rms_norm,
+    .axpy = row_axpy,
+    .affine = row_affine,
+#if defined(__AVX2__)
+    .product = product,
+#endif
+};
