@@ -1,0 +1,122 @@
+/* matmul.c - the matrix product of NumPy: MatMul. Leading axes broadcast; a vector on the left is a
+ * row, on the right a column. */
+#include <string.h>
+
+#include "ops/layout.h"
+#include "ops/product.h"
+
+/* ---- Inference ----------------------------------------------------------------------------- */
+
+static heed_status infer_matmul(op_infer *c)
+{
+    int32_t ra = infer_rank(c, 0), rb = infer_rank(c, 1), n = 0;
+    ir_dim dims[TENSOR_MAX_RANK];
+    if (ra < 0 || rb < 0)
+        return infer_set_unknown(c, 0, 0, -1);
+    if (ra == 0 || rb == 0)
+        return infer_error(c, "inputs of rank 1 or more", "ranks %d and %d", ra, rb);
+    const ir_dim *a = c->in[0]->dims, *b = c->in[1]->dims;
+    ir_dim inner_a = a[ra - 1], inner_b = b[rb == 1 ? 0 : rb - 2];
+    if (dim_known(inner_a) && dim_known(inner_b) && inner_a != inner_b)
+        return infer_error(c, "equal inner extents", "%lld and %lld", (long long)inner_a,
+                           (long long)inner_b);
+    int32_t batch = (ra > rb ? ra : rb) - 2;
+    for (int32_t i = 0; i < batch; i++, n++) {
+        int32_t ia = i - (batch + 2 - ra), ib = i - (batch + 2 - rb);
+        ir_dim da = ra > 2 && ia >= 0 ? a[ia] : 1, db = rb > 2 && ib >= 0 ? b[ib] : 1;
+        if (!dims_broadcast(c->dims, da, db, &dims[n]))
+            return infer_error(c, "batch extents that broadcast", "%lld and %lld", (long long)da,
+                               (long long)db);
+    }
+    if (ra > 1)
+        dims[n++] = a[ra - 2];
+    if (rb > 1)
+        dims[n++] = b[rb - 1];
+    return infer_set(c, 0, 0, n, dims);
+}
+
+/* ---- Kernel -------------------------------------------------------------------------------- */
+
+typedef struct matmul {
+    int64_t m, n, k;
+    int32_t batch_rank;
+    int64_t batch[TENSOR_MAX_RANK];                           /* broadcast batch extents */
+    int64_t a_step[TENSOR_MAX_RANK], b_step[TENSOR_MAX_RANK]; /* in matrices; 0 repeats */
+} matmul;
+
+/* Steps of the leading axes of one side, counted in matrices. */
+static void batch_steps(const heed_tensor *t, int32_t batch_rank, int64_t *steps)
+{
+    int32_t own = tensor_rank(t) - 2;
+    int64_t step = 1;
+    for (int32_t i = batch_rank - 1; i >= 0; i--) {
+        int32_t k = i - (batch_rank - own);
+        int64_t dim = own > 0 && k >= 0 ? t->dims[k] : 1;
+        steps[i] = dim == 1 ? 0 : step;
+        step *= dim;
+    }
+}
+
+static void describe(const op_call *c, matmul *w)
+{
+    const heed_tensor *a = c->in[0], *b = c->in[1];
+    int32_t ra = tensor_rank(a), rb = tensor_rank(b);
+    w->m = ra > 1 ? a->dims[ra - 2] : 1;
+    w->k = a->dims[ra - 1];
+    w->n = rb > 1 ? b->dims[rb - 1] : 1;
+    w->batch_rank = tensor_rank(c->out[0]) - (ra > 1) - (rb > 1);
+    memcpy(w->batch, c->out[0]->dims, (size_t)w->batch_rank * sizeof(int64_t));
+    batch_steps(a, w->batch_rank, w->a_step);
+    batch_steps(b, w->batch_rank, w->b_step);
+}
+
+static heed_status multiply_all(op_call *c, const matmul *w, const product_type *type)
+{
+    heed_tensor *out = c->out[0];
+    const heed_tensor *a = c->in[0], *b = c->in[1];
+    int64_t index[TENSOR_MAX_RANK] = {0}, at = 0;
+    size_t bytes = (size_t)(w->m * w->n) * type->size;
+    bool direct = out->dtype == type->dtype;
+    void *own = direct ? NULL : call_scratch(c, bytes);
+    const char *left = product_read(c, type, a->dtype, tensor_data(a), 0, tensor_count(a));
+    const char *right = product_read(c, type, b->dtype, tensor_data(b), 0, tensor_count(b));
+    if ((!direct && !own) || !left || !right)
+        return err_get()->status;
+    do {
+        int64_t ia = 0, ib = 0;
+        for (int32_t i = 0; i < w->batch_rank; i++) {
+            ia += index[i] * w->a_step[i];
+            ib += index[i] * w->b_step[i];
+        }
+        char *to = direct ? (char *)tensor_data(out) + (size_t)at * type->size : own;
+        memset(to, 0, bytes);
+        product_run(type, w->m, w->n, w->k, left + (size_t)(ia * w->m * w->k) * type->size,
+                    right + (size_t)(ib * w->k * w->n) * type->size, to);
+        if (!direct)
+            product_write(type, out->dtype, tensor_data(out), at, w->m * w->n, to);
+        at += w->m * w->n;
+    } while (layout_next(w->batch_rank, w->batch, index));
+    return HEED_OK;
+}
+
+static heed_status run_matmul(op_call *c)
+{
+    matmul w = {0};
+    heed_tensor *out = call_out(c, 0);
+    const product_type *type = product_for(c->in[0]->dtype);
+    if (!type)
+        return call_error(c, HEED_UNSUPPORTED, "no product of %s", dtype_name(c->in[0]->dtype));
+    if (!out || tensor_count(out) == 0)
+        return HEED_OK;
+    describe(c, &w);
+    return multiply_all(c, &w, type);
+}
+
+// clang-format off
+static const op_def matmul_op = {
+    .domain = "", .name = "MatMul", .since = 13,
+    .signature = "A:T, B:T -> Y:T", .types = "T=real",
+    .infer = infer_matmul, .run = run_matmul};
+// clang-format on
+
+const op_def *const ops_matmul[] = {&matmul_op, NULL};
