@@ -28,6 +28,10 @@ heed_status err_nomem(uint64_t bytes); /* "out of memory: %llu bytes" */
 const heed_error *err_get(void);
 void err_clear(void);
 
+/* An options struct of the caller is long enough to have this field. */
+#define HEED_HAS_FIELD(p, field)                                                                   \
+    ((p)->size >= offsetof(__typeof__(*(p)), field) + sizeof((p)->field))
+
 /* Returns from the calling function when `call` fails. The one control-flow macro of the core. */
 #define TRY(call)                                                                                  \
     do {                                                                                           \

@@ -390,6 +390,49 @@ bool dims_value(const ir_dims *t, ir_dim d, int64_t *value)
     return true;
 }
 
+/* The number of a symbol, from a dim in the list that is this symbol alone. */
+static bool symbol_value(const ir_dims *t, int64_t id, const ir_dim *dims, const int64_t *values,
+                         size_t n, int64_t *value)
+{
+    for (size_t i = 0; i < n; i++) {
+        poly p = poly_load(t, dims[i]);
+        if (!p.failed && p.n == 3 && p.words[0] == 1 && p.words[2] == id) {
+            *value = values[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False when a symbol of the polynomial has no number, or the number does not fit. */
+static bool evaluate(const ir_dims *t, const poly *p, const ir_dim *dims, const int64_t *values,
+                     size_t n, int64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < p->n; i += term_size(p->words + i)) {
+        const int64_t *term = p->words + i;
+        int64_t product = term[0], factor;
+        for (int64_t k = 0; k < term[1]; k++)
+            if (!symbol_value(t, term[2 + k], dims, values, n, &factor) ||
+                __builtin_mul_overflow(product, factor, &product))
+                return false;
+        if (__builtin_add_overflow(*out, product, out))
+            return false;
+    }
+    return true;
+}
+
+bool dims_agree(const ir_dims *t, const ir_dim *dims, const int64_t *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        poly p = poly_load(t, dims[i]);
+        int64_t value;
+        if (!p.failed && p.n > 3 && evaluate(t, &p, dims, values, n, &value) && value != values[i])
+            return false;
+    }
+    return true;
+}
+
 /* ---- Text -------------------------------------------------------------------------------------
  */
 

@@ -45,6 +45,10 @@ ir_dim dims_constant(ir_dims *t, int64_t value);
 /* The number, if the dim is one (also negative). */
 bool dims_value(const ir_dims *t, ir_dim d, int64_t *value);
 
+/* Do numbers for some dims contradict each other? Each expression whose symbols all have a number
+ * of their own in the list is evaluated and compared. At most 256. */
+bool dims_agree(const ir_dims *t, const ir_dim *dims, const int64_t *values, size_t n);
+
 /* "past + seq"; "12"; "?" for DIM_UNKNOWN. Returns `text`. */
 const char *dims_text(const ir_dims *t, ir_dim d, char *text, size_t size);
 

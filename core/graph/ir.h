@@ -96,7 +96,8 @@ struct ir_model {
 
 ir_model *ir_model_new(void);
 void ir_model_free(ir_model *m);
-/* A deep copy that shares constant memory; a session optimises a copy of the model's graph. */
+/* A deep copy that shares constant memory and some strings with the original, which must outlive
+ * it; a session optimises a copy of the model's graph. */
 heed_status ir_model_copy(const ir_model *m, ir_model **out);
 
 ir_graph *ir_graph_new(ir_model *m, ir_graph *parent, const char *name);

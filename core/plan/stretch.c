@@ -1,0 +1,515 @@
+/* stretch.c - binding: from shapes to steps and offsets; see stretch.h.
+ *
+ * One walk over the nodes in order. A node's outputs become, in this order of preference: content
+ * (computed now), an alias (views; in-place results), the memory of a graph output, or a range of
+ * the arena that is given back after the last reading. */
+#include "plan/stretch.h"
+
+#include <string.h>
+
+#include "ops/concrete.h"
+#include "ops/evaluate.h"
+#include "plan/layout.h"
+
+#define CONTENT_LIMIT ((size_t)1 << 20) /* bytes of one value that is computed while planning */
+
+struct plan_owned {
+    heed_tensor *tensor;
+    struct plan_owned *next;
+};
+
+/* What the walk knows about a local that has memory of its own here. */
+typedef struct root_state {
+    uint32_t value;    /* index + 1 in stretch->values; 0: not planned here */
+    uint32_t last_use; /* of itself and all its aliases */
+} root_state;
+
+typedef struct planner {
+    plan_stretch *s;
+    const program *p;
+    ir_type *types;
+    const heed_tensor **contents;
+    root_state *roots;    /* by local */
+    uint32_t *root_of;    /* by local: the local whose memory it has; itself by default */
+    uint32_t *dying;      /* by node: head of the list of roots that die there, + 1 */
+    uint32_t *next_dying; /* by local */
+    uint8_t *output_used; /* by graph output */
+    layout layout;
+    arena scratch;
+    uint32_t capacity_values, capacity_steps, capacity_operands;
+} planner;
+
+/* One node on its way through the walk. */
+typedef struct visit {
+    const ir_node *n;
+    uint32_t at; /* place of the node */
+    op_concrete infer;
+    const ir_type **in;
+    const heed_tensor **in_tensors;
+    bool all_known; /* every input has content */
+    bool tensors;   /* every value is a tensor */
+} visit;
+
+/* ---- Keys --------------------------------------------------------------------------------------
+ */
+
+heed_status stretch_key(const ir_type *const *types, uint32_t n, arena *memory, const void **key,
+                        size_t *size)
+{
+    size_t words = 0;
+    for (uint32_t i = 0; i < n; i++)
+        words += 2 + (types[i] && types[i]->rank > 0 ? (size_t)types[i]->rank : 0);
+    int64_t *out = arena_array(memory, words, sizeof(*out));
+    if (!out)
+        return HEED_NOMEM;
+    *key = out;
+    *size = words * sizeof(*out);
+    for (uint32_t i = 0; i < n; i++) {
+        const ir_type *t = types[i];
+        *out++ = t ? (int64_t)(t->kind * 256 + t->dtype) : -1;
+        *out++ = t ? t->rank : -1;
+        for (int32_t d = 0; t && d < t->rank; d++)
+            *out++ = t->dims[d];
+    }
+    return HEED_OK;
+}
+
+/* ---- Values -------------------------------------------------------------------------------------
+ */
+
+static plan_value *add_value(planner *w, uint32_t local, uint32_t storage)
+{
+    plan_stretch *s = w->s;
+    const ir_type *type = &w->types[local];
+    plan_value *v = &s->values[s->n_values++];
+    *v = (plan_value){.local = local,
+                      .storage = storage,
+                      .dtype = type->dtype,
+                      .rank = type->rank,
+                      .dims = type->dims};
+    (void)op_known_bytes(type, &v->bytes); /* known: the type was checked by visit_infer */
+    return v;
+}
+
+static heed_status own(plan_stretch *s, heed_tensor *t)
+{
+    struct plan_owned *entry = arena_alloc(&s->memory, sizeof(*entry));
+    if (!entry) {
+        tensor_free(t);
+        return HEED_NOMEM;
+    }
+    *entry = (struct plan_owned){t, s->contents_owned};
+    s->contents_owned = entry;
+    return HEED_OK;
+}
+
+static heed_status set_content(planner *w, uint32_t local, heed_tensor *t)
+{
+    TRY(own(w->s, t));
+    if (local == PROGRAM_NONE)
+        return HEED_OK;
+    w->contents[local] = t;
+    w->types[local] = op_type_of(t);
+    add_value(w, local, PLAN_CONTENT)->content = t;
+    return HEED_OK;
+}
+
+static heed_status keep_type(planner *w, uint32_t local, const ir_type *type)
+{
+    ir_type *to = &w->types[local];
+    *to = *type;
+    to->dims = arena_array(&w->s->memory, (size_t)type->rank, sizeof(ir_dim));
+    if (!to->dims)
+        return HEED_NOMEM;
+    if (type->rank)
+        memcpy(to->dims, type->dims, (size_t)type->rank * sizeof(ir_dim));
+    return HEED_OK;
+}
+
+/* ---- Lifetimes
+ * ------------------------------------------------------------------------------------ */
+
+static void die_at(planner *w, uint32_t root)
+{
+    uint32_t at = w->roots[root].last_use;
+    if (at == PROGRAM_FOREVER)
+        return;
+    w->next_dying[root] = w->dying[at];
+    w->dying[at] = root + 1;
+}
+
+/* Gives back what was read last by node `at`. An alias may have moved the end of its root. */
+static heed_status bury(planner *w, uint32_t at)
+{
+    for (uint32_t next, i = w->dying[at]; i; i = next) {
+        uint32_t root = i - 1;
+        next = w->next_dying[root];
+        if (w->roots[root].last_use != at) {
+            die_at(w, root); /* later than first thought */
+            continue;
+        }
+        const plan_value *v = &w->s->values[w->roots[root].value - 1];
+        if (v->storage == PLAN_ARENA)
+            TRY(layout_give(&w->layout, v->offset, v->bytes));
+    }
+    return HEED_OK;
+}
+
+/* Which output of the graph a local is, if it may be written there directly. */
+static bool take_output(planner *w, uint32_t local, uint32_t *output)
+{
+    if (w->p->last_use[local] != PROGRAM_FOREVER)
+        return false;
+    for (uint32_t o = 0; o < w->p->graph->n_outputs; o++) {
+        if (w->p->outputs[o] == local && !w->output_used[o]) {
+            w->output_used[o] = 1;
+            *output = o;
+            return true;
+        }
+    }
+    return false;
+}
+
+static heed_status own_memory(planner *w, uint32_t local)
+{
+    uint32_t output;
+    bool direct = take_output(w, local, &output);
+    plan_value *v = add_value(w, local, direct ? PLAN_OUTPUT : PLAN_ARENA);
+    if (direct)
+        v->root = output;
+    else
+        TRY(layout_take(&w->layout, v->bytes, &v->offset));
+    w->root_of[local] = local;
+    w->roots[local] = (root_state){w->s->n_values, w->p->last_use[local]};
+    die_at(w, local);
+    return HEED_OK;
+}
+
+/* `local` has the bytes of `of`. A root that was planned here lives as long as its aliases. */
+static void alias(planner *w, uint32_t local, uint32_t of)
+{
+    uint32_t root = w->root_of[of];
+    plan_value *v = add_value(w, local, PLAN_ALIAS);
+    v->root = root;
+    w->root_of[local] = root;
+    if (w->roots[root].value && w->p->last_use[local] > w->roots[root].last_use)
+        w->roots[root].last_use = w->p->last_use[local];
+}
+
+/* ---- In place
+ * ---------------------------------------------------------------------------------------- */
+
+static bool writes_in_place(const plan_step *step)
+{
+    if (step->where->kernel)
+        return (step->where->kernel->flags & HEED_INPLACE) != 0;
+    return (step->node->op->flags & OP_INPLACE) != 0;
+}
+
+/* Input 0 dies here, is as large as output 0, and no other input shares its memory. */
+static bool can_reuse(planner *w, const visit *v, const plan_step *step, uint32_t local)
+{
+    uint32_t first = program_local(w->p, ir_input(v->n, 0));
+    size_t bytes;
+    if (first == PROGRAM_NONE || !writes_in_place(step))
+        return false;
+    uint32_t root = w->root_of[first];
+    const root_state *r = &w->roots[root];
+    if (!r->value || r->last_use != v->at || w->s->values[r->value - 1].storage != PLAN_ARENA ||
+        !op_known_bytes(&w->types[local], &bytes) || w->s->values[r->value - 1].bytes != bytes ||
+        w->p->last_use[local] == PROGRAM_FOREVER)
+        return false;
+    for (uint32_t i = 1; i < v->n->n_in; i++) {
+        uint32_t other = program_local(w->p, ir_input(v->n, i));
+        if (other != PROGRAM_NONE && w->root_of[other] == root)
+            return false;
+    }
+    return true;
+}
+
+/* ---- Steps
+ * ------------------------------------------------------------------------------------------- */
+
+static heed_status fill_shapes(const visit *v, arena *scratch, const ir_type *types, uint32_t n,
+                               const DLTensor ***out)
+{
+    const DLTensor **list = arena_array(scratch, n, sizeof(*list));
+    (void)v;
+    for (uint32_t i = 0; list && i < n; i++) {
+        if (!types[i].dtype)
+            continue;
+        DLTensor *t = arena_alloc(scratch, sizeof(*t));
+        if (!t)
+            return HEED_NOMEM;
+        *t = (DLTensor){.device = {kDLCPU, 0},
+                        .ndim = types[i].rank,
+                        .dtype = dtype_to_dl(types[i].dtype),
+                        .shape = types[i].dims};
+        list[i] = t;
+    }
+    *out = list;
+    return list ? HEED_OK : HEED_NOMEM;
+}
+
+/* Asks the kernel how much workspace it wants for these shapes. */
+static heed_status measure(planner *w, const visit *v, const place *where, uint64_t *bytes)
+{
+    const DLTensor **in, **out;
+    ir_type *types = arena_array(&w->scratch, v->n->n_in, sizeof(*types));
+    *bytes = 0;
+    if (!where->kernel || !HEED_HAS(where->kernel, measure))
+        return HEED_OK;
+    for (uint32_t i = 0; types && i < v->n->n_in; i++)
+        if (v->in[i])
+            types[i] = *v->in[i];
+    if (!types)
+        return HEED_NOMEM;
+    TRY(fill_shapes(v, &w->scratch, types, v->n->n_in, &in));
+    TRY(fill_shapes(v, &w->scratch, v->infer.out, v->n->n_out, &out));
+    heed_call call = {.size = sizeof(call),
+                      .state = where->state,
+                      .device = where->backend->device,
+                      .n_in = v->n->n_in,
+                      .n_out = v->n->n_out,
+                      .in = in,
+                      .out = (DLTensor *const *)(const void *)out};
+    heed_status status = where->kernel->measure(where->backend->device, where->state, &call, bytes);
+    return status ? ir_node_error(v->n) : HEED_OK;
+}
+
+static heed_status add_step(planner *w, visit *v)
+{
+    plan_stretch *s = w->s;
+    plan_step *step = &s->steps[s->n_steps];
+    uint64_t workspace;
+    *step = (plan_step){
+        .node = v->n, .where = &w->p->places->by_node[v->n->id], .operands = s->n_operands};
+    TRY(measure(w, v, step->where, &workspace));
+    for (uint32_t i = 0; i < v->n->n_in; i++)
+        s->operands[s->n_operands++] = program_local(w->p, v->n->in[i].value);
+    for (uint32_t o = 0; o < v->n->n_out; o++) {
+        uint32_t local = program_local(w->p, v->n->out[o]);
+        s->operands[s->n_operands++] = local;
+        if (local == PROGRAM_NONE)
+            continue;
+        if (o == 0 && can_reuse(w, v, step, local))
+            alias(w, local, program_local(w->p, v->n->in[0].value));
+        else
+            TRY(own_memory(w, local));
+    }
+    if (workspace) {
+        TRY(layout_take(&w->layout, workspace, &step->workspace));
+        TRY(layout_give(&w->layout, step->workspace, workspace));
+    }
+    s->n_steps++;
+    return HEED_OK;
+}
+
+/* ---- Content
+ * ------------------------------------------------------------------------------------------- */
+
+/* A shape computation: the content follows from the inputs' types or contents. */
+static heed_status content_by_rule(planner *w, visit *v, bool *done)
+{
+    heed_tensor *t;
+    *done = v->n->n_out == 1 && op_content_tensor(NULL, &v->infer.out[0], v->infer.out_content[0],
+                                                  v->infer.out_n_content[0], &t);
+    return *done ? set_content(w, program_local(w->p, v->n->out[0]), t) : HEED_OK;
+}
+
+static bool cheap(const visit *v)
+{
+    size_t sum = 0, bytes;
+    if (!v->all_known || (v->n->op->flags & (OP_RANDOM | OP_CONTROL | OP_DATA_SHAPE)))
+        return false;
+    for (uint32_t o = 0; o < v->n->n_out; o++)
+        if (v->n->out[o] &&
+            (!op_known_bytes(&v->infer.out[o], &bytes) || !size_add(sum, bytes, &sum)))
+            return false;
+    return sum <= CONTENT_LIMIT || !v->n->op->run;
+}
+
+static heed_status content_by_kernel(planner *w, visit *v)
+{
+    heed_tensor **out = arena_array(&w->scratch, v->n->n_out, sizeof(*out));
+    if (!out)
+        return HEED_NOMEM;
+    TRY(op_evaluate(v->n, v->in_tensors, v->infer.out, &w->scratch, out));
+    heed_status status = HEED_OK;
+    for (uint32_t o = 0; o < v->n->n_out; o++) {
+        if (out[o] && !status)
+            status = set_content(w, program_local(w->p, v->n->out[o]), out[o]);
+        else
+            tensor_free(out[o]);
+    }
+    return status;
+}
+
+/* ---- The walk
+ * -------------------------------------------------------------------------------------------- */
+
+static heed_status visit_start(planner *w, visit *v, const ir_node *n, uint32_t at)
+{
+    arena *a = &w->scratch;
+    *v = (visit){.n = n, .at = at, .all_known = true, .tensors = true};
+    v->in = arena_array(a, n->n_in, sizeof(*v->in));
+    v->in_tensors = arena_array(a, n->n_in, sizeof(*v->in_tensors));
+    v->infer.out = arena_array(a, n->n_out, sizeof(ir_type));
+    v->infer.out_content = arena_array(a, n->n_out, sizeof(ir_dim *));
+    v->infer.out_n_content = arena_array(a, n->n_out, sizeof(int64_t));
+    if (!v->in || !v->in_tensors || !v->infer.out || !v->infer.out_content ||
+        !v->infer.out_n_content)
+        return HEED_NOMEM;
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        uint32_t local = program_local(w->p, n->in[i].value);
+        if (local == PROGRAM_NONE)
+            continue;
+        v->in[i] = &w->types[local];
+        v->in_tensors[i] = w->contents[local];
+        v->all_known = v->all_known && v->in_tensors[i];
+        v->tensors = v->tensors && v->in[i]->kind == HEED_KIND_TENSOR;
+    }
+    for (uint32_t o = 0; o < n->n_out; o++)
+        v->tensors = v->tensors && (!n->out[o] || n->out[o]->type.kind == HEED_KIND_TENSOR);
+    v->infer.in = v->in;
+    v->infer.in_tensors = v->in_tensors;
+    return HEED_OK;
+}
+
+/* Whether the node must wait for data. */
+static heed_status visit_infer(planner *w, visit *v, bool *late)
+{
+    *late = true;
+    if (!v->tensors || (v->n->op->flags & OP_CONTROL))
+        return HEED_OK;
+    TRY(op_infer_concrete(v->n, &w->scratch, &v->infer));
+    *late = v->infer.late;
+    for (uint32_t o = 0; o < v->n->n_out; o++) {
+        size_t bytes;
+        if (v->n->out[o] && !op_known_bytes(&v->infer.out[o], &bytes))
+            *late = true;
+    }
+    return HEED_OK;
+}
+
+static heed_status visit_node(planner *w, const ir_node *n, uint32_t at, bool *late)
+{
+    visit v;
+    bool done;
+    TRY(visit_start(w, &v, n, at));
+    TRY(visit_infer(w, &v, late));
+    if (*late)
+        return HEED_OK;
+    TRY(content_by_rule(w, &v, &done));
+    if (done)
+        return HEED_OK;
+    if (cheap(&v))
+        return content_by_kernel(w, &v);
+    for (uint32_t o = 0; o < n->n_out; o++)
+        if (n->out[o])
+            TRY(keep_type(w, program_local(w->p, n->out[o]), &v.infer.out[o]));
+    if (n->op->flags & OP_VIEW) {
+        alias(w, program_local(w->p, n->out[0]), program_local(w->p, n->in[0].value));
+        return HEED_OK;
+    }
+    return add_step(w, &v);
+}
+
+static heed_status walk(planner *w)
+{
+    plan_stretch *s = w->s;
+    for (uint32_t at = s->first; at < w->p->n_nodes; at++) {
+        bool late = false;
+        TRY(visit_node(w, w->p->nodes[at], at, &late));
+        if (late) {
+            s->tail = w->p->nodes[at];
+            s->limit = at;
+            return HEED_OK;
+        }
+        TRY(bury(w, at));
+        arena_reset(&w->scratch);
+    }
+    s->limit = w->p->n_nodes;
+    return HEED_OK;
+}
+
+/* ---- Life
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static heed_status planner_arrays(planner *w, const ir_type *types,
+                                  const heed_tensor *const *contents)
+{
+    const program *p = w->p;
+    plan_stretch *s = w->s;
+    size_t locals = p->n_locals, operands = 0;
+    for (uint32_t at = s->first; at < p->n_nodes; at++)
+        operands += p->nodes[at]->n_in + p->nodes[at]->n_out;
+    w->types = arena_array(&s->memory, locals, sizeof(*w->types));
+    w->contents = arena_array(&s->memory, locals, sizeof(*w->contents));
+    s->values = arena_array(&s->memory, locals, sizeof(*s->values));
+    s->steps = arena_array(&s->memory, p->n_nodes - s->first, sizeof(*s->steps));
+    s->operands = arena_array(&s->memory, operands, sizeof(*s->operands));
+    w->roots = mem_array(locals, sizeof(*w->roots));
+    w->root_of = mem_array(locals, sizeof(*w->root_of));
+    w->next_dying = mem_array(locals, sizeof(*w->next_dying));
+    w->dying = mem_array(p->n_nodes, sizeof(*w->dying));
+    w->output_used = mem_zero(p->graph->n_outputs);
+    if (!w->types || !w->contents || !s->values || !s->steps || !s->operands || !w->roots ||
+        !w->root_of || !w->next_dying || !w->dying || !w->output_used)
+        return HEED_NOMEM;
+    memcpy(w->types, types, locals * sizeof(*types));
+    memcpy(w->contents, contents, locals * sizeof(*contents));
+    for (uint32_t i = 0; i < locals; i++)
+        w->root_of[i] = i;
+    return HEED_OK;
+}
+
+static void planner_free(planner *w)
+{
+    mem_free(w->roots);
+    mem_free(w->root_of);
+    mem_free(w->next_dying);
+    mem_free(w->dying);
+    mem_free(w->output_used);
+    layout_free(&w->layout);
+    arena_free(&w->scratch);
+}
+
+heed_status stretch_new(const program *p, uint32_t first, const ir_type *types,
+                        const heed_tensor *const *contents, plan_stretch **out)
+{
+    plan_stretch *s = mem_zero(sizeof(*s));
+    *out = NULL;
+    if (!s)
+        return HEED_NOMEM;
+    s->program = p;
+    s->first = first;
+    planner w = {.s = s, .p = p};
+    heed_status status = planner_arrays(&w, types, contents);
+    if (!status)
+        status = walk(&w);
+    s->types = w.types;
+    s->contents = w.contents;
+    s->arena_bytes = w.layout.peak;
+    planner_free(&w);
+    if (status)
+        stretch_free(s);
+    else
+        *out = s;
+    return status;
+}
+
+void stretch_free(plan_stretch *s)
+{
+    if (!s)
+        return;
+    for (plan_stretch *next, *c = s->children; c; c = next) {
+        next = c->sibling;
+        stretch_free(c);
+    }
+    for (struct plan_owned *i = s->contents_owned; i; i = i->next)
+        tensor_free(i->tensor);
+    arena_free(&s->memory);
+    mem_free(s);
+}

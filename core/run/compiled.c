@@ -1,0 +1,134 @@
+/* compiled.c - see compiled.h. */
+#include "run/compiled.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "passes/pass.h"
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- Programs: one for each graph -------------------------------------------------------------
+ */
+
+static uint32_t count_graphs(const ir_graph *g)
+{
+    uint32_t n = 1;
+    for (const ir_node *node = g->first; node; node = node->next)
+        for (uint32_t a = 0; a < node->n_attrs; a++)
+            if (node->attrs[a].graph)
+                n += count_graphs(node->attrs[a].graph);
+    return n;
+}
+
+static heed_status add_programs(compiled *c, const ir_graph *g)
+{
+    TRY(program_new(g, c->places, c->n_programs, &c->programs[c->n_programs]));
+    c->n_programs++;
+    for (const ir_node *n = g->first; n; n = n->next)
+        for (uint32_t a = 0; a < n->n_attrs; a++)
+            if (n->attrs[a].graph)
+                TRY(add_programs(c, n->attrs[a].graph));
+    return HEED_OK;
+}
+
+/* ---- Dims
+ * ------------------------------------------------------------------------------------------ */
+
+static heed_status forget_names(ir_model *m)
+{
+    for (uint32_t i = 0; i < m->main->n_inputs; i++) {
+        ir_type *type = &m->main->inputs[i]->type;
+        for (int32_t d = 0; d < type->rank; d++) {
+            if (!dim_known(type->dims[d]))
+                type->dims[d] = dims_fresh(m->dims);
+            if (type->dims[d] == DIM_UNKNOWN)
+                return HEED_NOMEM;
+        }
+    }
+    return HEED_OK;
+}
+
+/* Values of plain symbols and of expressions, as the inputs give them. An expression is compared
+ * with others that are the same expression: symbols are not solved for. */
+bool compiled_agrees(const compiled *c, const heed_tensor *const *in)
+{
+    const ir_graph *g = c->ir->main;
+    ir_dim seen[256];
+    int64_t value[256];
+    size_t n = 0;
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        const ir_type *type = &g->inputs[i]->type;
+        if (in[i]->kind != HEED_TENSOR || type->rank != tensor_rank(in[i]))
+            continue;
+        for (int32_t d = 0; d < type->rank; d++) {
+            if (dim_known(type->dims[d]))
+                continue;
+            size_t k = 0;
+            while (k < n && seen[k] != type->dims[d])
+                k++;
+            if (k == n && n < 256) {
+                seen[n] = type->dims[d];
+                value[n++] = in[i]->dims[d];
+            } else if (k < n && value[k] != in[i]->dims[d]) {
+                return false;
+            }
+        }
+    }
+    return dims_agree(c->ir->dims, seen, value, n);
+}
+
+/* ---- Life
+ * -------------------------------------------------------------------------------------------- */
+
+static heed_status compile(compiled *c, const heed_model *m, const compile_options *o)
+{
+    uint64_t begin = now_ns();
+    TRY(ir_model_copy(m->ir, &c->ir));
+    if (!o->named_dims)
+        TRY(forget_names(c->ir));
+    TRY(pass_pipeline(c->ir, o->optimize, o->check, &c->report, &c->n_report));
+    uint64_t middle = now_ns();
+    c->passes_ns = middle - begin;
+    TRY(place_new(c->ir, o->backends, &c->places));
+    c->prepare_ns = now_ns() - middle;
+    uint32_t n = count_graphs(c->ir->main);
+    c->programs = mem_array(n, sizeof(*c->programs));
+    if (!c->programs)
+        return HEED_NOMEM;
+    TRY(add_programs(c, c->ir->main));
+    c->store = plans_new(n, o->plan_limit ? o->plan_limit : 16);
+    return c->store ? HEED_OK : HEED_NOMEM;
+}
+
+heed_status compiled_new(const heed_model *m, const compile_options *options, compiled **out)
+{
+    compiled *c = mem_zero(sizeof(*c));
+    *out = NULL;
+    if (!c)
+        return HEED_NOMEM;
+    heed_status status = compile(c, m, options);
+    if (status)
+        compiled_free(c);
+    else
+        *out = c;
+    return status;
+}
+
+void compiled_free(compiled *c)
+{
+    if (!c)
+        return;
+    plans_free(c->store);
+    for (uint32_t i = 0; i < c->n_programs; i++)
+        program_free(c->programs[i]);
+    mem_free(c->programs);
+    place_free(c->places);
+    ir_model_free(c->ir);
+    mem_free(c);
+}

@@ -1,0 +1,247 @@
+/* session.c - the public functions of sessions: options, inputs and outputs by name, statistics. */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "run/compiled.h"
+#include "run/inputs.h"
+
+struct heed_session {
+    heed_model *model;
+    compile_options options;
+    char *backends; /* copy */
+    compiled *named;
+    _Atomic(compiled *) unnamed; /* made when inputs contradict the names of dims */
+    pthread_mutex_t lock;        /* while it is made */
+    uint32_t generation;         /* of forks, when the session was made */
+};
+
+/* ---- Life
+ * ---------------------------------------------------------------------------------------- */
+
+static heed_status read_options(heed_session *s, const heed_session_options *o)
+{
+    s->options = (compile_options){.optimize = true, .named_dims = true};
+#ifdef HEED_DEBUG
+    s->options.check = true;
+#endif
+    if (!o)
+        return HEED_OK;
+    if (!HEED_HAS_FIELD(o, flags))
+        return err_fail(HEED_USAGE, "heed_session_options.size is not set");
+    s->options.optimize = !(o->flags & HEED_SESSION_NO_OPTIMIZE);
+    s->options.check |= (o->flags & HEED_SESSION_CHECK) != 0;
+    if (HEED_HAS_FIELD(o, plan_limit))
+        s->options.plan_limit = o->plan_limit;
+    if (HEED_HAS_FIELD(o, backends) && o->backends) {
+        size_t n = strlen(o->backends) + 1;
+        s->backends = mem_alloc(n);
+        if (!s->backends)
+            return HEED_NOMEM;
+        memcpy(s->backends, o->backends, n);
+        s->options.backends = s->backends;
+    }
+    if (HEED_HAS_FIELD(o, attention) && o->attention && strcmp(o->attention, "auto") != 0 &&
+        strcmp(o->attention, "off") != 0)
+        return err_fail(HEED_UNSUPPORTED,
+                        "attention mode \"%.32s\" is not there yet; use auto or off", o->attention);
+    return HEED_OK;
+}
+
+heed_status heed_session_new(heed_model *model, const heed_session_options *options,
+                             heed_session **out)
+{
+    *out = NULL;
+    heed_session *s = mem_zero(sizeof(*s));
+    if (!s)
+        return HEED_NOMEM;
+    pthread_mutex_init(&s->lock, NULL);
+    s->model = heed_model_ref(model);
+    s->generation = pool_fork_generation();
+    heed_status status = read_options(s, options);
+    if (!status)
+        status = compiled_new(model, &s->options, &s->named);
+    if (status)
+        heed_session_free(s);
+    else
+        *out = s;
+    return status;
+}
+
+heed_status heed_session_open(const char *path, const heed_session_options *options,
+                              heed_session **out)
+{
+    heed_model *model;
+    *out = NULL;
+    TRY(heed_model_load(path, NULL, &model));
+    heed_status status = heed_session_new(model, options, out);
+    heed_model_free(model);
+    return status;
+}
+
+heed_model *heed_session_get_model(const heed_session *session) { return session->model; }
+
+void heed_session_free(heed_session *s)
+{
+    if (!s)
+        return;
+    compiled_free(s->named);
+    compiled_free(atomic_load(&s->unnamed));
+    heed_model_free(s->model);
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s->backends);
+    mem_free(s);
+}
+
+void heed_session_trim(heed_session *s)
+{
+    compiled *unnamed = atomic_load(&s->unnamed);
+    plans_trim(s->named->store);
+    if (unnamed)
+        plans_trim(unnamed->store);
+}
+
+/* ---- Running
+ * ---------------------------------------------------------------------------------------- */
+
+static heed_status choose_form(heed_session *s, const heed_tensor *const *in, compiled **out)
+{
+    *out = s->named;
+    if (compiled_agrees(s->named, in))
+        return HEED_OK;
+    heed_status status = HEED_OK;
+    *out = atomic_load(&s->unnamed);
+    if (*out)
+        return HEED_OK;
+    pthread_mutex_lock(&s->lock);
+    *out = atomic_load(&s->unnamed);
+    if (!*out) {
+        compile_options o = s->options;
+        o.named_dims = false;
+        log_write(LOG_WARN, "inputs contradict the names of dims in the model; compiling without");
+        status = compiled_new(s->model, &o, out);
+        atomic_store(&s->unnamed, *out);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+static heed_status run_call_of(heed_session *s, const heed_run_options *o, const compiled *c,
+                               run_call *r)
+{
+    (void)s;
+    *r = (run_call){.store = c->store, .programs = c->programs, .n_programs = c->n_programs};
+    if (!o)
+        return HEED_OK;
+    if (!HEED_HAS_FIELD(o, flags))
+        return err_fail(HEED_USAGE, "heed_run_options.size is not set");
+    if (HEED_HAS_FIELD(o, deadline_ns))
+        r->deadline_ns = o->deadline_ns;
+    if (HEED_HAS_FIELD(o, cancel))
+        r->cancel = o->cancel;
+    return HEED_OK;
+}
+
+/* Results come for all outputs of the graph; the asked ones are handed over. */
+static heed_status run_all(heed_session *s, const heed_run_options *options,
+                           const heed_tensor *const *in, const uint32_t *asked, size_t n_out,
+                           heed_tensor **out)
+{
+    compiled *c;
+    run_call r;
+    TRY(choose_form(s, in, &c));
+    TRY(run_call_of(s, options, c, &r));
+    uint32_t n = c->ir->main->n_outputs;
+    heed_tensor **all = mem_array(n, sizeof(*all));
+    if (!all)
+        return HEED_NOMEM;
+    for (size_t i = 0; i < n_out; i++)
+        if (out[i])
+            all[asked[i]] = out[i];
+    heed_status status = execute_program(&r, c->programs[0], in, all);
+    for (size_t i = 0; !status && i < n_out; i++) {
+        out[i] = all[asked[i]];
+        all[asked[i]] = NULL;
+    }
+    for (uint32_t i = 0; !status && i < n; i++)
+        tensor_free(all[i]);
+    mem_free(all);
+    return status;
+}
+
+heed_status heed_session_run(heed_session *s, const heed_run_options *options, size_t n_in,
+                             const char *const *in_names, heed_tensor *const *in, size_t n_out,
+                             const char *const *out_names, heed_tensor **out)
+{
+    arena memory = {0};
+    const heed_tensor **inputs;
+    uint32_t *asked;
+    if (s->generation != pool_fork_generation())
+        return err_fail(HEED_FORKED, "the session was made before a fork; make one in the child");
+    heed_status status = inputs_match(s->model, n_in, in_names, in, &memory, &inputs);
+    if (!status)
+        status = outputs_match(s->model, n_out, out_names, &memory, &asked);
+    if (!status)
+        status = run_all(s, options, inputs, asked, n_out, out);
+    arena_free(&memory);
+    return status;
+}
+
+heed_status heed_cancel_new(heed_cancel **out)
+{
+    *out = mem_zero(sizeof(**out));
+    return *out ? HEED_OK : HEED_NOMEM;
+}
+
+void heed_cancel_set(heed_cancel *cancel, int cancelled)
+{
+    atomic_store(&cancel->cancelled, cancelled);
+}
+
+void heed_cancel_free(heed_cancel *cancel) { mem_free(cancel); }
+
+/* ---- Reports
+ * ------------------------------------------------------------------------------------------ */
+
+size_t heed_session_get_placement_count(const heed_session *s) { return s->named->places->n_nodes; }
+
+heed_status heed_session_get_placement(const heed_session *s, size_t i, heed_placement *out)
+{
+    const place_table *t = s->named->places;
+    if (i >= t->n_nodes)
+        return err_fail(HEED_NOTFOUND, "there are %u placements", t->n_nodes);
+    const ir_node *n = t->nodes[i];
+    const place *p = &t->by_node[n->id];
+    *out = (heed_placement){.size = sizeof(*out),
+                            .node = n->name,
+                            .domain = n->op->domain,
+                            .op = n->op->name,
+                            .backend = place_name(t, n),
+                            .reason = p->refusal ? p->refusal : ""};
+    return HEED_OK;
+}
+
+void heed_session_get_stats(const heed_session *s, heed_session_stats *out)
+{
+    plans_stats plans;
+    plans_get_stats(s->named->store, &plans);
+    *out = (heed_session_stats){
+        .size = sizeof(*out),
+        .nodes_imported = s->model->ir->main->n_nodes,
+        .nodes = s->named->ir->main->n_nodes,
+        .load_ns = s->model->load_ns,
+        .passes_ns = s->named->passes_ns,
+        .prepare_ns = s->named->prepare_ns,
+        .plans = plans.plans,
+        .plan_hits = plans.hits,
+        .plan_misses = plans.misses,
+        .arena_bytes = plans.arena_bytes,
+        .steps = plans.steps,
+    };
+}
+
+const char *heed_session_get_pass_report(const heed_session *s, size_t i)
+{
+    return i < s->named->n_report ? s->named->report[i] : NULL;
+}
