@@ -1,0 +1,409 @@
+/* inputs.c - from words of the command line to the tensors of a run.
+ *
+ * In this order: words are sorted into values and shapes; tensors whose shape is known from their
+ * own value are made, and bind symbols; what is still unknown is guessed and said; the rest is
+ * made and filled. */
+#include "inputs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fill.h"
+#include "input_files.h"
+#include "print.h"
+
+enum { SYMBOL_SIZE = 256 };
+
+const char *input_symbol(const heed_value_info *info, int32_t axis, char *room, size_t size)
+{
+    const char *symbol = info->symbols ? info->symbols[axis] : NULL;
+    if (symbol && *symbol)
+        return symbol;
+    snprintf(room, size, "%s.%d", info->name, (int)axis);
+    return room;
+}
+
+/* ---- Words ---- */
+
+/* The item whose name stands before `mark` at the start of the word: the longest such name. */
+static input_item *find_item(input_set *set, const char *word, char mark)
+{
+    input_item *best = NULL;
+    size_t longest = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        size_t length = strlen(set->items[i].info->name);
+        if (strncmp(word, set->items[i].info->name, length) || word[length] != mark)
+            continue;
+        if (!best || length > longest) {
+            best = &set->items[i];
+            longest = length;
+        }
+    }
+    return best;
+}
+
+static bool is_symbol(const input_set *set, const char *name)
+{
+    char room[SYMBOL_SIZE];
+    for (size_t i = 0; i < set->n; i++) {
+        const heed_value_info *info = set->items[i].info;
+        for (int32_t d = 0; d < info->ndim; d++)
+            if (info->dims[d] < 0 &&
+                shapes_mentions(input_symbol(info, d, room, sizeof room), name))
+                return true;
+    }
+    return false;
+}
+
+static const char *input_name_at(const void *arg, size_t i)
+{
+    const input_set *set = arg;
+    return i < set->n ? set->items[i].info->name : NULL;
+}
+
+static int unknown_name(const input_set *set, const char *name)
+{
+    const char *near = help_nearest(name, input_name_at, set);
+    if (near)
+        return exit_with(EXIT_USAGE, "the model has no input or symbol '%s'; did you mean '%s'?",
+                         name, near);
+    return exit_with(EXIT_USAGE, "the model has no input or symbol '%s'; 'heed inspect' lists them",
+                     name);
+}
+
+static int add_symbol(input_set *set, const char *word)
+{
+    size_t length = strcspn(word, "=");
+    char *name = cli_format("%.*s", (int)length, word);
+    char *end = NULL;
+    int64_t value = -1;
+    int code = EXIT_OK;
+    errno = 0;
+    if (word[length] == '=')
+        value = strtoll(word + length + 1, &end, 10);
+    if (!is_symbol(set, name))
+        code = unknown_name(set, name);
+    else if (!end || end == word + length + 1 || *end || value < 0 || errno)
+        code =
+            exit_with(EXIT_USAGE, "'%s': a symbol takes a whole number, as in %s=128", word, name);
+    else if (!shapes_bind(&set->env, name, value, false, "the command line"))
+        code = exit_with(EXIT_USAGE, "%s is given twice, with different values", name);
+    free(name);
+    return code;
+}
+
+static int add_shape(input_item *item, const char *text)
+{
+    if (!shapes_parse(text, &item->shape))
+        return exit_with(EXIT_USAGE, "input %s: '%s' is no shape such as 1x128 or [1,128]",
+                         item->info->name, text);
+    item->shaped = true;
+    return EXIT_OK;
+}
+
+static int add_word(input_set *set, const char *word)
+{
+    if (*word == '@')
+        return input_load_all(set, word + 1);
+    input_item *item = find_item(set, word, '=');
+    if (item) {
+        free(item->text);
+        item->text = cli_copy(word + strlen(item->info->name) + 1);
+        return EXIT_OK;
+    }
+    item = find_item(set, word, ':');
+    if (item)
+        return add_shape(item, word + strlen(item->info->name) + 1);
+    if (!strchr(word, '=') && strchr(word, ':')) {
+        char *name = cli_format("%.*s", (int)strcspn(word, ":"), word);
+        int code = unknown_name(set, name);
+        free(name);
+        return code;
+    }
+    return add_symbol(set, word);
+}
+
+static int add_words(input_set *set, const cli_args *args, size_t first)
+{
+    int code = EXIT_OK;
+    const char *list;
+    char item[512];
+    for (size_t i = first; i < args->n_words && !code; i++)
+        code = add_word(set, args->words[i]);
+    for (size_t i = 0; !code && (list = args_get_nth(args, "shape", i)); i++) {
+        while (!code && shapes_next_item(&list, item, sizeof item))
+            code = add_word(set, item);
+        if (!code && *list)
+            code = exit_with(EXIT_USAGE, "--shape: '%s' is too long", list);
+    }
+    return code;
+}
+
+/* ---- Shapes ---- */
+
+/* Symbols that stand alone on an axis take its extent. */
+static void bind_dims(input_set *set, const input_item *item, int32_t ndim, const int64_t *dims)
+{
+    char room[SYMBOL_SIZE], origin[SYMBOL_SIZE];
+    snprintf(origin, sizeof origin, "input %s", item->info->name);
+    for (int32_t d = 0; d < ndim && d < item->info->ndim; d++) {
+        const char *symbol = input_symbol(item->info, d, room, sizeof room);
+        if (item->info->dims[d] < 0 && dims[d] >= 0 && shapes_is_symbol(symbol))
+            shapes_bind(&set->env, symbol, dims[d], false, origin);
+    }
+}
+
+static void guess_symbols(input_set *set)
+{
+    char room[SYMBOL_SIZE];
+    for (int first = 1; first >= 0; first--) /* what is a first axis anywhere counts as one */
+        for (size_t i = 0; i < set->n; i++) {
+            const input_item *item = &set->items[i];
+            bool needed = !item->tensor && (!item->info->optional || item->text || item->shaped);
+            for (int32_t d = 0; needed && d < item->info->ndim; d++)
+                if (item->info->dims[d] < 0 && (first == (d == 0)) &&
+                    !(item->shaped && d < item->shape.ndim && item->shape.dims[d] >= 0))
+                    shapes_guess(&set->env, input_symbol(item->info, d, room, sizeof room), first);
+        }
+}
+
+static void say_guesses(const input_set *set)
+{
+    char *text = cli_copy("");
+    size_t n = 0;
+    for (size_t i = 0; i < set->env.n; i++) {
+        const shape_symbol *symbol = &set->env.symbols[i];
+        if (!symbol->guessed)
+            continue;
+        char *longer =
+            cli_format("%s%s%s=%lld", text, n++ ? " " : "", symbol->name, (long long)symbol->value);
+        free(text);
+        text = longer;
+    }
+    if (n)
+        note("guessed %s (say it with SYMBOL=N)", text);
+    free(text);
+}
+
+/* The extent of an axis of an input that has no tensor yet. */
+static bool find_extent(const input_set *set, const input_item *item, int32_t d, int64_t *out)
+{
+    char room[SYMBOL_SIZE];
+    if (item->shaped && d < item->shape.ndim && item->shape.dims[d] >= 0) {
+        *out = item->shape.dims[d];
+        return true;
+    }
+    *out = item->info->dims[d];
+    return *out >= 0 || shapes_eval(&set->env, input_symbol(item->info, d, room, sizeof room), out);
+}
+
+static int find_shape(const input_set *set, const input_item *item, shape_dims *out)
+{
+    const heed_value_info *info = item->info;
+    out->ndim = info->ndim >= 0 ? info->ndim : item->shape.ndim;
+    if (info->ndim < 0 && !item->shaped)
+        return exit_with(EXIT_USAGE, "input %s: the model gives no shape; say %s:DIMS", info->name,
+                         info->name);
+    for (int32_t d = 0; d < out->ndim && d < SHAPE_MAX; d++) {
+        out->dims[d] = item->shaped && d < item->shape.ndim ? item->shape.dims[d] : SHAPE_ANY;
+        if ((info->ndim >= 0 && !find_extent(set, item, d, &out->dims[d])) || out->dims[d] < 0)
+            return exit_with(EXIT_USAGE, "input %s: axis %d is not known; say %s:DIMS", info->name,
+                             (int)d, info->name);
+    }
+    return EXIT_OK;
+}
+
+/* Does the tensor fit the input's dtype and shape, symbols included? */
+static int check_item(const input_set *set, const input_item *item)
+{
+    char room[SYMBOL_SIZE], shape[PRINT_SIZE];
+    const heed_value_info *info = item->info;
+    if (heed_tensor_get_kind(item->tensor) != HEED_TENSOR || info->kind != HEED_TENSOR)
+        return EXIT_OK; /* the library says it better */
+    heed_dtype dtype = heed_tensor_get_dtype(item->tensor);
+    int32_t ndim = heed_tensor_get_ndim(item->tensor);
+    const int64_t *dims = heed_tensor_get_dims(item->tensor);
+    if (info->dtype != HEED_UNDEFINED && dtype != info->dtype)
+        return exit_with(EXIT_USAGE, "input %s: the model wants %s, not %s", info->name,
+                         heed_dtype_name(info->dtype), heed_dtype_name(dtype));
+    print_dims(shape, ndim, dims);
+    if (info->ndim >= 0 && ndim != info->ndim)
+        return exit_with(EXIT_USAGE, "input %s: the model wants %d axes, not %s", info->name,
+                         (int)info->ndim, shape);
+    for (int32_t d = 0; d < info->ndim; d++) {
+        int64_t want = info->dims[d];
+        const char *symbol = want < 0 ? input_symbol(info, d, room, sizeof room) : NULL;
+        bool known = !symbol || shapes_eval(&set->env, symbol, &want);
+        if (known && want != dims[d])
+            return exit_with(EXIT_USAGE, "input %s: axis %d of %s should be %lld%s%s", info->name,
+                             (int)d, shape, (long long)want, symbol ? ", the value of " : "",
+                             symbol ? symbol : "");
+    }
+    return EXIT_OK;
+}
+
+/* ---- Values ---- */
+
+/* The shape of values written out: as said, or the input's, the unknown last axis taking all. */
+static int shape_values(input_set *set, const input_item *item, const fill_values *values,
+                        shape_dims *out)
+{
+    if (values->shaped) {
+        *out = values->shape;
+        return EXIT_OK;
+    }
+    int64_t product = 1;
+    *out = (shape_dims){.ndim = item->info->ndim};
+    if (out->ndim < 0 || out->ndim > SHAPE_MAX) {
+        *out = (shape_dims){.ndim = values->n > 1, .dims = {(int64_t)values->n}};
+        return EXIT_OK;
+    }
+    for (int32_t d = 0; d < out->ndim; d++) {
+        if (find_extent(set, item, d, &out->dims[d]))
+            continue;
+        bool last = d == out->ndim - 1 && values->n > 1 && product > 0;
+        out->dims[d] = last ? (int64_t)values->n / product : 1;
+    }
+    for (int32_t d = 0; d < out->ndim; d++)
+        if (__builtin_mul_overflow(product, out->dims[d], &product))
+            return exit_with(EXIT_USAGE, "input %s: its shape is too large", item->info->name);
+    return EXIT_OK;
+}
+
+static int write_values(input_item *item, const fill_values *values, const shape_dims *shape)
+{
+    const char *bad;
+    char text[PRINT_SIZE];
+    heed_dtype dtype = values->dtype != HEED_UNDEFINED ? values->dtype : item->info->dtype;
+    if (heed_tensor_new(dtype, shape->ndim, shape->dims, &item->tensor))
+        return exit_error(item->info->name);
+    if (fill_write(item->tensor, values, &bad))
+        return EXIT_OK;
+    if (bad)
+        return exit_with(EXIT_USAGE, "input %s: '%s' is no value of type %s", item->info->name, bad,
+                         heed_dtype_name(dtype));
+    return exit_with(EXIT_USAGE, "input %s: %zu values for a shape of %s", item->info->name,
+                     values->n, print_dims(text, shape->ndim, shape->dims));
+}
+
+static int make_values(input_set *set, input_item *item)
+{
+    fill_values values;
+    shape_dims shape;
+    int code = EXIT_OK;
+    if (!fill_parse(item->text, &values))
+        code = exit_with(EXIT_USAGE, "input %s: no value in '%s'", item->info->name, item->text);
+    if (!code)
+        code = shape_values(set, item, &values, &shape);
+    if (!code)
+        code = write_values(item, &values, &shape);
+    fill_free(&values);
+    item->from = cli_copy("given");
+    return code;
+}
+
+static int make_filled(const input_set *set, input_item *item)
+{
+    shape_dims shape;
+    int code = find_shape(set, item, &shape);
+    if (code)
+        return code;
+    bool made = !heed_tensor_new(item->info->dtype, shape.ndim, shape.dims, &item->tensor);
+    const char *name = item->info->name;
+    if (made)
+        made = item->text ? fill_by_rule(item->tensor, item->text, name)
+                          : fill_default(item->tensor, name);
+    item->from = cli_copy(item->text ? item->text : "default values");
+    return made ? EXIT_OK : exit_error(name);
+}
+
+/* A sequence or optional that nobody gave is an empty one. */
+static int make_empty(input_item *item)
+{
+    heed_status status = item->info->kind == HEED_OPTIONAL
+                             ? heed_tensor_new_optional(NULL, &item->tensor)
+                             : heed_tensor_new_sequence(item->info->dtype, 0, NULL, &item->tensor);
+    item->from = cli_copy("empty");
+    return status ? exit_error(item->info->name) : EXIT_OK;
+}
+
+/* ---- All of it ---- */
+
+/* Tensors that bring their own shape: from files, and those written out. */
+static int make_given(input_set *set)
+{
+    int code = EXIT_OK;
+    for (size_t i = 0; i < set->n && !code; i++) {
+        input_item *item = &set->items[i];
+        if (item->shaped)
+            bind_dims(set, item, item->shape.ndim, item->shape.dims);
+        if (item->text && *item->text == '@')
+            code = input_load_one(set, item, item->text + 1);
+        else if (item->text && !fill_is_rule(item->text))
+            code = make_values(set, item);
+        if (!code && item->tensor && heed_tensor_get_kind(item->tensor) == HEED_TENSOR)
+            bind_dims(set, item, heed_tensor_get_ndim(item->tensor),
+                      heed_tensor_get_dims(item->tensor));
+    }
+    return code;
+}
+
+static int make_rest(input_set *set)
+{
+    int code = EXIT_OK;
+    for (size_t i = 0; i < set->n && !code; i++) {
+        input_item *item = &set->items[i];
+        if (item->tensor || (item->info->optional && !item->text && !item->shaped))
+            continue;
+        code = item->info->kind == HEED_TENSOR ? make_filled(set, item) : make_empty(item);
+    }
+    for (size_t i = 0; i < set->n && !code; i++)
+        if (set->items[i].tensor)
+            code = check_item(set, &set->items[i]);
+    return code;
+}
+
+static void list_fed(input_set *set)
+{
+    set->names = cli_alloc(set->n, sizeof *set->names);
+    set->tensors = cli_alloc(set->n, sizeof *set->tensors);
+    for (size_t i = 0; i < set->n; i++) {
+        if (!set->items[i].tensor)
+            continue;
+        set->names[set->n_fed] = set->items[i].info->name;
+        set->tensors[set->n_fed++] = set->items[i].tensor;
+    }
+}
+
+int input_build(input_set *set, heed_model *model, const cli_args *args, size_t first)
+{
+    *set = (input_set){.model = model, .n = heed_model_get_input_count(model)};
+    set->items = cli_alloc(set->n, sizeof *set->items);
+    for (size_t i = 0; i < set->n; i++)
+        set->items[i].info = heed_model_get_input(model, i);
+    int code = add_words(set, args, first);
+    if (!code)
+        code = make_given(set);
+    if (!code) {
+        guess_symbols(set);
+        say_guesses(set);
+        code = make_rest(set);
+    }
+    list_fed(set);
+    return code;
+}
+
+void input_free(input_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        heed_tensor_free(set->items[i].tensor);
+        free(set->items[i].text);
+        free(set->items[i].from);
+    }
+    free(set->items);
+    free(set->names);
+    free(set->tensors);
+    shapes_free(&set->env);
+    *set = (input_set){0};
+}

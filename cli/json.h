@@ -1,0 +1,30 @@
+/* json.h - writing JSON, and finding one string in it. */
+#ifndef HEED_CLI_JSON_H
+#define HEED_CLI_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* One value after another on one line; commas are written by themselves. */
+typedef struct json_out {
+    FILE *file;
+    bool started; /* something stands before the next value in this object or array */
+} json_out;
+
+/* Keys are NULL inside arrays and at the top. */
+void json_open(json_out *out, const char *key, char bracket); /* '{' or '[' */
+void json_close(json_out *out, char bracket);                 /* '}' or ']' */
+void json_text(json_out *out, const char *key, const char *text);
+void json_int(json_out *out, const char *key, int64_t value);
+void json_real(json_out *out, const char *key, double value); /* NaN, infinities: null */
+void json_bool(json_out *out, const char *key, bool value);
+void json_null(json_out *out, const char *key);
+void json_dims(json_out *out, const char *key, int32_t ndim, const int64_t *dims);
+void json_end(json_out *out); /* the line's end */
+
+/* The string value of `key` in the top object of `text`. False when it is not there, is no
+ * string, or does not fit; broken JSON is never read past its end. */
+bool json_find_text(const char *text, size_t size, const char *key, char *out, size_t out_size);
+
+#endif
