@@ -45,11 +45,25 @@ struct ir_builder {
     size_t n_facts, facts_capacity;
 };
 
+/* An importer that passes a failure of the host on (heed_source.external) gives no texts: what the
+ * host said stays, and the element is added. */
+static heed_status keep_error(heed_status status)
+{
+    const heed_error *e = err_get();
+    char found[400];
+    snprintf(found, sizeof(found), "%s%s%s", e->element, *e->element ? ": " : "",
+             *e->found ? e->found : e->message);
+    return err_expected(status, e->expected, found, e->hint);
+}
+
 static heed_status build_error(heed_builder *table, heed_status status, const heed_origin *origin,
                                const char *expected, const char *found, const char *hint)
 {
     (void)table;
-    err_expected(status, expected, found, hint);
+    if (expected || found || hint)
+        err_expected(status, expected, found, hint);
+    else
+        keep_error(status);
     if (origin && origin->path)
         err_at(origin->offset, "%s", origin->path);
     return status;

@@ -145,7 +145,7 @@ heed_status onnx_model_load(onnx_context *c)
 
 /* ---- Recognising a file --------------------------------------------------------------------- */
 
-enum { PROBE_FIELDS = 64, PROBE_SURE = 100, PROBE_PERHAPS = 50, PROBE_EXTENSION = 1 };
+enum { PROBE_FIELDS = 64, PROBE_SURE = 100, PROBE_PERHAPS = 50 };
 
 /* A field of ModelProto with the wire type that it must have. */
 static int is_model_field(const onnx_field *field)
@@ -166,6 +166,6 @@ uint32_t onnx_model_probe(const uint8_t *bytes, uint64_t n_bytes)
         good += is_model_field(&field);
     }
     if (!seen || good < seen)
-        return good && good + 1 >= seen ? PROBE_PERHAPS : PROBE_EXTENSION;
+        return good && good + 1 >= seen ? PROBE_PERHAPS : 0;
     return state == WIRE_END || seen == PROBE_FIELDS ? PROBE_SURE : PROBE_PERHAPS;
 }
