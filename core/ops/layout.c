@@ -42,6 +42,14 @@ bool layout_next(int32_t rank, const int64_t *dims, int64_t *index)
     return false;
 }
 
+void layout_index(int64_t flat, int32_t rank, const int64_t *dims, int64_t *index)
+{
+    for (int32_t i = rank - 1; i >= 0; i--) {
+        index[i] = flat % dims[i];
+        flat /= dims[i];
+    }
+}
+
 /* ---- One row ------------------------------------------------------------------------------- */
 
 typedef void (*row_copy)(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t n);

@@ -34,5 +34,7 @@ void layout_broadcast(const heed_tensor *t, int32_t rank, int64_t *strides);
 
 /* Counts `index` up like an odometer over dims; false after the last. */
 bool layout_next(int32_t rank, const int64_t *dims, int64_t *index);
+/* The coordinates of element `flat`. */
+void layout_index(int64_t flat, int32_t rank, const int64_t *dims, int64_t *index);
 
 #endif

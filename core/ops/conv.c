@@ -1,0 +1,199 @@
+/* conv.c - convolution over any number of spatial axes: Conv.
+ *
+ * For each image and group, the input is unfolded into columns (one a place of the window), block
+ * by block, and multiplied with the weights. */
+#include <string.h>
+
+#include "ops/layout.h"
+#include "ops/product.h"
+#include "ops/window.h"
+
+enum { BLOCK = 1024 }; /* output places that are unfolded at a time */
+
+/* ---- Inference ----------------------------------------------------------------------------- */
+
+static heed_status check_channels(op_infer *c, int64_t group)
+{
+    ir_dim channels = infer_dim(c, 0, 1), per_group = infer_dim(c, 1, 1);
+    ir_dim maps = infer_dim(c, 1, 0), bias = infer_dim(c, 2, 0);
+    if (group < 1 || group > INT32_MAX)
+        return infer_error(c, "a group of at least 1", "%lld", (long long)group);
+    if (dim_known(channels) && dim_known(per_group) && channels != dims_mul(NULL, per_group, group))
+        return infer_error(c, "input channels = group * weight channels", "%lld, %lld * %lld",
+                           (long long)channels, (long long)group, (long long)per_group);
+    if (dim_known(maps) && maps % group != 0)
+        return infer_error(c, "output channels that group divides", "%lld by %lld", (long long)maps,
+                           (long long)group);
+    if (infer_rank(c, 2) >= 0 && infer_rank(c, 2) != 1)
+        return infer_error(c, "a bias of rank 1", "rank %d", infer_rank(c, 2));
+    if (dim_known(bias) && dim_known(maps) && bias != maps)
+        return infer_error(c, "a bias for each output channel", "%lld for %lld", (long long)bias,
+                           (long long)maps);
+    return HEED_OK;
+}
+
+static heed_status infer_conv(op_infer *c)
+{
+    int32_t rank = infer_rank(c, 0);
+    ir_dim dims[TENSOR_MAX_RANK];
+    window w;
+    if (rank < 0 || infer_rank(c, 1) < 0)
+        return infer_set_unknown(c, 0, 0, rank >= 0 ? rank : infer_rank(c, 1));
+    if (rank < 2 || infer_rank(c, 1) != rank)
+        return infer_error(c, "input and weights of one rank, 2 or more", "ranks %d and %d", rank,
+                           infer_rank(c, 1));
+    TRY(check_channels(c, ir_attr_int(c->node, "group", 1)));
+    for (int32_t i = 2; i < rank; i++)
+        if (!dim_known(c->in[1]->dims[i]))
+            return infer_set_unknown(c, 0, 0, rank);
+    const char *problem = window_read(c->node, rank - 2, c->in[1]->dims + 2, &w);
+    if (problem)
+        return infer_error(c, problem, "another");
+    dims[0] = c->in[0]->dims[0];
+    dims[1] = c->in[1]->dims[0];
+    for (int32_t i = 2; i < rank; i++)
+        dims[i] = window_extent(c->dims, &w, i - 2, c->in[0]->dims[i]);
+    return infer_set(c, 0, 0, rank, dims);
+}
+
+/* ---- Kernel -------------------------------------------------------------------------------- */
+
+typedef struct conv {
+    window window;
+    const product_type *type;
+    int64_t images, group, channels, maps; /* channels and maps of one group */
+    int64_t in_size, out_size, taps;       /* elements of one channel; of one kernel */
+    const int64_t *in, *out;               /* spatial extents */
+    const char *x, *weights, *bias;
+    char *columns, *result;
+} conv;
+
+static heed_status describe(op_call *c, conv *v)
+{
+    const heed_tensor *x = c->in[0], *w = c->in[1], *y = c->out[0];
+    int32_t rank = tensor_rank(x);
+    const char *problem = window_read(c->node, rank - 2, w->dims + 2, &v->window);
+    v->type = product_for(x->dtype);
+    if (problem || !v->type)
+        return call_error(c, HEED_INVALID, "expected %s", problem ? problem : "numbers");
+    v->images = x->dims[0];
+    v->group = ir_attr_int(c->node, "group", 1);
+    v->channels = w->dims[1];
+    v->maps = w->dims[0] / v->group;
+    v->in = x->dims + 2;
+    v->out = y->dims + 2;
+    v->in_size = layout_product(x->dims, 2, rank);
+    v->out_size = layout_product(y->dims, 2, rank);
+    v->taps = layout_product(w->dims, 2, rank);
+    window_place(&v->window, v->in, v->out);
+    return HEED_OK;
+}
+
+static heed_status reserve(op_call *c, conv *v)
+{
+    const heed_tensor *x = c->in[0], *w = c->in[1], *b = call_has(c, 2) ? c->in[2] : NULL;
+    int64_t depth = v->channels * v->taps, block = v->out_size < BLOCK ? v->out_size : BLOCK;
+    size_t columns, result;
+    if (!size_mul((size_t)depth, (size_t)block * v->type->size, &columns) ||
+        !size_mul((size_t)v->maps, (size_t)block * v->type->size, &result))
+        return call_error(c, HEED_NOMEM, "the kernel is too large");
+    v->x = product_read(c, v->type, x->dtype, tensor_data(x), 0, tensor_count(x));
+    v->weights = product_read(c, v->type, w->dtype, tensor_data(w), 0, tensor_count(w));
+    v->bias = b ? product_read(c, v->type, b->dtype, tensor_data(b), 0, tensor_count(b)) : NULL;
+    v->columns = call_scratch(c, columns + 1);
+    v->result = call_scratch(c, result + 1);
+    bool good = v->x && v->weights && (v->bias || !b) && v->columns && v->result;
+    return good ? HEED_OK : err_get()->status;
+}
+
+/* Offset within a channel of one tap of the window at `place`, or -1 in the padding. */
+static int64_t tap_offset(const conv *v, const int64_t *place, const int64_t *tap)
+{
+    int64_t offset = 0;
+    for (int32_t a = 0; a < v->window.rank; a++) {
+        int64_t i = window_tap(&v->window, a, place[a], tap[a], v->in[a]);
+        if (i < 0)
+            return -1;
+        offset = offset * v->in[a] + i;
+    }
+    return offset;
+}
+
+/* columns[channel, tap, place] for n places from `first` on. */
+static void unfold(const conv *v, const char *image, int64_t first, int64_t n)
+{
+    size_t size = v->type->size;
+    int64_t tap[TENSOR_MAX_RANK], place[TENSOR_MAX_RANK];
+    for (int64_t t = 0; t < v->taps; t++) {
+        layout_index(t, v->window.rank, v->window.kernel, tap);
+        layout_index(first, v->window.rank, v->out, place);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t from = tap_offset(v, place, tap);
+            for (int64_t ch = 0; ch < v->channels; ch++) {
+                char *to = v->columns + (size_t)((ch * v->taps + t) * n + i) * size;
+                if (from < 0)
+                    memset(to, 0, size);
+                else
+                    memcpy(to, image + (size_t)(ch * v->in_size + from) * size, size);
+            }
+            layout_next(v->window.rank, v->out, place);
+        }
+    }
+}
+
+/* Rows of the result begin as the bias. */
+static void begin_result(const conv *v, int64_t first_map, int64_t n)
+{
+    size_t size = v->type->size;
+    for (int64_t m = 0; m < v->maps; m++) {
+        char *row = v->result + (size_t)(m * n) * size;
+        if (v->bias)
+            layout_fill(v->type->dtype, row, 0, n, v->bias, first_map + m);
+        else
+            memset(row, 0, (size_t)n * size);
+    }
+}
+
+static void run_group(const conv *v, heed_tensor *out, int64_t image, int64_t g)
+{
+    size_t size = v->type->size;
+    int64_t first_channel = (image * v->group + g) * v->channels;
+    int64_t first_map = (image * v->group + g) * v->maps, depth = v->channels * v->taps;
+    const char *x = v->x + (size_t)(first_channel * v->in_size) * size;
+    const char *weights = v->weights + (size_t)(g * v->maps * depth) * size;
+    for (int64_t first = 0; first < v->out_size; first += BLOCK) {
+        int64_t n = v->out_size - first < BLOCK ? v->out_size - first : BLOCK;
+        unfold(v, x, first, n);
+        begin_result(v, g * v->maps, n);
+        product_run(v->type, v->maps, n, depth, weights, v->columns, v->result);
+        for (int64_t m = 0; m < v->maps; m++)
+            product_write(v->type, out->dtype, tensor_data(out),
+                          (first_map + m) * v->out_size + first, n,
+                          v->result + (size_t)(m * n) * size);
+    }
+}
+
+static heed_status run_conv(op_call *c)
+{
+    conv v = {0};
+    heed_tensor *out = call_out(c, 0);
+    if (!out || tensor_count(out) == 0)
+        return HEED_OK;
+    TRY(describe(c, &v));
+    TRY(reserve(c, &v));
+    for (int64_t image = 0; image < v.images; image++)
+        for (int64_t g = 0; g < v.group; g++)
+            run_group(&v, out, image, g);
+    return HEED_OK;
+}
+
+// clang-format off
+static const op_def conv_op = {
+    .domain = "", .name = "Conv", .since = 22,
+    .signature = "X:T, W:T, B:T? -> Y:T", .types = "T=float",
+    .attrs = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints "
+             "strides:ints",
+    .infer = infer_conv, .run = run_conv};
+// clang-format on
+
+const op_def *const ops_conv[] = {&conv_op, NULL};
