@@ -34,7 +34,7 @@ static heed_status check_opset(onnx_context *c, int64_t version, const onnx_plac
 {
     if (version >= OPSET_MIN && version <= OPSET_MAX)
         return HEED_OK;
-    return onnx_report(c, HEED_UNSUPPORTED, at, "an opset of ai.onnx from 7 to 28",
+    return onnx_report(c, HEED_UNSUPPORTED, at, "an opset of ai.onnx up to 28",
                        onnx_report_text(c, "%lld", (long long)version),
                        "export the model again for a supported opset");
 }

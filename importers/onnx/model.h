@@ -4,7 +4,7 @@
 
 #include "report.h"
 
-enum { OPSET_MIN = 7, OPSET_MAX = 28, IR_MIN = 3, IR_MAX = 14 };
+enum { OPSET_MIN = 1, OPSET_MAX = 28, IR_MIN = 3, IR_MAX = 14 };
 
 struct Onnx__OperatorSetIdProto;
 
