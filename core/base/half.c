@@ -133,8 +133,6 @@ uint8_t small_from_float(heed_dtype dtype, float value, bool saturate)
         saturate = true;
     if (isnan(value))
         return (uint8_t)(f->unsigned_zero ? f->nan : sign | f->nan);
-    if (isinf(value) && f->unsigned_zero)
-        return f->nan;
     uint32_t code = small_magnitude(f, fabsf(value));
     if (code > f->largest) {
         if (!saturate)

@@ -1,36 +1,25 @@
 /* dropout.c - Dropout: the identity, except where a model asks for training mode.
  *
- * The standard leaves the random numbers open. Ours are a counter through a mixing function, so
- * that they depend on the seed and the place alone. */
+ * The standard leaves the random numbers open; ours are those of its own evaluator (random.h), so
+ * that a seed means the same as there. */
 #include <string.h>
 
 #include "ops/loops.h"
+#include "ops/random.h"
 
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-/* A number in [0, 1) for element i. */
-static double uniform(uint64_t seed, int64_t i)
-{
-    return (double)(mix(seed + (uint64_t)i) >> 11) * 0x1p-53;
-}
-
-static void drop(const op_call *c, double ratio, uint64_t seed)
+static void drop(const op_call *c, double ratio, uint32_t seed)
 {
     heed_tensor *mask = call_out(c, 1);
     int64_t total = tensor_count(c->in[0]);
     double scale = ratio < 1 ? 1 / (1 - ratio) : 0;
     double block[LOOP_BLOCK];
+    random_state random;
+    random_seed(&random, seed);
     for (int64_t first = 0; first < total; first += LOOP_BLOCK) {
         int64_t n = total - first < LOOP_BLOCK ? total - first : LOOP_BLOCK;
         loop_load(c->in[0], CLASS_F64, first, n, block);
         for (int64_t i = 0; i < n; i++) {
-            bool keep = uniform(seed, first + i) >= ratio;
+            bool keep = random_uniform(&random) >= ratio;
             block[i] = keep ? block[i] * scale : 0;
             if (mask)
                 ((uint8_t *)tensor_data(mask))[first + i] = keep;
@@ -49,7 +38,7 @@ static heed_status run_dropout(op_call *c)
     if (training && !(ratio >= 0 && ratio <= 1))
         return call_error(c, HEED_INVALID, "the ratio of Dropout is %g", ratio);
     if (training && ratio > 0) {
-        drop(c, ratio, mix((uint64_t)ir_attr_int(c->node, "seed", c->node->id)));
+        drop(c, ratio, (uint32_t)ir_attr_int(c->node, "seed", c->node->id));
         return HEED_OK;
     }
     if (mask && tensor_count(mask) > 0)
