@@ -30,6 +30,7 @@ enum { CASE_UNTRIED = 0, CASE_STARTED, CASE_PASSED, CASE_FAILED, CASE_SKIPPED };
 typedef struct case_result {
     atomic_int state;
     bool measured;
+    bool no_device; /* failed because a backend that was asked for is not there */
     double max_abs, max_rel, ms;
     char reason[COMPARE_WHY];
 } case_result;

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "json.h"
 #include "print.h"
+#include "session.h"
 
 /* The model of a case and what its runs are given and give. */
 typedef struct trial {
@@ -17,6 +18,7 @@ typedef struct trial {
     heed_tensor **out, **want;
     const compare_rules *rules;
     compare_result *result;
+    bool no_device;
 } trial;
 
 static bool fail(trial *t, const char *reason)
@@ -139,10 +141,13 @@ static const compare_rules *rules_of(const case_setup *setup, const char *folder
 static bool open_model(trial *t, const case_setup *setup, const char *folder)
 {
     char *path = cli_format("%s/model.onnx", folder);
-    bool good = !heed_model_load(path, NULL, &t->model) &&
-                !heed_session_new(t->model, &setup->options, &t->session);
+    heed_status status = heed_model_load(path, NULL, &t->model);
     free(path);
-    if (!good)
+    if (!status)
+        status =
+            session_new_or_fall_back(setup->args, t->model, &setup->options, false, &t->session);
+    t->no_device = status == HEED_DEVICE;
+    if (status)
         return fail(t, heed_error_get()->message);
     t->n_in = heed_model_get_input_count(t->model);
     t->n_out = heed_model_get_output_count(t->model);
@@ -197,6 +202,7 @@ void case_run(const case_setup *setup, const char *folder, case_result *out)
     int state = state_of(&t, setup, folder);
     out->ms = (double)(print_now() - start) / 1e6;
     out->measured = result.measured;
+    out->no_device = t.no_device;
     out->max_abs = result.max_abs;
     out->max_rel = result.max_rel;
     snprintf(out->reason, sizeof out->reason, "%s", state == CASE_PASSED ? "" : result.why);

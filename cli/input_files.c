@@ -1,5 +1,5 @@
 /* input_files.c - inputs that come from files: .npy, .npz, .pb, folders of test data. */
-#include "input_files.h"
+#include "input_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "fill.h"
-#include "input_files.h"
+#include "input_parts.h"
 #include "print.h"
 
 enum { SYMBOL_SIZE = 256 };
@@ -22,122 +22,6 @@ const char *input_symbol(const heed_value_info *info, int32_t axis, char *room, 
         return symbol;
     snprintf(room, size, "%s.%d", info->name, (int)axis);
     return room;
-}
-
-/* ---- Words ---- */
-
-/* The item whose name stands before `mark` at the start of the word: the longest such name. */
-static input_item *find_item(input_set *set, const char *word, char mark)
-{
-    input_item *best = NULL;
-    size_t longest = 0;
-    for (size_t i = 0; i < set->n; i++) {
-        size_t length = strlen(set->items[i].info->name);
-        if (strncmp(word, set->items[i].info->name, length) || word[length] != mark)
-            continue;
-        if (!best || length > longest) {
-            best = &set->items[i];
-            longest = length;
-        }
-    }
-    return best;
-}
-
-static bool is_symbol(const input_set *set, const char *name)
-{
-    char room[SYMBOL_SIZE];
-    for (size_t i = 0; i < set->n; i++) {
-        const heed_value_info *info = set->items[i].info;
-        for (int32_t d = 0; d < info->ndim; d++)
-            if (info->dims[d] < 0 &&
-                shapes_mentions(input_symbol(info, d, room, sizeof room), name))
-                return true;
-    }
-    return false;
-}
-
-static const char *input_name_at(const void *arg, size_t i)
-{
-    const input_set *set = arg;
-    return i < set->n ? set->items[i].info->name : NULL;
-}
-
-static int unknown_name(const input_set *set, const char *name)
-{
-    const char *near = help_nearest(name, input_name_at, set);
-    if (near)
-        return exit_with(EXIT_USAGE, "the model has no input or symbol '%s'; did you mean '%s'?",
-                         name, near);
-    return exit_with(EXIT_USAGE, "the model has no input or symbol '%s'; 'heed inspect' lists them",
-                     name);
-}
-
-static int add_symbol(input_set *set, const char *word)
-{
-    size_t length = strcspn(word, "=");
-    char *name = cli_format("%.*s", (int)length, word);
-    char *end = NULL;
-    int64_t value = -1;
-    int code = EXIT_OK;
-    errno = 0;
-    if (word[length] == '=')
-        value = strtoll(word + length + 1, &end, 10);
-    if (!is_symbol(set, name))
-        code = unknown_name(set, name);
-    else if (!end || end == word + length + 1 || *end || value < 0 || errno)
-        code =
-            exit_with(EXIT_USAGE, "'%s': a symbol takes a whole number, as in %s=128", word, name);
-    else if (!shapes_bind(&set->env, name, value, false, "the command line"))
-        code = exit_with(EXIT_USAGE, "%s is given twice, with different values", name);
-    free(name);
-    return code;
-}
-
-static int add_shape(input_item *item, const char *text)
-{
-    if (!shapes_parse(text, &item->shape))
-        return exit_with(EXIT_USAGE, "input %s: '%s' is no shape such as 1x128 or [1,128]",
-                         item->info->name, text);
-    item->shaped = true;
-    return EXIT_OK;
-}
-
-static int add_word(input_set *set, const char *word)
-{
-    if (*word == '@')
-        return input_load_all(set, word + 1);
-    input_item *item = find_item(set, word, '=');
-    if (item) {
-        free(item->text);
-        item->text = cli_copy(word + strlen(item->info->name) + 1);
-        return EXIT_OK;
-    }
-    item = find_item(set, word, ':');
-    if (item)
-        return add_shape(item, word + strlen(item->info->name) + 1);
-    if (!strchr(word, '=') && strchr(word, ':')) {
-        char *name = cli_format("%.*s", (int)strcspn(word, ":"), word);
-        int code = unknown_name(set, name);
-        free(name);
-        return code;
-    }
-    return add_symbol(set, word);
-}
-
-static int add_words(input_set *set, const cli_args *args, size_t first)
-{
-    int code = EXIT_OK;
-    const char *list;
-    char item[512];
-    for (size_t i = first; i < args->n_words && !code; i++)
-        code = add_word(set, args->words[i]);
-    for (size_t i = 0; !code && (list = args_get_nth(args, "shape", i)); i++) {
-        while (!code && shapes_next_item(&list, item, sizeof item))
-            code = add_word(set, item);
-        if (!code && *list)
-            code = exit_with(EXIT_USAGE, "--shape: '%s' is too long", list);
-    }
-    return code;
 }
 
 /* ---- Shapes ---- */
@@ -187,7 +71,7 @@ static void say_guesses(const input_set *set)
 }
 
 /* The extent of an axis of an input that has no tensor yet. */
-static bool find_extent(const input_set *set, const input_item *item, int32_t d, int64_t *out)
+bool input_find_extent(const input_set *set, const input_item *item, int32_t d, int64_t *out)
 {
     char room[SYMBOL_SIZE];
     if (item->shaped && d < item->shape.ndim && item->shape.dims[d] >= 0) {
@@ -207,7 +91,8 @@ static int find_shape(const input_set *set, const input_item *item, shape_dims *
                          info->name);
     for (int32_t d = 0; d < out->ndim && d < SHAPE_MAX; d++) {
         out->dims[d] = item->shaped && d < item->shape.ndim ? item->shape.dims[d] : SHAPE_ANY;
-        if ((info->ndim >= 0 && !find_extent(set, item, d, &out->dims[d])) || out->dims[d] < 0)
+        if ((info->ndim >= 0 && !input_find_extent(set, item, d, &out->dims[d])) ||
+            out->dims[d] < 0)
             return exit_with(EXIT_USAGE, "input %s: axis %d is not known; say %s:DIMS", info->name,
                              (int)d, info->name);
     }
@@ -243,65 +128,7 @@ static int check_item(const input_set *set, const input_item *item)
     return EXIT_OK;
 }
 
-/* ---- Values ---- */
-
-/* The shape of values written out: as said, or the input's, the unknown last axis taking all. */
-static int shape_values(input_set *set, const input_item *item, const fill_values *values,
-                        shape_dims *out)
-{
-    if (values->shaped) {
-        *out = values->shape;
-        return EXIT_OK;
-    }
-    int64_t product = 1;
-    *out = (shape_dims){.ndim = item->info->ndim};
-    if (out->ndim < 0 || out->ndim > SHAPE_MAX) {
-        *out = (shape_dims){.ndim = values->n > 1, .dims = {(int64_t)values->n}};
-        return EXIT_OK;
-    }
-    for (int32_t d = 0; d < out->ndim; d++) {
-        if (find_extent(set, item, d, &out->dims[d]))
-            continue;
-        bool last = d == out->ndim - 1 && values->n > 1 && product > 0;
-        out->dims[d] = last ? (int64_t)values->n / product : 1;
-    }
-    for (int32_t d = 0; d < out->ndim; d++)
-        if (__builtin_mul_overflow(product, out->dims[d], &product))
-            return exit_with(EXIT_USAGE, "input %s: its shape is too large", item->info->name);
-    return EXIT_OK;
-}
-
-static int write_values(input_item *item, const fill_values *values, const shape_dims *shape)
-{
-    const char *bad;
-    char text[PRINT_SIZE];
-    heed_dtype dtype = values->dtype != HEED_UNDEFINED ? values->dtype : item->info->dtype;
-    if (heed_tensor_new(dtype, shape->ndim, shape->dims, &item->tensor))
-        return exit_error(item->info->name);
-    if (fill_write(item->tensor, values, &bad))
-        return EXIT_OK;
-    if (bad)
-        return exit_with(EXIT_USAGE, "input %s: '%s' is no value of type %s", item->info->name, bad,
-                         heed_dtype_name(dtype));
-    return exit_with(EXIT_USAGE, "input %s: %zu values for a shape of %s", item->info->name,
-                     values->n, print_dims(text, shape->ndim, shape->dims));
-}
-
-static int make_values(input_set *set, input_item *item)
-{
-    fill_values values;
-    shape_dims shape;
-    int code = EXIT_OK;
-    if (!fill_parse(item->text, &values))
-        code = exit_with(EXIT_USAGE, "input %s: no value in '%s'", item->info->name, item->text);
-    if (!code)
-        code = shape_values(set, item, &values, &shape);
-    if (!code)
-        code = write_values(item, &values, &shape);
-    fill_free(&values);
-    item->from = cli_copy("given");
-    return code;
-}
+/* ---- Values --------------------------------------------------------------------------- */
 
 static int make_filled(const input_set *set, input_item *item)
 {
@@ -341,7 +168,7 @@ static int make_given(input_set *set)
         if (item->text && *item->text == '@')
             code = input_load_one(set, item, item->text + 1);
         else if (item->text && !fill_is_rule(item->text))
-            code = make_values(set, item);
+            code = input_make_values(set, item);
         if (!code && item->tensor && heed_tensor_get_kind(item->tensor) == HEED_TENSOR)
             bind_dims(set, item, heed_tensor_get_ndim(item->tensor),
                       heed_tensor_get_dims(item->tensor));
@@ -382,7 +209,7 @@ int input_build(input_set *set, heed_model *model, const cli_args *args, size_t 
     set->items = cli_alloc(set->n, sizeof *set->items);
     for (size_t i = 0; i < set->n; i++)
         set->items[i].info = heed_model_get_input(model, i);
-    int code = add_words(set, args, first);
+    int code = input_add_words(set, args, first);
     if (!code)
         code = make_given(set);
     if (!code) {

@@ -93,19 +93,27 @@ int session_load_model(const char *path, heed_model **out)
     return status == HEED_NOTFOUND ? EXIT_MODEL : code;
 }
 
+heed_status session_new_or_fall_back(const cli_args *args, heed_model *model,
+                                     const heed_session_options *options, bool loud,
+                                     heed_session **out)
+{
+    heed_status status = heed_session_new(model, options, out);
+    if (status != HEED_DEVICE || !options->backends || !args_is_on(args, "allow-fallback"))
+        return status;
+    if (loud)
+        note("%s; falling back to the default backends", heed_error_get()->message);
+    heed_session_options defaults = *options;
+    defaults.backends = NULL;
+    return heed_session_new(model, &defaults, out);
+}
+
 int session_make(const cli_args *args, heed_model *model, const char *path, heed_session **out)
 {
     heed_session_options options;
     int code = session_read_options(args, &options);
-    if (code)
-        return code;
-    heed_status status = heed_session_new(model, &options, out);
-    if (status == HEED_DEVICE && options.backends && args_is_on(args, "allow-fallback")) {
-        note("%s; falling back to the default backends", heed_error_get()->message);
-        options.backends = NULL;
-        status = heed_session_new(model, &options, out);
-    }
-    return status ? exit_error(path) : EXIT_OK;
+    if (!code && session_new_or_fall_back(args, model, &options, true, out))
+        code = exit_error(path);
+    return code;
 }
 
 /* ---- Placement ---- */

@@ -13,7 +13,12 @@ int session_prepare(const cli_args *args);
 int session_read_options(const cli_args *args, heed_session_options *out);
 /* Loads the model; says what is wrong. A file that is not there is a usage error. */
 int session_load_model(const char *path, heed_model **out);
-/* Makes the session; with --allow-fallback, on the default backends when a named one is missing. */
+/* heed_session_new, but with --allow-fallback on the default backends when a named one is missing.
+ * Says so with `loud`. */
+heed_status session_new_or_fall_back(const cli_args *args, heed_model *model,
+                                     const heed_session_options *options, bool loud,
+                                     heed_session **out);
+/* Reads the options, makes the session, says what is wrong. */
 int session_make(const cli_args *args, heed_model *model, const char *path, heed_session **out);
 
 /* How many nodes run on each backend, in the order in which the backends first occur. */

@@ -22,6 +22,7 @@ typedef struct tally {
     const case_list *list;
     bool json, progress;
     size_t passed, failed, skipped;
+    size_t no_device; /* of the failed */
 } tally;
 
 static void print_json(const case_result *result, const char *name, const char *status)
@@ -63,6 +64,7 @@ static void case_done(void *arg, size_t i, const case_result *result)
     t->passed += state == CASE_PASSED;
     t->failed += state == CASE_FAILED;
     t->skipped += state == CASE_SKIPPED;
+    t->no_device += result->no_device;
     if (t->json)
         print_json(result, name, status[state]);
     else
@@ -101,6 +103,8 @@ static int run_cases(const case_setup *setup, const case_list *list, size_t jobs
     fflush(stdout);
     fprintf(json ? stderr : stdout, "%zu passed, %zu failed, %zu skipped\n", t.passed, t.failed,
             t.skipped);
+    if (t.no_device)
+        return EXIT_DEVICE;
     return t.failed ? EXIT_DIFFERS : EXIT_OK;
 }
 
