@@ -84,7 +84,7 @@ typedef struct heed_string {
 /* ---- Tensors: the layout of DLPack 1.1 ---------------------------------------------------
  * When DLPack's own header was included first, its types are used. A test that has that
  * header asserts equal sizes and offsets. */
-#ifndef DLPACK_VERSION
+#if !defined(DLPACK_VERSION) && !defined(DLPACK_MAJOR_VERSION)
 typedef enum {
     kDLCPU = 1,
     kDLCUDA = 2,
