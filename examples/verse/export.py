@@ -35,11 +35,7 @@ WEIGHTS = "verse.weights"
 OPSET = 18
 ALIGNMENT = 64
 INLINE_BELOW = 256
-PROMPTS = [
-    "In the beginning",
-    "And the LORD said unto Moses,",
-    "Blessed is the man",
-]
+PROMPTS = ["And I saw", "My beloved", "Then Jesus said unto them,"]
 NEW_TOKENS = 64
 
 
@@ -186,6 +182,13 @@ def golden(verse: Verse, tokenizer: Tokenizer) -> dict:
     return {"producer": f"PyTorch {torch.__version__}, greedy", "cases": cases}
 
 
+def write_golden(path: Path, record: dict) -> None:
+    """Writes golden.json with a case on each line."""
+    lines = ",\n".join(json.dumps(case) for case in record["cases"])
+    producer = json.dumps(record["producer"])
+    path.write_text(f'{{"producer": {producer}, "cases": [\n{lines}\n]}}\n')
+
+
 def run_no_cache(session: ort.InferenceSession, ids: list[int]) -> list[int]:
     """Greedy tokens from verse.onnx: the whole prefix again for each token."""
     ids, start = list(ids), len(ids)
@@ -272,7 +275,7 @@ def main() -> None:
         onnx.checker.check_model(args.to / name)
     shutil.copyfile(args.source / "tokenizer.json", args.to / "tokenizer.json")
     record = golden(verse, Tokenizer.from_file(str(args.to / "tokenizer.json")))
-    (args.to / "golden.json").write_text(json.dumps(record, indent=1) + "\n")
+    write_golden(args.to / "golden.json", record)
     for case in record["cases"]:
         print(f"--- {case['prompt']!r}, smallest lead {case['smallest_lead']}\n{case['text']}")
     verify(args.to, record["cases"], verse)
