@@ -49,6 +49,12 @@ static scale_round scale_mode(const char *text)
     return strcmp(text, "down") ? SCALE_UP : SCALE_DOWN;
 }
 
+/* CastLike has its type from a second input, Cast from an attribute. */
+static heed_dtype target(const op_call *c)
+{
+    return call_has(c, 1) ? c->in[1]->dtype : (heed_dtype)ir_attr_int(c->node, "to", 0);
+}
+
 static heed_status run_cast(op_call *c)
 {
     const heed_tensor *in = c->in[0];
@@ -56,6 +62,8 @@ static heed_status run_cast(op_call *c)
     const cast how = {.saturate = ir_attr_int(c->node, "saturate", 1) != 0,
                       .scale = scale_mode(ir_attr_string(c->node, "round_mode", "up"))};
     int64_t total = tensor_count(in);
+    if (c->owned)
+        TRY(call_output(c, 0, target(c), tensor_rank(in), in->dims));
     if (in->dtype == out->dtype)
         return tensor_copy_content(out, in);
     if (in->dtype == HEED_STRING || out->dtype == HEED_STRING) {
@@ -67,6 +75,13 @@ static heed_status run_cast(op_call *c)
     return HEED_OK;
 }
 
+/* Text that is made here must be owned by the output, as only late outputs are. */
+static heed_status infer_shape(op_infer *c)
+{
+    bool made = c->out[0].dtype == HEED_STRING && c->in[0]->dtype != HEED_STRING;
+    return made && !c->dims ? infer_late(c) : infer_same(c);
+}
+
 static heed_status infer_cast(op_infer *c)
 {
     int64_t to = ir_attr_int(c->node, "to", 0);
@@ -76,7 +91,13 @@ static heed_status infer_cast(op_infer *c)
     if (dtype_get_class(dtype) == CLASS_C64 || dtype_get_class(dtype) == CLASS_C128)
         return infer_error(c, "a real type in attribute \"to\"", "%s", dtype_name(dtype));
     c->out[0].dtype = dtype;
-    return infer_same(c);
+    return infer_shape(c);
+}
+
+static heed_status infer_like(op_infer *c)
+{
+    c->out[0].dtype = c->in[1]->dtype;
+    return infer_shape(c);
 }
 
 /* Integers keep their value, if they fit; bools become 0 or 1. */
@@ -110,7 +131,7 @@ static const op_def cast_like = {
     .signature = "input:A, target_type:B -> output:B",
     .types = "A=real|bool|string B=real|bool|string",
     .attrs = "saturate:int=1 round_mode:string=up",
-    .infer = infer_same, .content = content_cast, .run = run_cast};
+    .infer = infer_like, .content = content_cast, .run = run_cast};
 
 const op_def *const ops_cast[] = {&cast_op, &cast_like, NULL};
 // clang-format on

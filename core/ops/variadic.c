@@ -57,6 +57,9 @@ static heed_status run_variadic(op_call *c)
     if (total == 0)
         return HEED_OK;
     for (uint32_t i = 0; i < c->n_in; i++)
+        if (!c->in[i])
+            return call_error(c, HEED_INVALID, "input %u of %s is left out", i, c->node->op->name);
+    for (uint32_t i = 0; i < c->n_in; i++)
         loop_reader_init(&readers[i], c->in[i], class, tensor_rank(out), out->dims);
     for (int64_t first = 0; first < total; first += LOOP_BLOCK)
         combine(c, v, class, readers, first,
