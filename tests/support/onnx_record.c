@@ -9,7 +9,7 @@
 
 /* ---- Host ----------------------------------------------------------------------------------- */
 
-long onnx_record_live, onnx_record_failing = -1;
+long onnx_record_live, onnx_record_peak, onnx_record_failing = -1;
 static char message[1024];
 
 static heed_status host_fail(heed_status status, const char *format, ...)
@@ -32,6 +32,8 @@ static void *host_alloc(size_t bytes)
     void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (memory)
         onnx_record_live += (long)bytes;
+    if (onnx_record_live > onnx_record_peak)
+        onnx_record_peak = onnx_record_live;
     return memory;
 }
 

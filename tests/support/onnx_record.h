@@ -29,6 +29,7 @@ int onnx_record_has(const onnx_record *r, const char *line);
 
 extern const heed_host onnx_record_host;
 extern long onnx_record_live;          /* bytes that were not given back */
+extern long onnx_record_peak;          /* the most of them since it was set to 0 */
 extern long onnx_record_failing;       /* the allocation after so many fails; -1: none */
 const char *onnx_record_message(void); /* of host->fail */
 
