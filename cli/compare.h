@@ -4,10 +4,12 @@
 
 #include "cli.h"
 
-/* |got - want| <= atol + rtol * |want|; with `either`, within atol or within rtol * |want|. */
+/* |got - want| <= atol + rtol * |want|; with `either`, within atol or within rtol * |want|. With
+ * `normwise`, |want| is the largest magnitude of the tensor: a 16-bit network rounds at every node,
+ * and those errors are relative to the terms of its sums, not to a result in which they cancel. */
 typedef struct compare_rule {
     double rtol, atol;
-    bool either;
+    bool either, normwise;
 } compare_rule;
 
 /* Which rule a tensor falls under. Whole numbers, booleans and strings must be equal. */
@@ -17,7 +19,7 @@ typedef struct compare_rules {
 } compare_rules;
 
 extern const compare_rules compare_node_rules;   /* those of the ONNX node tests */
-extern const compare_rules compare_model_rules;  /* 1e-3, narrow 2e-2, absolute or relative */
+extern const compare_rules compare_model_rules;  /* 1e-3, absolute or relative; narrow 2e-2 */
 extern const compare_rules compare_narrow_rules; /* 2e-2 for all: 16-bit models */
 
 enum { COMPARE_WHY = 512 };

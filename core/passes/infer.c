@@ -79,6 +79,20 @@ static heed_status keep(ir_model *m, ir_value *v, const ir_type *type, const ir_
     return HEED_OK;
 }
 
+/* A branch that is never taken may hold shapes that cannot be (exporters leave such branches in),
+ * so inside bodies a contradiction only means that nothing is known; planning says so if it runs.
+ */
+static heed_status forgive(op_infer *c, heed_status status)
+{
+    const ir_node *n = c->node;
+    if (!n->graph->parent || status != HEED_INVALID)
+        return status == HEED_NOMEM ? status : ir_node_error(n);
+    err_clear();
+    for (uint32_t i = 0; i < n->n_out; i++)
+        c->out_content[i] = NULL;
+    return op_bind_types(n, c->in, c->out);
+}
+
 static heed_status infer_node(pass_run *p, ir_node *n)
 {
     frame f = {.run = p};
@@ -97,8 +111,8 @@ static heed_status infer_node(pass_run *p, ir_node *n)
     TRY(op_bind_types(n, c->in, c->out));
     heed_status status = n->op->infer(c);
     if (status)
-        return status == HEED_NOMEM ? status : ir_node_error(n);
-    if (n->op->content)
+        TRY(forgive(c, status));
+    else if (n->op->content)
         n->op->content(c);
     for (uint32_t i = 0; i < n->n_out; i++)
         if (n->out[i])
