@@ -1,0 +1,120 @@
+"""What the corpus tests share: unpacking an archive once, running `heed test`, and lists of cases
+that pass.
+
+A list (expected_*.txt, one case a line) may only grow: a listed case that fails is a failure; one
+that passes and is not listed is reported, and `--update` writes it into the list. `--update`
+never removes a line.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.realpath(os.environ.get("HEED_SOURCE") or os.path.join(HERE, "..", ".."))
+BUILD = os.path.realpath(os.environ.get("HEED_BUILD") or os.path.join(ROOT, "build"))
+HEED = os.path.join(BUILD, "heed")
+SHARED = os.path.join(ROOT, "..", "shared")
+SKIPPED = 77
+
+
+def skip(reason):
+    print("SKIPPED: " + reason)
+    sys.exit(SKIPPED)
+
+
+def extract(archive, folder):
+    with tarfile.open(archive) as tar:
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(folder, filter="data")
+        else:
+            tar.extractall(folder)
+
+
+def unpacked(archive):
+    """The folder in the build that has the content of an archive; filled when it is not there."""
+    folder = os.path.join(BUILD, "data", os.path.basename(archive).split(".")[0])
+    size = str(os.path.getsize(archive))
+    stamp = os.path.join(folder, "archive-bytes")
+    if os.path.exists(stamp):
+        with open(stamp, encoding="ascii") as file:
+            if file.read() == size:
+                return folder
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    fresh = tempfile.mkdtemp(dir=os.path.dirname(folder))
+    extract(archive, fresh)
+    with open(os.path.join(fresh, "archive-bytes"), "w", encoding="ascii") as file:
+        file.write(size)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.rename(fresh, folder)
+    return folder
+
+
+def run(folder, *flags):
+    """{case: (status, reason)} of `heed test` over a folder."""
+    command = [HEED, "test", folder, "--json", "--jobs", "2", *flags]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    results = {}
+    for line in done.stdout.splitlines():
+        row = json.loads(line)
+        results[row["case"]] = (row["status"], row["reason"])
+    if not results:
+        print("heed test ended with exit code %d and no case" % done.returncode)
+        sys.exit(1)
+    return results
+
+
+def sample(folder, every):
+    """Case folders below a folder, every n-th of them, for runs that are slow."""
+    found = sorted(where for where, _, names in os.walk(folder) if "model.onnx" in names)
+    return found[::every]
+
+
+def read_list(name):
+    path = os.path.join(HERE, name)
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [line for line in file.read().splitlines() if line]
+
+
+def write_list(name, cases):
+    with open(os.path.join(HERE, name), "w", encoding="utf-8") as file:
+        file.write("".join(case + "\n" for case in sorted(cases)))
+
+
+def judge(name, runs, may_fail):
+    """Compares runs ({label: results}) with a list and ends the test.
+
+    A case that is listed must pass in every run; `may_fail(reason)` says which failures of others
+    are fine."""
+    listed = set(read_list(name))
+    wrong, skipped = [], 0
+    everything = set().union(*runs.values())
+    passes = {case for case in everything
+              if all(results.get(case, ("",))[0] == "passed" for results in runs.values())}
+    for case in sorted(listed - everything):
+        wrong.append("%s: listed, but it is not there" % case)
+    for label, results in runs.items():
+        for case, (status, reason) in sorted(results.items()):
+            if status == "passed":
+                continue
+            skipped += case not in listed
+            if case in listed or not may_fail(reason):
+                wrong.append("%s (%s): %s" % (case, label, reason))
+    new = passes - listed
+    for case in sorted(new):
+        print("passes and is not listed: " + case)
+    if new and "--update" in sys.argv:
+        write_list(name, listed | passes)
+    elif new:
+        print("%d new: run this with --update" % len(new))
+    for line in wrong:
+        print("FAILED " + line)
+    count = sum(status == "passed" for results in runs.values() for status, _ in results.values())
+    print("%d passed, %d failed, %d skipped" % (count, len(wrong), skipped))
+    sys.exit(1 if wrong else 0)
