@@ -19,12 +19,19 @@ static heed_status merge(op_infer *c, uint32_t o, const ir_type *a, const ir_typ
     return control_set(c, o, &type);
 }
 
-static heed_status infer_if(op_infer *c)
+/* Which branch the condition takes, if that is known. */
+static bool decided(op_infer *c, bool *yes)
 {
-    ir_graph *yes = ir_attr_graph(c->node, "then_branch");
-    ir_graph *no = ir_attr_graph(c->node, "else_branch");
-    if (!c->body)
-        return infer_late(c);
+    const int64_t *condition;
+    int64_t n;
+    if (!infer_numbers(c, 0, &condition, &n) || n != 1)
+        return false;
+    *yes = condition[0] != 0;
+    return true;
+}
+
+static heed_status check_branches(op_infer *c, const ir_graph *yes, const ir_graph *no)
+{
     if (!yes || !no)
         return infer_error(c, "two branches", "one or none");
     if (yes->n_outputs < c->n_out || no->n_outputs != yes->n_outputs)
@@ -32,10 +39,32 @@ static heed_status infer_if(op_infer *c)
                            yes->n_outputs, no->n_outputs, c->n_out);
     if (yes->n_inputs || no->n_inputs)
         return infer_error(c, "branches without inputs", "%u and %u", yes->n_inputs, no->n_inputs);
-    TRY(c->body(c, yes, 0, NULL));
-    TRY(c->body(c, no, 0, NULL));
+    return HEED_OK;
+}
+
+/* Exporters guard what would be wrong for a shape with an If: the branch that does not fit is never
+ * taken. So a branch may fail here as long as the other one does not; it fails again when a run
+ * takes it. */
+static heed_status infer_if(op_infer *c)
+{
+    ir_graph *branch[2] = {ir_attr_graph(c->node, "else_branch"),
+                           ir_attr_graph(c->node, "then_branch")};
+    bool yes = true;
+    if (!c->body)
+        return infer_late(c);
+    TRY(check_branches(c, branch[1], branch[0]));
+    bool known = decided(c, &yes);
+    heed_status other = c->body(c, branch[!yes], 0, NULL);
+    if (other && other != HEED_INVALID)
+        return other;
+    heed_status status = c->body(c, branch[yes], 0, NULL);
+    if (status && (known || other || status != HEED_INVALID))
+        return status;
+    if (other || status)
+        err_clear();
+    const ir_graph *a = branch[status ? !yes : yes], *b = branch[known || other ? yes : !yes];
     for (uint32_t o = 0; o < c->n_out; o++)
-        TRY(merge(c, o, &yes->outputs[o]->type, &no->outputs[o]->type));
+        TRY(merge(c, o, &a->outputs[o]->type, &b->outputs[o]->type));
     return HEED_OK;
 }
 

@@ -29,7 +29,16 @@ static heed_status given_sizes(op_infer *c, ir_dim dim, ir_dim *sizes, bool *kno
     return HEED_OK;
 }
 
-/* Equal sizes, the last one smaller. */
+/* Size of piece o when `dim` elements are cut into n: whole chunks, what is left, nothing. */
+static int64_t equal_piece(int64_t dim, int64_t n, uint32_t o)
+{
+    int64_t chunk = dim / n + (dim % n != 0), left;
+    if (__builtin_mul_overflow(chunk, (int64_t)o, &left) || left >= dim)
+        return 0;
+    return dim - left < chunk ? dim - left : chunk;
+}
+
+/* Equal sizes as long as there is something left. */
 static heed_status equal_sizes(op_infer *c, ir_dim dim, ir_dim *sizes)
 {
     int64_t n = ir_attr_int(c->node, "num_outputs", (int64_t)c->n_out);
@@ -38,12 +47,12 @@ static heed_status equal_sizes(op_infer *c, ir_dim dim, ir_dim *sizes)
                            (long long)n, c->n_out);
     ir_dim chunk = dims_ceil_div(c->dims, dim, n);
     ir_dim last = dims_sub(c->dims, dim, dims_mul(c->dims, chunk, n - 1));
-    int64_t value;
-    if (dims_value(c->dims, last, &value) && value < 0)
-        return infer_error(c, "an extent that num_outputs can split", "%lld into %lld",
-                           (long long)dim, (long long)n);
-    for (uint32_t o = 0; o < c->n_out; o++)
-        sizes[o] = o + 1 == (uint64_t)n ? last : chunk;
+    for (uint32_t o = 0; o < c->n_out; o++) {
+        if (dim_known(dim))
+            sizes[o] = equal_piece(dim, n, o);
+        else
+            sizes[o] = o + 1 == (uint64_t)n ? last : chunk;
+    }
     return HEED_OK;
 }
 
@@ -91,8 +100,7 @@ static int64_t piece_of(op_call *c, uint32_t o, int64_t extent)
     if (call_has(c, 1))
         return tensor_get_int(c->in[1], o);
     int64_t n = ir_attr_int(c->node, "num_outputs", (int64_t)c->n_out);
-    int64_t chunk = (extent + n - 1) / n;
-    return o + 1 == (uint64_t)n ? extent - chunk * (n - 1) : chunk;
+    return equal_piece(extent, n, o);
 }
 
 static heed_status run_split(op_call *c)
