@@ -1,13 +1,15 @@
-/* Loops over one row: sums and extremes, softmax, norms. A sum has four chains of partial sums
- * over the four quarters of the row, each as wide as a vector: fast, and more exact than one
- * running sum. */
+/* Loops over one row: sums and extremes, softmax, norms. A row is summed in blocks, and
+ * a block in four chains over its four quarters, each as wide as a vector: this keeps the adders
+ * busy, and rounding errors of long rows small. */
 #ifndef CPU_LANES_ROWS_H
 #define CPU_LANES_ROWS_H
 
 #include "lanes.h"
 #include "lanes/math.h"
 
-static float row_sum(const float *x, size_t n)
+enum { SUM_BLOCK = 1024 };
+
+static inline float block_sum(const float *x, size_t n)
 {
     size_t q = n / 4;
     float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
@@ -25,7 +27,7 @@ static float row_sum(const float *x, size_t n)
 }
 
 /* Sum of (x - center)^2. */
-static inline float row_squares(const float *x, size_t n, float center)
+static inline float block_squares(const float *x, size_t n, float center)
 {
     size_t q = n / 4;
     float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
@@ -44,14 +46,40 @@ static inline float row_squares(const float *x, size_t n, float center)
     return sum;
 }
 
-static float row_sum_squares(const float *x, size_t n) { return row_squares(x, n, 0.0f); }
-
-static float row_sum_abs(const float *x, size_t n)
+static inline float block_abs(const float *x, size_t n)
 {
     float sum = 0.0f;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
         sum += fabsf(x[i]);
+    return sum;
+}
+
+static inline size_t block_at(size_t i, size_t n) { return n - i < SUM_BLOCK ? n - i : SUM_BLOCK; }
+
+static float row_sum(const float *x, size_t n)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; i += SUM_BLOCK)
+        sum += block_sum(x + i, block_at(i, n));
+    return sum;
+}
+
+static float row_squares(const float *x, size_t n, float center)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; i += SUM_BLOCK)
+        sum += block_squares(x + i, block_at(i, n), center);
+    return sum;
+}
+
+static float row_sum_squares(const float *x, size_t n) { return row_squares(x, n, 0.0f); }
+
+static float row_sum_abs(const float *x, size_t n)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; i += SUM_BLOCK)
+        sum += block_abs(x + i, block_at(i, n));
     return sum;
 }
 
