@@ -160,8 +160,7 @@ static convert_fn *const convert[VIA_COUNT][VIA_COUNT] = {
 };
 // clang-format on
 
-/* ---- Loading and storing -----------------------------------------------------------------------
- */
+/* ---- Loading and storing -------------------------------------------------------------------- */
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 

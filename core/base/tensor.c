@@ -139,8 +139,7 @@ heed_status tensor_set_items(heed_tensor *t, uint32_t kind, heed_dtype dtype, si
     return HEED_OK;
 }
 
-/* ---- Sharing and copying -----------------------------------------------------------------------
- */
+/* ---- Sharing and copying -------------------------------------------------------------------- */
 
 /* Everything that t is made of is counted, so that a reference to it is enough. */
 static bool is_owned(const heed_tensor *t)

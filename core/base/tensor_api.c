@@ -50,8 +50,7 @@ heed_tensor *heed_tensor_wrap(heed_dtype dtype, int32_t ndim, const int64_t *dim
     return t;
 }
 
-/* ---- DLPack -----------------------------------------------------------------------------------
- */
+/* ---- DLPack --------------------------------------------------------------------------------- */
 
 static heed_status dlpack_check(const DLTensor *tensor, heed_dtype *dtype)
 {
@@ -121,8 +120,7 @@ heed_status heed_tensor_from_dlpack(const DLTensor *tensor, heed_tensor **out)
     return HEED_OK;
 }
 
-/* ---- Sequences and optionals -------------------------------------------------------------------
- */
+/* ---- Sequences and optionals ---------------------------------------------------------------- */
 
 static heed_status new_items(uint32_t kind, heed_dtype dtype, size_t n, heed_tensor *const *items,
                              heed_tensor **out)

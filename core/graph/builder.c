@@ -148,8 +148,7 @@ static heed_status take_type(ir_builder *b, const heed_type *type, ir_type *out)
     return type->kind == HEED_KIND_TENSOR ? take_dims(b, type, out) : HEED_OK;
 }
 
-/* ---- Definitions ------------------------------------------------------------------------------
- */
+/* ---- Definitions ---------------------------------------------------------------------------- */
 
 static heed_status already_defined(const char *name)
 {

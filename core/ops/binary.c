@@ -65,8 +65,7 @@ LOOP_MAP2(mod_u64, uint64_t, uint64_t, y ? x % y : 0)
 LOOP_MAP2(fmod_f64, double, double, fmod(x, y))
 LOOP_MAP2(fmod_i64, int64_t, int64_t, remainder_c(x, y))
 
-/* ---- Power ------------------------------------------------------------------------------------
- */
+/* ---- Power ---------------------------------------------------------------------------------- */
 
 static float power_f32(float x, float y) { return y >= 2.0f && y <= 2.0f ? x * x : powf(x, y); }
 

@@ -114,8 +114,7 @@ void infer_set_content(op_infer *c, uint32_t o, int64_t n, const ir_dim *values)
     c->out_n_content[o] = n;
 }
 
-/* ---- Outputs -----------------------------------------------------------------------------------
- */
+/* ---- Outputs -------------------------------------------------------------------------------- */
 
 static heed_status check_extents(const op_infer *c, int32_t rank, const ir_dim *dims)
 {

@@ -90,8 +90,7 @@ dtype_class loop_class(loop_fn *const *rows, heed_dtype dtype)
     return class == CLASS_F32 && rows[CLASS_F64] ? CLASS_F64 : CLASS_NONE;
 }
 
-/* ---- Reading with broadcasting ------------------------------------------------------------------
- */
+/* ---- Reading with broadcasting -------------------------------------------------------------- */
 
 static bool aligned(const heed_tensor *t, dtype_class class)
 {

@@ -76,8 +76,7 @@ void loop_round(heed_dtype dtype, int64_t n, double *values);
  * dtype: its own class, or float64 for the other floats; CLASS_NONE when not at all. */
 dtype_class loop_class(loop_fn *const *rows, heed_dtype dtype);
 
-/* ---- Elementwise with broadcasting -----------------------------------------------------------
- */
+/* ---- Elementwise with broadcasting ---------------------------------------------------------- */
 
 typedef struct loop_map {
     loop_fn *const *rows; /* LOOP_CLASSES functions, by compute type of the operands */

@@ -72,8 +72,7 @@ static heed_status run_group(op_call *c)
     return HEED_OK;
 }
 
-/* ---- LpNormalization --------------------------------------------------------------------------
- */
+/* ---- LpNormalization ------------------------------------------------------------------------ */
 
 /* A line of zeros stays one. */
 static void divide_line(int64_t n, double *x, int64_t p)

@@ -32,8 +32,7 @@ void order_keys(const heed_tensor *t, const loop_lines *lines, int64_t o, int64_
     }
 }
 
-/* ---- The k largest: a heap whose root is the worst that is kept ---------------------------------
- */
+/* ---- The k largest: a heap whose root is the worst that is kept ----------------------------- */
 
 static bool before(const uint64_t *keys, int64_t a, int64_t b)
 {

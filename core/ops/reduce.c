@@ -140,8 +140,7 @@ static void layout_of(const heed_tensor *t, const bool *reduced, layout *out)
     }
 }
 
-/* ---- The driver --------------------------------------------------------------------------------
- */
+/* ---- The driver ----------------------------------------------------------------------------- */
 
 typedef struct job {
     const reduction *op;

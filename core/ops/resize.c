@@ -203,8 +203,7 @@ static heed_status describe(op_call *c, resize *r)
     return HEED_OK;
 }
 
-/* ---- Nearest: elements move -------------------------------------------------------------------
- */
+/* ---- Nearest: elements move ----------------------------------------------------------------- */
 
 static void move_row(const op_call *c, const sampling *last, int64_t n, int64_t to, int64_t from,
                      bool outside, const void *fill)

@@ -115,8 +115,7 @@ static const char *set_text(uint32_t mask, char *out, size_t size)
     return out;
 }
 
-/* ---- Formal parameters --------------------------------------------------------------------------
- */
+/* ---- Formal parameters ---------------------------------------------------------------------- */
 
 typedef struct formal {
     text name, type;

@@ -12,8 +12,7 @@
 
 enum { TEXT_MAX = 64, DIGITS_MAX = 17 };
 
-/* ---- Numbers to text ---------------------------------------------------------------------------
- */
+/* ---- Numbers to text ------------------------------------------------------------------------ */
 
 static double rounded(heed_dtype dtype, double value)
 {
@@ -68,8 +67,7 @@ static void number_text(const heed_tensor *in, int64_t i, char *out, size_t size
         layout_float(in->dtype, value, out, size);
 }
 
-/* ---- Text to numbers ---------------------------------------------------------------------------
- */
+/* ---- Text to numbers ------------------------------------------------------------------------ */
 
 static heed_status no_number(const heed_string *s, heed_dtype dtype)
 {

@@ -6,8 +6,7 @@
 #include "base/map.h"
 #include "passes/pass.h"
 
-/* ---- Keys: everything that decides what a node computes, as bytes -----------------------------
- */
+/* ---- Keys: everything that decides what a node computes, as bytes --------------------------- */
 
 typedef struct key {
     uint8_t *bytes;
@@ -73,8 +72,7 @@ static void make_key(key *k, const ir_node *n)
         put_attr(k, &n->attrs[i].view);
 }
 
-/* ---- The sweep ----------------------------------------------------------------------------------
- */
+/* ---- The sweep ------------------------------------------------------------------------------ */
 
 static bool outputs_alike(const ir_node *a, const ir_node *b)
 {

@@ -27,8 +27,7 @@ heed_status pass_each_node(pass_run *p, heed_status (*visit)(pass_run *p, ir_nod
     return visit_graph(p, p->model->main, visit);
 }
 
-/* ---- Order ------------------------------------------------------------------------------------
- */
+/* ---- Order ---------------------------------------------------------------------------------- */
 
 typedef struct tally {
     const pass_def *pass;

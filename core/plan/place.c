@@ -46,8 +46,7 @@ static heed_status chain_named(place_table *t, const char *backends)
     return HEED_OK;
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------
- */
+/* ---- Nodes ---------------------------------------------------------------------------------- */
 
 /* Views, control flow and values that are no tensors never reach a plugin. */
 static bool host_only(const ir_node *n)

@@ -18,8 +18,7 @@ static heed_status add_local(program *p, const ir_value *v)
     return map_put(&p->locals, &v->id, sizeof(v->id), (void *)(local + 1)); // NOLINT: a number
 }
 
-/* ---- Counting, to size the arrays --------------------------------------------------------------
- */
+/* ---- Counting, to size the arrays ----------------------------------------------------------- */
 
 static size_t count_values(const ir_graph *g)
 {

@@ -50,8 +50,7 @@ typedef struct visit {
     bool tensors;   /* every value is a tensor */
 } visit;
 
-/* ---- Keys --------------------------------------------------------------------------------------
- */
+/* ---- Keys ----------------------------------------------------------------------------------- */
 
 heed_status stretch_key(const ir_type *const *types, uint32_t n, arena *memory, const void **key,
                         size_t *size)
@@ -74,8 +73,7 @@ heed_status stretch_key(const ir_type *const *types, uint32_t n, arena *memory, 
     return HEED_OK;
 }
 
-/* ---- Values -------------------------------------------------------------------------------------
- */
+/* ---- Values --------------------------------------------------------------------------------- */
 
 static plan_value *add_value(planner *w, uint32_t local, uint32_t storage)
 {

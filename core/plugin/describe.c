@@ -20,8 +20,7 @@
 
 enum { LINE_SIZE = 1200, MOST_DEVICES = 64 };
 
-/* ---- Writing, in the child ---------------------------------------------------------------------
- */
+/* ---- Writing, in the child ------------------------------------------------------------------ */
 
 static void write_all(int descriptor, const char *bytes, size_t n)
 {

@@ -16,8 +16,7 @@ static struct {
     size_t count;
 } all;
 
-/* ---- The reference backend, which is no plugin ------------------------------------------------
- */
+/* ---- The reference backend, which is no plugin ---------------------------------------------- */
 
 static size_t count_operators(void)
 {
@@ -68,8 +67,7 @@ static plugin_report *reference(arena *memory)
     return describe_reference(memory, r) == HEED_OK ? r : NULL;
 }
 
-/* ---- Scanning -----------------------------------------------------------------------------------
- */
+/* ---- Scanning ------------------------------------------------------------------------------- */
 
 /* The paths to look at: what the folders hold, then what was loaded from elsewhere. */
 typedef struct paths {

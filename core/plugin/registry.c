@@ -185,8 +185,7 @@ heed_status plugin_open_backend(const char *spec, const plugin_backend **out)
     return status;
 }
 
-/* ---- The default chain -------------------------------------------------------------------------
- */
+/* ---- The default chain ---------------------------------------------------------------------- */
 
 typedef struct chain {
     const plugin_backend **items;
@@ -258,8 +257,7 @@ heed_status plugin_default_backends(const plugin_backend *const **out)
     return status;
 }
 
-/* ---- Kernels ------------------------------------------------------------------------------------
- */
+/* ---- Kernels -------------------------------------------------------------------------------- */
 
 static const char *plain_domain(const char *domain)
 {

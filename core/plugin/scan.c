@@ -15,8 +15,7 @@
 
 enum { SECONDS = 10, MOST_BYTES = 4 << 20 };
 
-/* ---- The child --------------------------------------------------------------------------------
- */
+/* ---- The child ------------------------------------------------------------------------------ */
 
 /* A crash must end the child by its signal: no handler of the program, no core file. */
 static void become_expendable(void)
@@ -54,8 +53,7 @@ static void child(int descriptor, const char *path)
         syscall(SYS_exit_group, 0);
 }
 
-/* ---- The parent -------------------------------------------------------------------------------
- */
+/* ---- The parent ----------------------------------------------------------------------------- */
 
 /* What came from the child. */
 typedef struct answer {

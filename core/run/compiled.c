@@ -13,8 +13,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* ---- Programs: one for each graph -------------------------------------------------------------
- */
+/* ---- Programs: one for each graph ----------------------------------------------------------- */
 
 static uint32_t count_graphs(const ir_graph *g)
 {

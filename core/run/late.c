@@ -11,8 +11,7 @@ typedef struct late_node {
     const program *program;
 } late_node;
 
-/* ---- Nested graphs ------------------------------------------------------------------------------
- */
+/* ---- Nested graphs -------------------------------------------------------------------------- */
 
 static const program *find_program(const run_call *r, const ir_graph *g)
 {

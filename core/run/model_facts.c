@@ -50,8 +50,7 @@ static heed_status describe_values(heed_model *m)
     return HEED_OK;
 }
 
-/* ---- Counts ------------------------------------------------------------------------------------
- */
+/* ---- Counts --------------------------------------------------------------------------------- */
 
 typedef struct counter {
     heed_model *m;
