@@ -80,7 +80,7 @@ const char *help_nearest(const char *word, const char *(*next)(const void *arg, 
                          const void *arg)
 {
     const char *best = NULL;
-    size_t least = strlen(word) / 2 + 1; /* half of it wrong is no near miss */
+    size_t least = strlen(word) / 2 + 2; /* more than half of it wrong is no near miss */
     const char *candidate;
     for (size_t i = 0; (candidate = next(arg, i)); i++) {
         size_t d = distance(word, candidate);

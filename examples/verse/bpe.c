@@ -71,8 +71,7 @@ static char *to_bytes(const char *spelled, size_t *size)
     return bytes;
 }
 
-/* ---- Tables ------------------------------------------------------------------------------------
- */
+/* ---- Tables --------------------------------------------------------------------------------- */
 
 static int by_bytes(const void *a, const void *b)
 {
@@ -217,7 +216,7 @@ bpe *bpe_load(const char *path)
     json_free(file);
     if (good)
         return t;
-    fprintf(stderr, "%s: not a tokenizer.json of a byte-level BPE\n", path);
+    fprintf(stderr, "%s: cannot be read, or is no tokenizer.json of a byte-level BPE\n", path);
     bpe_free(t);
     return NULL;
 }
@@ -234,8 +233,7 @@ void bpe_free(bpe *t)
     free(t);
 }
 
-/* ---- Encoding ----------------------------------------------------------------------------------
- */
+/* ---- Encoding ------------------------------------------------------------------------------- */
 
 /* Bytes above 127 count as letters: right for the letters of UTF-8, enough for an example. */
 static bool is_letter(char c) { return isalpha((unsigned char)c) || (c & 0x80); }

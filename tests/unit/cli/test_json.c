@@ -1,0 +1,98 @@
+/* What is written is JSON, and one string is found in any. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "json.h"
+
+static void values_are_separated_and_quoted(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0;
+    json_out out = {.file = open_memstream(&text, &size)};
+    json_open(&out, NULL, '{');
+    json_text(&out, "a", "x\"\\\n\x01y");
+    json_int(&out, "b", -7);
+    json_open(&out, "c", '[');
+    json_real(&out, NULL, 0.5);
+    json_real(&out, NULL, (double)NAN);
+    json_real(&out, NULL, (double)INFINITY);
+    json_close(&out, ']');
+    json_bool(&out, "d", true);
+    json_null(&out, "e");
+    json_open(&out, "f", '{');
+    json_close(&out, '}');
+    json_dims(&out, "g", 2, (const int64_t[]){3, 4});
+    json_close(&out, '}');
+    json_end(&out);
+    fclose(out.file);
+    assert_string_equal(text, "{\"a\": \"x\\\"\\\\\\u000a\\u0001y\", \"b\": -7, "
+                              "\"c\": [0.5, null, null], \"d\": true, \"e\": null, \"f\": {}, "
+                              "\"g\": [3, 4]}\n");
+    free(text);
+}
+
+static bool find(const char *text, char out[32])
+{
+    return json_find_text(text, strlen(text), "dtype", out, 32);
+}
+
+static void a_string_of_the_top_object_is_found(void **state)
+{
+    static const char *const good[] = {
+        "{\"dtype\": \"fp16\"}",
+        " {\n \"a\": {\"dtype\": \"no\"}, \"b\": [\"dtype\", {\"x\": [1, 2]}],\"dtype\" : \"fp16\" "
+        "}",
+        "{\"a\": \"} \\\" \\\\\", \"n\": -1.5e3, \"t\": true, \"dtype\": \"fp16\", \"z\": 1}",
+        "{\"a\":{},\"b\":[],\"dtype\":\"fp16\"",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        char out[32] = "";
+        assert_true(find(good[i], out));
+        assert_string_equal(out, "fp16");
+    }
+}
+
+static void what_is_not_there_is_not_found(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[]",
+                                      "{}",
+                                      "null",
+                                      "{\"dtype\"",
+                                      "{\"dtype\":",
+                                      "{\"dtype\": \"fp",
+                                      "{\"dtype\": 3}",
+                                      "{\"a\": {\"dtype\": \"x\"}}",
+                                      "{\"a\": \"dtype\"}",
+                                      "{\"a\": [}",
+                                      "{a: 1, \"dtype\": \"x\"}",
+                                      "{\"dtype\": \"much longer than thirty-two characters\"}",
+                                      "{\"a\": \"\\"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char out[32];
+        if (find(bad[i], out))
+            fail_msg("found in '%s'", bad[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_are_separated_and_quoted),
+        cmocka_unit_test(a_string_of_the_top_object_is_found),
+        cmocka_unit_test(what_is_not_there_is_not_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
