@@ -117,13 +117,22 @@ static void say_plugin(int descriptor, const plugin_module *m)
     plugin_module_stop((plugin_module *)(uintptr_t)m);
 }
 
+/* The message without the path of the plugin, which the list shows anyway. */
+static const char *without_path(const char *message, const char *path)
+{
+    size_t n = strlen(path);
+    return n > 0 && strncmp(message, path, n) == 0 && strncmp(message + n, ": ", 2) == 0
+               ? message + n + 2
+               : message;
+}
+
 void plugin_describe(int descriptor, const char *path)
 {
     static plugin_module module; /* large, and the child has one */
     if (plugin_module_load(path, &module) == HEED_OK)
         say_plugin(descriptor, &module);
     else
-        say(descriptor, "error %s", err_get()->message);
+        say(descriptor, "error %s", without_path(err_get()->message, module.path));
     say(descriptor, "end");
 }
 

@@ -42,8 +42,7 @@ static int fail(const char *subject, const char *message)
     return 1;
 }
 
-/* ---- What is loaded, and where it runs ----------------------------------------------------------
- */
+/* ---- What is loaded, and where it runs ------------------------------------------------------ */
 
 static void print_model(const writer *w, double load_seconds)
 {

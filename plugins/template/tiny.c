@@ -16,8 +16,7 @@ static int64_t count(const DLTensor *t)
     return n;
 }
 
-/* ---- What is refused: asked once a node, before there is data; a dim of -1 is not known yet. ---
- */
+/* ---- What is refused: asked once a node, before there is data; a dim of -1 is not known yet.  */
 static heed_status only_float(void *device, const heed_node *node)
 {
     (void)device;
@@ -47,8 +46,7 @@ static heed_status only_matrices(void *device, const heed_node *node)
     return only_float(device, node);
 }
 
-/* ---- What is computed: inputs are dense; outputs are shaped and allocated. ---------------------
- */
+/* ---- What is computed: inputs are dense; outputs are shaped and allocated. ------------------ */
 static heed_status relu(const heed_call *call)
 {
     const float *x = floats(call->in[0]);

@@ -213,8 +213,7 @@ void mini_ints(mini_node *node, const char *name, const int64_t *values, size_t 
     a->n = n;
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------
- */
+/* ---- Nodes ---------------------------------------------------------------------------------- */
 
 /* What the plugin sees; `view` is first, so that attr finds the rest. */
 typedef struct seen_node {

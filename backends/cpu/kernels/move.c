@@ -167,8 +167,7 @@ static heed_status split_run(const heed_call *call)
     return HEED_OK;
 }
 
-/* ---- Slice ------------------------------------------------------------------------------------
- */
+/* ---- Slice ---------------------------------------------------------------------------------- */
 
 /* The first element taken, by the standard's clamping; the output's extent says how many. */
 static int64_t clamp_start(int64_t start, int64_t step, int64_t extent)

@@ -136,8 +136,7 @@ static void the_program_may_bring_its_own(void **state)
     assert_int_equal(heed_set_allocator(NULL), HEED_OK);
 }
 
-/* ---- Arena -------------------------------------------------------------------------------------
- */
+/* ---- Arena ---------------------------------------------------------------------------------- */
 
 static void arena_memory_is_zeroed_and_separate(void **state)
 {

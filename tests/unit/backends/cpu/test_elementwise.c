@@ -209,8 +209,7 @@ static void powers(void)
     }
 }
 
-/* ---- One operand ------------------------------------------------------------------------------
- */
+/* ---- One operand ---------------------------------------------------------------------------- */
 
 static void unary_case(const char *op, heed_dtype dtype, const char *attr, double value,
                        double (*exact)(double x, double a), int in_place)
@@ -296,8 +295,7 @@ static void clips(void)
     }
 }
 
-/* ---- Where, Cast, halves ----------------------------------------------------------------------
- */
+/* ---- Where, Cast, halves -------------------------------------------------------------------- */
 
 static void wheres(void)
 {

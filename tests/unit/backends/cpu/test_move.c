@@ -22,8 +22,7 @@ static void expect_same(const mini_node *node, const DLTensor *got, size_t i, co
         fail_msg("%s: element %zu is not element %zu of its input", node->op, i, j);
 }
 
-/* ---- Transpose --------------------------------------------------------------------------------
- */
+/* ---- Transpose ------------------------------------------------------------------------------ */
 
 static void transpose_case(heed_dtype dtype, int rank, const int64_t *dims, const int64_t *perm)
 {
@@ -81,8 +80,7 @@ static void reversed(void)
     drop(&node);
 }
 
-/* ---- Expand ------------------------------------------------------------------------------------
- */
+/* ---- Expand --------------------------------------------------------------------------------- */
 
 static void expands(void)
 {
@@ -105,8 +103,7 @@ static void expands(void)
     }
 }
 
-/* ---- Concat and Split ---------------------------------------------------------------------------
- */
+/* ---- Concat and Split ----------------------------------------------------------------------- */
 
 /* Element (outer, place, inner) of a part is element (outer, at + place, inner) of the whole. */
 static void expect_part(const mini_node *node, const DLTensor *whole, const DLTensor *part,

@@ -114,8 +114,7 @@ static void reduce_all(void)
     drop(&node);
 }
 
-/* ---- Softmax ----------------------------------------------------------------------------------
- */
+/* ---- Softmax -------------------------------------------------------------------------------- */
 
 static void softmax_case(const char *op, int rank, const int64_t *dims, int axis, int rare)
 {
@@ -166,8 +165,7 @@ static void softmax_shapes(void)
         }
 }
 
-/* ---- Norms ------------------------------------------------------------------------------------
- */
+/* ---- Norms ---------------------------------------------------------------------------------- */
 
 static void row_statistics(const float *x, size_t n, int rms, double *center, double *factor)
 {
