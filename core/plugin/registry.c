@@ -104,6 +104,9 @@ static heed_status open_device(const plugin_module *m, const char *options, void
     heed_device_info info = {.size = sizeof(info)};
     *device = NULL;
     err_clear();
+    if (HEED_HAS(api, memory))
+        return err_fail(HEED_DEVICE,
+                        "%s has memory of its own; this version moves no tensors there", api->name);
     if (api->describe) {
         heed_status status = api->describe(0, &info);
         if (status == HEED_NOTFOUND)
