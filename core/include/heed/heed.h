@@ -85,7 +85,7 @@ typedef void (*heed_log_fn)(uint32_t level, const char *message, void *arg);
 HEED_EXPORT void heed_set_log(heed_log_fn log, void *arg, uint32_t level);
 
 /* Threads of the one pool, the caller included; 0 restores what affinity and cgroup allow.
- * Idle threads spin for at most 50 us, then sleep. HEED_USAGE while a run is under way. */
+ * Idle threads spin for at most 50 us, then sleep. HEED_USAGE from inside a kernel. */
 HEED_EXPORT heed_status heed_set_threads(uint32_t n);
 HEED_EXPORT uint32_t heed_get_threads(void);
 
