@@ -25,7 +25,7 @@ static heed_status depth_of(op_infer *c, ir_dim *depth)
 static heed_status infer_one_hot(op_infer *c)
 {
     int32_t rank = infer_rank(c, 0), axis;
-    ir_dim dims[TENSOR_MAX_RANK + 1], depth, n = infer_dim(c, 2, 0);
+    ir_dim dims[TENSOR_MAX_RANK + 1], depth = DIM_UNKNOWN, n = infer_dim(c, 2, 0);
     TRY(depth_of(c, &depth));
     if (dim_known(n) && n != 2)
         return infer_error(c, "two values: off and on", "%lld", (long long)n);
