@@ -25,7 +25,7 @@ static heed_status read_keys(onnx_context *c, const Onnx__TensorProto *header, c
 {
     for (size_t i = 0; i < header->n_external_data; i++) {
         const Onnx__StringStringEntryProto *e = header->external_data[i];
-        onnx_place element = {at, "external_data", (int64_t)i, at->offset};
+        onnx_place element = {at, "external_data", (int64_t)i, PLACE_BY_NAME};
         int key = key_number(e->key ? e->key : "");
         if (key < 0)
             return onnx_report(c, HEED_INVALID, &element,

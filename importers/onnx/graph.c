@@ -37,7 +37,7 @@ static heed_status read_value(onnx_scope *s, onnx_range body, const onnx_place *
         return onnx_report_no_memory(c, at);
     if (!proto->name || !*proto->name)
         return onnx_report(c, HEED_INVALID, at, "a value with a name", "none", NULL);
-    onnx_place type_at = {at, "type", PLACE_SINGLE, at->offset};
+    onnx_place type_at = {at, "type", PLACE_SINGLE, PLACE_BY_NAME};
     TRY(onnx_type_read(c, proto->type, &type_at, &out->type));
     out->name = onnx_scope_name(s, proto->name);
     return out->name ? HEED_OK : onnx_report_no_memory(c, at);

@@ -19,7 +19,7 @@ const char *onnx_domain_normal(const char *domain)
 
 static heed_status check_ir(onnx_context *c, const Onnx__ModelProto *m, const onnx_place *at)
 {
-    onnx_place element = {at, "ir_version", PLACE_SINGLE, at->offset};
+    onnx_place element = {at, "ir_version", PLACE_SINGLE, PLACE_BY_NAME};
     c->ir_version = m->ir_version;
     if (!m->has_ir_version)
         return onnx_report(c, HEED_INVALID, at, "an ir_version", "none", "is this an ONNX model?");
@@ -34,7 +34,7 @@ static heed_status check_opset(onnx_context *c, int64_t version, const onnx_plac
 {
     if (version >= OPSET_MIN && version <= OPSET_MAX)
         return HEED_OK;
-    return onnx_report(c, HEED_UNSUPPORTED, at, "an opset of ai.onnx up to 28",
+    return onnx_report(c, HEED_UNSUPPORTED, at, "an opset of ai.onnx from 7 to 28",
                        onnx_report_text(c, "%lld", (long long)version),
                        "export the model again for a supported opset");
 }
@@ -44,7 +44,7 @@ heed_status onnx_opset_read(onnx_context *c, Onnx__OperatorSetIdProto *const *im
 {
     *version = 0;
     for (size_t i = 0; i < n; i++) {
-        onnx_place element = {at, "opset_import", (int64_t)i, at->offset};
+        onnx_place element = {at, "opset_import", (int64_t)i, PLACE_BY_NAME};
         if (*onnx_domain_normal(imports[i]->domain))
             continue;
         if (*version && *version != imports[i]->version)
@@ -129,15 +129,28 @@ static heed_status read_graph(onnx_context *c, onnx_range file, const onnx_place
     return onnx_graph_fill(&s, &at);
 }
 
+static heed_status other_format(onnx_context *c, onnx_range file, const onnx_place *top)
+{
+    uint8_t first[4] = {0};
+    size_t size = onnx_wire_size(file);
+    memcpy(first, file.at, size < sizeof first ? size : sizeof first);
+    return onnx_report(c, HEED_INVALID, top, "an ONNX model",
+                       onnx_report_text(c, "a file that begins with the bytes %02x %02x %02x %02x",
+                                        first[0], first[1], first[2], first[3]),
+                       "give the model's .onnx file");
+}
+
 heed_status onnx_model_load(onnx_context *c)
 {
-    onnx_range file = {c->source->bytes, c->source->bytes + c->source->n_bytes};
+    onnx_range file = onnx_context_file(c);
     onnx_place top = {NULL, NULL, PLACE_SINGLE, 0};
     int64_t opset = 0;
     if (!c->source->n_bytes)
         return onnx_report(c, HEED_INVALID, &top, "an ONNX model", "an empty file",
                            "the file was cut or never written");
-    TRY(onnx_scan(c, file, &onnx_model_rules));
+    if (!onnx_model_probe(file.at, onnx_wire_size(file)))
+        return other_format(c, file, &top);
+    TRY(onnx_scan(c));
     TRY(read_header(c, file, &top, &opset));
     TRY(onnx_functions_read(c, file));
     return read_graph(c, file, &top, opset);

@@ -15,13 +15,17 @@ static void step_text(char *out, size_t size, const onnx_place *at, const char *
 const char *onnx_place_path(const onnx_place *at, char out[PLACE_PATH_MAX])
 {
     char step[96];
+    const size_t dots = 3; /* kept free in front, for a path that is cut */
     size_t start = PLACE_PATH_MAX - 1;
     out[start] = 0;
     for (; at && at->field; at = at->parent) {
         step_text(step, sizeof step, at, out[start] ? "." : "");
         size_t size = strlen(step);
-        if (size > start)
+        if (size + dots > start) {
+            start -= dots;
+            memcpy(out + start, "...", dots);
             break;
+        }
         start -= size;
         memcpy(out + start, step, size);
     }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PLACE_PATH_MAX = 512, PLACE_SINGLE = -1 };
+enum { PLACE_PATH_MAX = 320, PLACE_SINGLE = -1 };
 
 typedef struct onnx_place {
     const struct onnx_place *parent; /* NULL: the element is a field of the file's top message */
@@ -17,8 +17,11 @@ typedef struct onnx_place {
     uint64_t offset;                 /* of the first byte, in the file */
 } onnx_place;
 
+/* The offset of a place that is known by its path only; a message looks it up. */
+#define PLACE_BY_NAME UINT64_MAX
+
 /* Writes "graph.node[3].attribute[0].g"; "model" for the file itself. A path that does not fit
- * keeps its end, which says more than its start. */
+ * keeps its end, which says more than its start, after "...". */
 const char *onnx_place_path(const onnx_place *at, char out[PLACE_PATH_MAX]);
 
 #endif

@@ -13,7 +13,7 @@ static const heed_host *host;
 static heed_status load(const heed_source *source, heed_builder *builder)
 {
     onnx_context c;
-    onnx_context_open(&c, host, source, builder);
+    onnx_context_open(&c, host, source, &onnx_model_rules, builder);
     heed_status status = onnx_model_load(&c);
     onnx_context_close(&c);
     return status;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "locate.h"
+
 /* A file of n bytes may take a fixed amount and a multiple of n: enough for every honest file,
  * and a bound for the others. */
 enum { BUDGET_FIXED = 64 << 20, BUDGET_FACTOR = 24, NODES_FIXED = 200000, TEXT_MAX = 400 };
@@ -19,9 +21,9 @@ static uint64_t budget_of(const heed_source *source)
 }
 
 void onnx_context_open(onnx_context *c, const heed_host *host, const heed_source *source,
-                       heed_builder *builder)
+                       const onnx_rules *top, heed_builder *builder)
 {
-    *c = (onnx_context){.host = host, .source = source, .builder = builder};
+    *c = (onnx_context){.host = host, .source = source, .top = top, .builder = builder};
     onnx_arena_init(&c->keep, host, budget_of(source));
     onnx_arena_init(&c->scratch, host, budget_of(source));
     c->nodes_left = NODES_FIXED + source->n_bytes / 16;
@@ -31,6 +33,11 @@ void onnx_context_close(onnx_context *c)
 {
     onnx_arena_free(&c->scratch);
     onnx_arena_free(&c->keep);
+}
+
+onnx_range onnx_context_file(const onnx_context *c)
+{
+    return (onnx_range){c->source->bytes, c->source->bytes + c->source->n_bytes};
 }
 
 uint64_t onnx_context_offset(const onnx_context *c, const uint8_t *byte)
@@ -58,6 +65,8 @@ heed_status onnx_report(onnx_context *c, heed_status status, const onnx_place *a
 {
     char path[PLACE_PATH_MAX];
     heed_origin origin = {onnx_place_path(at, path), at->offset};
+    if (at->offset == PLACE_BY_NAME)
+        origin.offset = onnx_locate(c->top, onnx_context_file(c), at);
     if (!c->builder)
         return fail_line(c, status, &origin, expected, found, hint);
     return c->builder->error(c->builder, status, &origin, expected, found, hint);

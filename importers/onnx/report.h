@@ -9,12 +9,14 @@
 #include "alloc.h"
 #include "heed/importer.h"
 #include "place.h"
+#include "rules.h"
 #include "table.h"
 #include "wire.h"
 
 typedef struct onnx_context {
     const heed_host *host;
     const heed_source *source;
+    const onnx_rules *top; /* of the file's message */
     heed_builder *builder; /* NULL while a single value is read */
     onnx_arena keep;       /* until the end of the load */
     onnx_arena scratch;    /* one element of the file */
@@ -27,9 +29,10 @@ typedef struct onnx_context {
 } onnx_context;
 
 void onnx_context_open(onnx_context *c, const heed_host *host, const heed_source *source,
-                       heed_builder *builder);
+                       const onnx_rules *top, heed_builder *builder);
 void onnx_context_close(onnx_context *c);
 
+onnx_range onnx_context_file(const onnx_context *c);
 /* The offset of a byte of the file. */
 uint64_t onnx_context_offset(const onnx_context *c, const uint8_t *byte);
 onnx_place onnx_place_at(const onnx_context *c, const onnx_place *parent, const char *field,

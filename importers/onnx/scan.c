@@ -70,7 +70,7 @@ static heed_status broken_field(scan *s, onnx_wire_state state, const onnx_field
 {
     const frame *top = &s->frames[s->depth];
     const onnx_rule *rule = onnx_rules_find(top->message, field->number);
-    size_t left = onnx_wire_size((onnx_range){field->tag, top->body.end});
+    size_t left = onnx_wire_size(field->body);
     const char *found = "";
     switch (state) {
     case WIRE_CUT_OFF:
@@ -81,7 +81,7 @@ static heed_status broken_field(scan *s, onnx_wire_state state, const onnx_field
                      found, damaged);
     case WIRE_BAD_VARINT:
         return fault(s, rule, field->tag, field->tag, "a varint of at most ten bytes",
-                     left < 10 ? "one that is cut off" : "one that is longer or cut off", damaged);
+                     "one that is longer or cut off", damaged);
     case WIRE_BAD_TYPE:
         found = onnx_report_text(s->c, "wire type %u in field %u", field->type, field->number);
         return fault(s, rule, field->tag, field->tag, "wire type 0, 1, 2 or 5", found, damaged);
@@ -176,14 +176,15 @@ static heed_status check_field(scan *s, const onnx_rule *rule, const onnx_field 
 
 /* ---- The loop ------------------------------------------------------------------------------- */
 
-heed_status onnx_scan(onnx_context *c, onnx_range file, const onnx_rules *top)
+heed_status onnx_scan(onnx_context *c)
 {
     scan s;
     s.c = c;
     s.weight = 0;
     s.weight_max = c->keep.budget;
     s.depth = 0;
-    s.frames[0] = (frame){.message = top, .body = file, .rest = file};
+    s.frames[0] =
+        (frame){.message = c->top, .body = onnx_context_file(c), .rest = onnx_context_file(c)};
     while (s.depth >= 0) {
         frame *f = &s.frames[s.depth];
         onnx_field field;

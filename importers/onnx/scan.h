@@ -11,6 +11,6 @@
 
 enum { SCAN_DEPTH_MAX = 100 };
 
-heed_status onnx_scan(onnx_context *c, onnx_range file, const onnx_rules *top);
+heed_status onnx_scan(onnx_context *c);
 
 #endif

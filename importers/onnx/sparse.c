@@ -88,6 +88,9 @@ heed_status onnx_sparse_read(onnx_context *c, onnx_range body, const onnx_place 
     TRY(read_part(c, body, 2, "indices", at, &p.indices_at, &p.indices));
     TRY(onnx_tensor_shape(c, at, p.values.dtype, header->n_dims, header->dims, out));
     TRY(check_parts(c, &p, out));
+    if (out->bytes > c->scratch.budget)
+        return onnx_report(c, HEED_UNSUPPORTED, at, "a dense size in proportion to the file",
+                           onnx_report_text(c, "%llu bytes", (unsigned long long)out->bytes), NULL);
     out->name = p.values.name;
     out->dl.data = onnx_arena_alloc(&c->scratch, out->bytes);
     if (!out->dl.data)

@@ -11,7 +11,7 @@
 
 static heed_status bad_dim(onnx_context *c, const onnx_place *at, uint64_t i, int64_t dim)
 {
-    onnx_place element = {at, "dims", (int64_t)i, at->offset};
+    onnx_place element = {at, "dims", (int64_t)i, PLACE_BY_NAME};
     return onnx_report(c, HEED_INVALID, &element, "an extent from 0 to 2^40",
                        onnx_report_text(c, "%lld", (long long)dim), NULL);
 }

@@ -36,7 +36,7 @@ static heed_status read_shape(onnx_context *c, const Onnx__TensorShapeProto *sha
     if (!dims || !symbols)
         return onnx_report_no_memory(c, at);
     for (size_t i = 0; i < shape->n_dim; i++) {
-        onnx_place element = {at, "dim", (int64_t)i, at->offset};
+        onnx_place element = {at, "dim", (int64_t)i, PLACE_BY_NAME};
         TRY(read_dim(c, shape->dim[i], &element, &dims[i], &symbols[i]));
     }
     out->ndim = (int32_t)shape->n_dim;
@@ -59,20 +59,22 @@ static heed_status read_tensor(onnx_context *c, const Onnx__TypeProto *proto, co
                                heed_type *out)
 {
     const Onnx__TypeProto__Tensor *tensor = proto->tensor_type;
-    onnx_place element = {at, "tensor_type", PLACE_SINGLE, at->offset};
+    onnx_place element = {at, "tensor_type", PLACE_SINGLE, PLACE_BY_NAME};
     TRY(read_dtype(c, tensor->elem_type, &element, &out->dtype));
     if (!tensor->shape)
         return HEED_OK;
-    onnx_place shape = {&element, "shape", PLACE_SINGLE, at->offset};
+    onnx_place shape = {&element, "shape", PLACE_SINGLE, PLACE_BY_NAME};
     return read_shape(c, tensor->shape, &shape, out);
 }
 
 static heed_status read_item(onnx_context *c, const Onnx__TypeProto *item, const onnx_place *at,
                              const char *field, uint32_t kind, heed_type *out)
 {
-    onnx_place element = {at, field, PLACE_SINGLE, at->offset};
+    onnx_place element = {at, field, PLACE_SINGLE, PLACE_BY_NAME};
+    const char *name = kind == HEED_KIND_MAP ? "value_type" : "elem_type";
+    onnx_place inner = {&element, name, PLACE_SINGLE, PLACE_BY_NAME};
     out->kind = kind;
-    return onnx_type_read(c, item, &element, &out->element);
+    return onnx_type_read(c, item, &inner, &out->element);
 }
 
 static heed_status read_map(onnx_context *c, const Onnx__TypeProto *proto, const onnx_place *at,

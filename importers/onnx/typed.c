@@ -42,7 +42,7 @@ static heed_status put_number(const typed *t, uint64_t i, uint64_t raw)
     int64_t value = t->store == STORE_INT32 ? (int32_t)(uint32_t)raw : (int64_t)raw;
     const range *r = &ranges[t->out->dtype];
     if (r->high && (value < r->low || value > r->high)) {
-        onnx_place element = {t->at, t->rule->name, (int64_t)i, t->at->offset};
+        onnx_place element = {t->at, t->rule->name, (int64_t)i, PLACE_BY_NAME};
         return onnx_report(t->c, HEED_INVALID, &element,
                            onnx_report_text(t->c, "a number from %lld to %lld", (long long)r->low,
                                             (long long)r->high),
@@ -127,7 +127,7 @@ static heed_status count_all(typed *t, onnx_range body, uint64_t *n, uint64_t *f
 static heed_status wrong_count(const typed *t, uint64_t n)
 {
     const char *found = onnx_report_text(t->c, "%llu", (unsigned long long)n);
-    onnx_place element = {t->at, t->rule->name, PLACE_SINGLE, t->at->offset};
+    onnx_place element = {t->at, t->rule->name, PLACE_SINGLE, PLACE_BY_NAME};
     return onnx_report(t->c, HEED_INVALID, n ? &element : t->at,
                        onnx_report_text(t->c, "%llu entries for %llu elements of %s",
                                         (unsigned long long)t->entries,

@@ -114,13 +114,12 @@ heed_status onnx_value_read(const heed_host *host, const heed_source *source, co
     if (number >= sizeof kinds / sizeof kinds[0])
         return host->fail(HEED_UNSUPPORTED, "a map cannot be read");
     onnx_context c;
-    onnx_context_open(&c, host, source, NULL);
+    onnx_context_open(&c, host, source, kinds[number].message, NULL);
     reading r = {&c, sink, arg};
     onnx_place top = {NULL, NULL, PLACE_SINGLE, 0};
-    onnx_range file = {source->bytes, source->bytes + source->n_bytes};
-    heed_status status = onnx_scan(&c, file, kinds[number].message);
+    heed_status status = onnx_scan(&c);
     if (!status)
-        status = kinds[number].read(&r, file, &top);
+        status = kinds[number].read(&r, onnx_context_file(&c), &top);
     onnx_context_close(&c);
     return status;
 }

@@ -22,6 +22,7 @@ int onnx_wire_varint(onnx_range *rest, uint64_t *value)
 static onnx_wire_state read_fixed(onnx_range *rest, size_t size, onnx_field *out)
 {
     out->value = size;
+    out->body = *rest;
     if (onnx_wire_size(*rest) < size)
         return WIRE_CUT_OFF;
     uint64_t value = 0;
@@ -35,6 +36,7 @@ static onnx_wire_state read_bytes(onnx_range *rest, onnx_field *out)
 {
     if (!onnx_wire_varint(rest, &out->value))
         return WIRE_BAD_VARINT;
+    out->body = *rest;
     if (out->value > onnx_wire_size(*rest))
         return WIRE_CUT_OFF;
     out->body = (onnx_range){rest->at, rest->at + out->value};

@@ -32,7 +32,8 @@ typedef enum onnx_wire_state {
 } onnx_wire_state;
 
 /* Reads the field at the start of `rest` and moves `rest` behind it. On a fault `rest` stays and
- * out->tag is where the field began; `value` of WIRE_CUT_OFF is the length that was claimed. */
+ * out->tag is where the field began; for WIRE_CUT_OFF,
+ * `value` is the length that was claimed and `body` what is left. */
 onnx_wire_state onnx_wire_next(onnx_range *rest, onnx_field *out);
 /* The next field with this number; for messages that the scan has accepted. */
 int onnx_wire_find(onnx_range *rest, uint32_t number, onnx_field *out);

@@ -227,7 +227,7 @@ static const raising refused[] = {
     {9, "", "BatchNormalization(x, s, b, m, v) -> (y, a, c, d, e)", "at most three outputs"},
     {8, "", "Scan(l, x) -> (y) num_scan_inputs=1", "expected Scan without sequence_lens"},
     {11, "", "Squeeze(x) -> (y) axes='a'", "expected an attribute of type INT or INTS"},
-    {29, "", "Relu(x) -> (y)", "expected an opset of ai.onnx up to 28, found 29"},
+    {29, "", "Relu(x) -> (y)", "expected an opset of ai.onnx from 7 to 28, found 29"},
     {13, "", "Constant() -> (y) other=1", "one attribute value"},
     {13, "", "Constant() -> (y) value_int=1.5", "one attribute value"},
     {13, "", "Constant() -> (y, z) value_int=1", "no input and one output"},
