@@ -70,11 +70,11 @@ static bool placed_at(const writer *w, size_t i, heed_placement *place)
     return !heed_session_get_placement(w->session, i, place);
 }
 
-/* "MatMul 31, Add 20": how often each operator runs on the backend of node `first`. */
+/* "MatMul 31 Add 20": how often each operator runs on the backend of node `first`. */
 static void print_operators(const writer *w, const char *backend, size_t n)
 {
     heed_placement place, other;
-    const char *comma = "";
+    size_t column = SIZE_MAX / 2; /* a new line comes first */
     for (size_t i = 0; i < n; i++) {
         size_t count = 0, before = 0;
         if (!placed_at(w, i, &place) || strcmp(place.backend, backend))
@@ -87,8 +87,9 @@ static void print_operators(const writer *w, const char *backend, size_t n)
         }
         if (before)
             continue;
-        printf("%s%s %zu", comma, place.op, count);
-        comma = ", ";
+        if (column > 72)
+            column = (size_t)printf("\n          ");
+        column += (size_t)printf(" %s %zu", place.op, count);
     }
     puts("");
 }
@@ -108,7 +109,7 @@ static void print_placement(const writer *w)
         }
         if (before)
             continue;
-        printf("%-10s %zu nodes: ", place.backend, count);
+        printf("%-10s %zu nodes", place.backend, count);
         print_operators(w, place.backend, n);
     }
 }
@@ -268,6 +269,20 @@ static const char *find_folder(const char *program, char *room, size_t size)
     return room;
 }
 
+/* Without a prompt: the first of golden.json, whose continuation is known. */
+static int generate_default(const writer *w, const arguments *a)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/golden.json", a->folder);
+    json *file = json_load(path);
+    const json *cases = json_get(file, "cases");
+    const json *prompt = cases && cases->n ? json_get(&cases->items[0], "prompt") : NULL;
+    const char *text = prompt && prompt->text ? prompt->text : "In the beginning";
+    int code = generate(w, text, a->tokens);
+    json_free(file);
+    return code;
+}
+
 static int parse(int argc, char **argv, arguments *a)
 {
     const struct {
@@ -296,7 +311,7 @@ static int parse(int argc, char **argv, arguments *a)
 int main(int argc, char **argv)
 {
     char room[512];
-    arguments a = {.prompt = "In the beginning", .tokens = 120};
+    arguments a = {.tokens = 120};
     writer w = {0};
     a.folder = find_folder(argv[0], room, sizeof room);
     if (parse(argc, argv, &a))
@@ -306,7 +321,10 @@ int main(int argc, char **argv)
     if (!code) {
         print_model(&w, seconds() - start);
         print_placement(&w);
-        code = a.check ? check(&w, a.check) : generate(&w, a.prompt, a.tokens);
+        if (a.check)
+            code = check(&w, a.check);
+        else
+            code = a.prompt ? generate(&w, a.prompt, a.tokens) : generate_default(&w, &a);
     }
     heed_session_free(w.session);
     bpe_free(w.tokenizer);

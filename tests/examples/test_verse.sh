@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 "$verse" --tokens 3 "And the LORD" | grep -q '^And the LORD'
 
 # One other token must be noticed.
-sed 's/"tokens": \[ *$/&\n   0,/' "$golden" >"$work/wrong.json"
+sed 's/"tokens": \[[0-9]*/"tokens": [0/' "$golden" >"$work/wrong.json"
 if "$verse" --check "$work/wrong.json" >"$work/out"; then
     echo "a wrong golden file passed:"
     cat "$work/out"
