@@ -68,7 +68,8 @@ heed_status tensor_assign(heed_tensor *dst, const heed_tensor *src);
 void tensor_borrow(heed_tensor *dst, const heed_tensor *src);
 /* A deep copy of content into a dense tensor of the same dtype and count (strings too). */
 heed_status tensor_copy_content(heed_tensor *dst, const heed_tensor *src);
-/* t (a cleared struct) becomes a sequence or an optional of these n items: taken, on failure too. */
+/* t (a cleared struct) becomes a sequence or an optional of these n items, which it takes, on
+ * failure too. */
 heed_status tensor_set_items(heed_tensor *t, uint32_t kind, heed_dtype dtype, size_t n,
                              heed_tensor *const *items);
 void tensor_clear(heed_tensor *t); /* drops references and items, not the struct */

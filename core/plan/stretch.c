@@ -431,9 +431,7 @@ static heed_status walk(planner *w)
     return HEED_OK;
 }
 
-/* ---- Life
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- Life ----------------------------------------------------------------------------------- */
 
 static heed_status planner_arrays(planner *w, const ir_type *types,
                                   const heed_tensor *const *contents)
