@@ -182,7 +182,7 @@ static void through_every_dtype(void **state)
 {
     (void)state;
     enum { N = 700 };
-    static uint64_t memory[2 * N + 2];
+    static uint64_t memory[2 * N + 8];
     static double in[N], out[N];
     static int64_t ints[N];
     for (heed_dtype d = 1; d < HEED_DTYPE_COUNT; d++) {
