@@ -21,10 +21,13 @@ typedef struct tiling {
 } tiling;
 
 enum {
-    TILE_ROWS = 72,     /* two strips of A: B is then read from L2 often enough to hide L3 */
+    TILE_ROWS = 144,    /* how often a tile uses what it reads of B */
+    TALL_ROWS = 288,    /* the same where B is larger than LARGE_B */
+    LARGE_B = 1 << 20,  /* elements: no longer held by caches that are shared */
     TILE_COLS = 512,    /* 256 rows of B of this width stay in L2 */
     ROW_GRAIN = 12,     /* rows of a register block */
-    COL_GRAIN = 128,    /* columns of the widest register block */
+    WIDE_GRAIN = 128,   /* columns of the register block for one or two rows */
+    COL_GRAIN = 64,     /* two panels of the others */
     TILE_WORK = 1 << 20 /* multiplications that are worth handing to a thread */
 };
 
@@ -40,10 +43,12 @@ static tiling cut(const cpu_gemm *g)
 {
     tiling t = {g, g->m, g->n, 1, 1};
     if (g->m > (size_t)TILE_WORK / g->n || g->m * g->n > (size_t)TILE_WORK / (g->k ? g->k : 1)) {
-        t.rows = part(g->m, TILE_ROWS, ROW_GRAIN);
+        bool large = g->n > (size_t)LARGE_B / (g->k ? g->k : 1);
+        t.rows = part(g->m, large ? TALL_ROWS : TILE_ROWS, ROW_GRAIN);
         size_t fair = (size_t)TILE_WORK / (t.rows * (g->k ? g->k : 1)) + 1;
-        size_t limit = fair < COL_GRAIN ? COL_GRAIN : fair < TILE_COLS ? fair : TILE_COLS;
-        t.cols = part(g->n, g->m > TILE_ROWS ? TILE_COLS : limit, COL_GRAIN);
+        size_t grain = g->m > 2 ? COL_GRAIN : WIDE_GRAIN;
+        size_t limit = fair < grain ? grain : fair < TILE_COLS ? fair : TILE_COLS;
+        t.cols = part(g->n, g->m > TILE_ROWS ? TILE_COLS : limit, grain);
     }
     t.down = (g->m + t.rows - 1) / t.rows;
     t.across = (g->n + t.cols - 1) / t.cols;
