@@ -34,7 +34,8 @@ static heed_status run_swapped(op_call *c)
     return loop_run(c, &m, 2, in, c->out[0]);
 }
 
-/* Where both sides are the same expression, or both are numbers, the answer is known. */
+/* Where both sides are the same expression, or both are numbers, the answer is known; also where
+ * one is provably larger: an extent is never -1. */
 static void content_equal(op_infer *c)
 {
     content_entry *a, *b;
@@ -52,6 +53,8 @@ static void content_equal(op_infer *c)
             out[i] = x->number == y->number;
         else if (x->dim == y->dim && x->dim != DIM_UNKNOWN)
             out[i] = 1;
+        else if (content_less(c->dims, x->dim, y->dim) || content_less(c->dims, y->dim, x->dim))
+            out[i] = 0;
     }
     if (out)
         content_put(c, 0, n, out);

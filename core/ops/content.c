@@ -92,9 +92,24 @@ bool content_nonnegative(const ir_dims *t, ir_dim d)
     return strlen(text) + 1 < sizeof(text) && !strpbrk(text, "-?");
 }
 
+bool content_less(ir_dims *t, ir_dim a, ir_dim b)
+{
+    return content_nonnegative(t, dims_sub(t, dims_sub(t, b, a), 1));
+}
+
+static bool is_extent(const op_infer *c, ir_dim dim)
+{
+    for (uint32_t i = 0; i < c->n_in && dim != DIM_UNKNOWN; i++)
+        for (int32_t k = 0; k < infer_rank(c, i); k++)
+            if (c->in[i]->dims[k] == dim)
+                return true;
+    return false;
+}
+
 ir_dim content_extent(op_infer *c, const content_entry *entry)
 {
-    return content_nonnegative(c->dims, entry->dim) ? entry->dim : dims_fresh(c->dims);
+    bool good = content_nonnegative(c->dims, entry->dim) || is_extent(c, entry->dim);
+    return good ? entry->dim : dims_fresh(c->dims);
 }
 
 ir_dim content_count(ir_dims *t, const ir_type *type)

@@ -24,8 +24,11 @@ void content_forward(op_infer *c);
 
 /* True when the dim can be proved to be no negative number. */
 bool content_nonnegative(const ir_dims *t, ir_dim d);
+/* a < b can be proved. */
+bool content_less(ir_dims *t, ir_dim a, ir_dim b);
 /* The entry as an extent: itself, or a fresh symbol when it may be negative or is not known. Only
- * for entries that are no negative number. */
+ * for entries that are no negative number. What is an extent of an input already is no negative
+ * number either. */
 ir_dim content_extent(op_infer *c, const content_entry *entry);
 /* Content is kept for small tensors only. */
 #define CONTENT_MAX 256

@@ -108,7 +108,8 @@ typedef struct group {
 static void group_add(const einsum *w, group *g, uint8_t label)
 {
     g->labels[g->n++] = label;
-    g->count *= w->extents[label];
+    if (__builtin_mul_overflow(g->count, w->extents[label], &g->count))
+        g->count = INT64_MAX; /* pack and fold refuse it */
 }
 
 enum { BATCH, ROWS, COLUMNS, DEPTH, GROUPS };
