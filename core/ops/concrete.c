@@ -55,11 +55,14 @@ heed_status op_infer_concrete(const ir_node *n, arena *memory, op_concrete *c)
     for (uint32_t o = 0; o < n->n_out; o++)
         c->out_content[o] = NULL;
     TRY(preset_types(n, c));
+    err_clear();
     heed_status status = n->op->infer(&infer);
     if (status)
         return status == HEED_NOMEM ? status : ir_node_error(n);
     if (n->op->content)
         n->op->content(&infer);
+    if (err_get()->status == HEED_NOMEM) /* contents fail silently */
+        return HEED_NOMEM;
     c->late = infer.late || (n->op->flags & OP_DATA_SHAPE);
     return HEED_OK;
 }

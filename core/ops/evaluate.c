@@ -22,22 +22,21 @@ bool op_known_bytes(const ir_type *type, size_t *bytes)
            dtype_bytes(type->dtype, (uint64_t)count, bytes);
 }
 
-bool op_content_tensor(const ir_dims *dims, const ir_type *type, const ir_dim *content,
-                       int64_t n_content, heed_tensor **out)
+heed_status op_content_tensor(const ir_dims *dims, const ir_type *type, const ir_dim *content,
+                              int64_t n_content, heed_tensor **out)
 {
     int64_t numbers[64];
     *out = NULL;
     if (!content || n_content > 64 || type->kind != HEED_KIND_TENSOR || type->rank < 0 ||
         type->rank > 1 || !(dtype_is_int(type->dtype) || type->dtype == HEED_BOOL) ||
         (type->rank == 0 && n_content != 1))
-        return false;
+        return HEED_OK;
     for (int64_t i = 0; i < n_content; i++)
         if (!dims_value(dims, content[i], &numbers[i]))
-            return false;
-    if (tensor_new(type->dtype, type->rank, &n_content, out))
-        return false;
+            return HEED_OK;
+    TRY(tensor_new(type->dtype, type->rank, &n_content, out));
     dtype_store_i64(type->dtype, tensor_data(*out), 0, n_content, numbers);
-    return true;
+    return HEED_OK;
 }
 
 /* A view shares the memory of a borrowed tensor (a weight in its file) instead of copying it. */

@@ -92,8 +92,10 @@ static heed_status fold_content(pass_run *p, ir_node *n)
 {
     heed_tensor *t;
     ir_value *v = n->n_out == 1 ? n->out[0] : NULL;
-    if (!v || !ir_value_used(v) || !pass_pure(n) ||
-        !op_content_tensor(p->model->dims, &v->type, v->content, v->n_content, &t))
+    if (!v || !ir_value_used(v) || !pass_pure(n))
+        return HEED_OK;
+    TRY(op_content_tensor(p->model->dims, &v->type, v->content, v->n_content, &t));
+    if (!t)
         return HEED_OK;
     ir_value *constant = ir_constant_new(n->graph, NULL, t);
     if (!constant)

@@ -109,11 +109,14 @@ static heed_status infer_node(pass_run *p, ir_node *n)
     };
     TRY(alloc_arrays(c, n));
     TRY(op_bind_types(n, c->in, c->out));
+    err_clear();
     heed_status status = n->op->infer(c);
     if (status)
         TRY(forgive(c, status));
     else if (n->op->content)
         n->op->content(c);
+    if (err_get()->status == HEED_NOMEM) /* symbols and contents fail silently */
+        return HEED_NOMEM;
     for (uint32_t i = 0; i < n->n_out; i++)
         if (n->out[i])
             TRY(keep(p->model, n->out[i], &c->out[i], c->out_content[i], c->out_n_content[i]));

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "ops/op.h"
+#include "plan/align.h"
 #include "plan/view.h"
 
 /* ---- The chain ------------------------------------------------------------------------------- */
@@ -77,19 +78,29 @@ static const char *why(heed_status status)
 }
 
 /* One backend: HEED_OK with p->kernel set when it takes the node. */
-static heed_status offer(place_table *t, const plugin_backend *b, const ir_node *n,
-                         const heed_node *view, place *p)
+static heed_status offer(place_table *t, const plugin_backend *b, ir_node *n, const heed_node *view,
+                         arena *scratch, place *p)
 {
     const heed_kernel *k = plugin_find_kernel(b, n->op->domain, n->op->name, n->op->since);
     if (!k)
         return remember(t, p, b->name, "no kernel");
     err_clear();
     heed_status status = HEED_HAS(k, accepts) ? k->accepts(b->device, view) : HEED_OK;
+    if (!status && !(k->flags & HEED_UNALIGNED)) {
+        TRY(align_constants(n));
+        view = node_view_new(n, scratch);
+        if (!view)
+            return HEED_NOMEM;
+    }
     if (!status && HEED_HAS(k, prepare)) {
         status = k->prepare(b->device, view, &p->state);
-        if (status)
+        if (status) {
+            p->state = NULL;
             log_write(LOG_WARN, "%s: prepare of %s failed: %s", b->name, n->name, why(status));
+        }
     }
+    if (status == HEED_NOMEM) /* another backend would hide it, and be slow for ever */
+        return err_get()->status == HEED_NOMEM ? ir_node_error(n) : err_nomem(0);
     if (status)
         return remember(t, p, b->name, why(status));
     p->backend = b;
@@ -97,7 +108,7 @@ static heed_status offer(place_table *t, const plugin_backend *b, const ir_node 
     return HEED_OK;
 }
 
-static heed_status place_node(place_table *t, const ir_node *n, arena *scratch)
+static heed_status place_node(place_table *t, ir_node *n, arena *scratch)
 {
     place *p = &t->by_node[n->id];
     t->nodes[t->n_nodes++] = n;
@@ -107,14 +118,14 @@ static heed_status place_node(place_table *t, const ir_node *n, arena *scratch)
     if (!view)
         return HEED_NOMEM;
     for (size_t i = 0; i < t->n_chain && !p->kernel; i++)
-        TRY(offer(t, t->chain[i], n, view, p));
+        TRY(offer(t, t->chain[i], n, view, scratch, p));
     arena_reset(scratch);
     return HEED_OK;
 }
 
 static heed_status place_graph(place_table *t, const ir_graph *g, arena *scratch)
 {
-    for (const ir_node *n = g->first; n; n = n->next) {
+    for (ir_node *n = g->first; n; n = n->next) {
         TRY(place_node(t, n, scratch));
         for (uint32_t a = 0; a < n->n_attrs; a++)
             if (n->attrs[a].graph)
@@ -123,7 +134,7 @@ static heed_status place_graph(place_table *t, const ir_graph *g, arena *scratch
     return HEED_OK;
 }
 
-heed_status place_new(const ir_model *m, const char *backends, place_table **out)
+heed_status place_new(ir_model *m, const char *backends, place_table **out)
 {
     heed_status status = HEED_NOMEM;
     arena scratch = {0};

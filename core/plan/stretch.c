@@ -309,9 +309,11 @@ static heed_status add_step(planner *w, visit *v)
 /* A shape computation: the content follows from the inputs' types or contents. */
 static heed_status content_by_rule(planner *w, visit *v, bool *done)
 {
-    heed_tensor *t;
-    *done = v->n->n_out == 1 && op_content_tensor(NULL, &v->infer.out[0], v->infer.out_content[0],
-                                                  v->infer.out_n_content[0], &t);
+    heed_tensor *t = NULL;
+    if (v->n->n_out == 1)
+        TRY(op_content_tensor(NULL, &v->infer.out[0], v->infer.out_content[0],
+                              v->infer.out_n_content[0], &t));
+    *done = t != NULL;
     return *done ? set_content(w, program_local(w->p, v->n->out[0]), t) : HEED_OK;
 }
 
