@@ -57,6 +57,7 @@ static tiling cut(const cpu_gemm *g)
 
 typedef struct tile {
     size_t row, rows, col, cols;
+    size_t entry;       /* of the batch */
     const float *a, *b; /* of the whole product */
     float *y;           /* first element of the tile */
 } tile;
@@ -68,6 +69,7 @@ static tile tile_at(const tiling *t, size_t index)
     tile at = {.row = place / t->across * t->rows, .col = place % t->across * t->cols};
     at.rows = g->m - at.row < t->rows ? g->m - at.row : t->rows;
     at.cols = g->n - at.col < t->cols ? g->n - at.col : t->cols;
+    at.entry = entry;
     at.a = g->a;
     at.b = g->b;
     at.y = g->y + entry * g->m * g->n + at.row * g->n + at.col;
@@ -83,8 +85,9 @@ static tile tile_at(const tiling *t, size_t index)
 
 static void fill_bias(const cpu_gemm *g, const tile *t)
 {
+    const float *bias = g->bias + t->entry * g->bias_entry + t->col * g->bias_col;
     for (size_t r = 0; r < t->rows; r++) {
-        const float *from = g->bias + (t->row + r) * g->bias_row + t->col * g->bias_col;
+        const float *from = bias + (t->row + r) * g->bias_row;
         float *to = t->y + r * g->n;
         if (g->bias_col)
             g->lanes->affine(to, from, t->cols, g->beta, 0.0f);

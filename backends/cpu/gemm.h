@@ -15,6 +15,7 @@ typedef struct cpu_gemm {
     float alpha;
     const float *bias; /* NULL, or added with factor beta; strides may be 0 */
     size_t bias_row, bias_col;
+    size_t bias_entry; /* from one product of the batch to the next */
     float beta;
     float *y; /* dense, row-major, the products of the batch one after the other */
     /* The batch: extents, the outermost first, and strides of A and B (0: shared). */

@@ -142,7 +142,7 @@ static int64_t part_length(const heed_call *call, uint32_t i, int axis)
 {
     if (call->out[i])
         return call->out[i]->shape[axis];
-    if (call->n_in > 1 && call->in[1])
+    if (call->n_in > 1 && call->in[1] && i < cpu_count(call->in[1]))
         return cpu_integer(call->in[1], i);
     int64_t parts = call->n_out;
     return (call->in[0]->shape[axis] + parts - 1) / parts;
@@ -192,6 +192,8 @@ static heed_status slice_run(const heed_call *call)
     cpu_dense_strides(y, copy.to_stride);
     ptrdiff_t first = 0;
     size_t n = cpu_count(starts);
+    if ((axes && cpu_count(axes) != n) || (steps && cpu_count(steps) != n))
+        return cpu_host->fail(HEED_INVALID, "cpu: Slice needs one axis and step for each start");
     for (size_t i = 0; i < n; i++) {
         int64_t wanted = axes ? cpu_integer(axes, i) : (int64_t)i;
         int64_t step = steps ? cpu_integer(steps, i) : 1;
