@@ -24,8 +24,9 @@ typedef struct place_table {
 } place_table;
 
 /* `backends` is a comma list: names, paths, "cpu:threads=2"; NULL: the default chain. The reference
- * stands at the end, named or not. A named backend that cannot be had is HEED_DEVICE. */
-heed_status place_new(const ir_model *m, const char *backends, place_table **out);
+ * stands at the end, named or not. Constants of the model may move (align.h). A named backend that
+ * cannot be had is HEED_DEVICE. */
+heed_status place_new(ir_model *m, const char *backends, place_table **out);
 void place_free(place_table *t);
 
 /* "cpu", "reference", or "host" for what needs no kernel. */

@@ -156,8 +156,8 @@ static heed_status bury(planner *w, uint32_t at)
 /* Which output of the graph a local is, if it may be written there directly. */
 static bool take_output(planner *w, uint32_t local, uint32_t *output)
 {
-    if (w->p->last_use[local] != PROGRAM_FOREVER)
-        return false;
+    if (w->p->last_use[local] != PROGRAM_FOREVER || w->types[local].dtype == HEED_STRING)
+        return false; /* text of moved strings may be another tensor's: results get a copy */
     for (uint32_t o = 0; o < w->p->graph->n_outputs; o++) {
         if (w->p->outputs[o] == local && !w->output_used[o]) {
             w->output_used[o] = 1;

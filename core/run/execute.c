@@ -215,7 +215,11 @@ static heed_status give_output(plan_context *c, const program *p, uint32_t o, he
         return HEED_OK;
     }
     TRY(tensor_new_empty(&out[o]));
-    heed_status status = tensor_assign(out[o], from);
+    heed_tensor view = {0}; /* borrowed, so that the text of strings is copied with them */
+    bool strings = from->kind == HEED_TENSOR && from->dtype == HEED_STRING;
+    if (strings)
+        tensor_borrow(&view, from);
+    heed_status status = tensor_assign(out[o], strings ? &view : from);
     if (status) {
         tensor_free(out[o]);
         out[o] = NULL;

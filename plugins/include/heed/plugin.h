@@ -154,7 +154,10 @@ typedef struct heed_call {
 
 enum {
     HEED_STRIDED = 1u << 0, /* inputs may have strides; without it they are dense row-major */
-    HEED_INPLACE = 1u << 1  /* output 0 may have the memory of input 0 (same bytes a element) */
+    HEED_INPLACE = 1u << 1, /* output 0 may have the memory of input 0 (same bytes an element) */
+    /* Constant inputs may lie at any byte, as their file has them. Without it the host aligns them
+     * to their elements, by a copy where it must. Other tensors are always aligned. */
+    HEED_UNALIGNED = 1u << 2
 };
 
 /* How one backend computes one operator. Only `run` is required. */

@@ -1,0 +1,13 @@
+/* align.h - weights at addresses that a kernel can read as their type.
+ *
+ * A weight lies where its file has it, at any byte. Reference kernels and kernels with
+ * HEED_UNALIGNED read it there; for all others it is copied once. */
+#ifndef HEED_PLAN_ALIGN_H
+#define HEED_PLAN_ALIGN_H
+
+#include "graph/ir.h"
+
+/* Every constant input of the node is aligned to its elements from now on. */
+heed_status align_constants(ir_node *n);
+
+#endif
