@@ -4,7 +4,8 @@
     python3 tests/malformed/test_malformed.py --update    write golden.txt
     python3 tests/malformed/test_malformed.py CASE...     show what these say
 
-The models are written to build/malformed/CASE/model.onnx; they are also seeds of the fuzzer.
+The models are written to build/malformed/cases/CASE/model.onnx, and once more to
+build/malformed/models/CASE.onnx, which are seeds of the fuzzer.
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ LEAKS = re.compile(r"(/tmp|/home|/root|\.c:\d|0x[0-9a-f]{6,})")
 
 
 def write_case(name: str) -> Path:
-    folder = BUILD / "malformed" / name
+    folder, seeds = BUILD / "malformed" / "cases" / name, BUILD / "malformed" / "models"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(cases.CASES[name](folder))
+    seeds.mkdir(exist_ok=True)
+    content = cases.CASES[name](folder)
+    (folder / "model.onnx").write_bytes(content)
+    (seeds / f"{name}.onnx").write_bytes(content)
     return folder
 
 
