@@ -51,7 +51,12 @@ static ir_dim bound(op_infer *c, ir_dim dim, const content_entry *e)
         return 0;
     if (e->known && e->number < 0)
         return larger(c, dims_add(c->dims, dim, e->dim), 0);
-    return content_nonnegative(c->dims, e->dim) ? smaller(c, dim, e->dim) : DIM_UNKNOWN;
+    if (content_nonnegative(c->dims, e->dim))
+        return smaller(c, dim, e->dim);
+    /* x[-n:], from the end. (Only n = 0 would mean the start, and then there is nothing to say.) */
+    if (content_nonnegative(c->dims, dims_sub(c->dims, 0, e->dim)))
+        return larger(c, dims_add(c->dims, dim, e->dim), 0);
+    return DIM_UNKNOWN;
 }
 
 static ir_dim symbolic_extent(op_infer *c, ir_dim dim, const content_entry *start,

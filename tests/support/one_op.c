@@ -33,11 +33,20 @@ heed_tensor *one_op_scalar(heed_dtype dtype, double value)
 static heed_status set_attr(ir_node *n, const char *name, const char *value)
 {
     char text[64] = "";
+    int64_t ints[MAX_VALUES];
     heed_attribute a = {.size = sizeof(a), .type = HEED_ATTR_INT, .name = name};
     if (value[0] == '\'') {
         memcpy(text, value + 1, strlen(value) - 2);
         a.type = HEED_ATTR_STRING;
         a.s = (heed_string){text, strlen(text)};
+    } else if (value[0] == '[') {
+        a.type = HEED_ATTR_INTS;
+        a.ints = ints;
+        for (const char *at = value + 1; *at && *at != ']' && a.n < MAX_VALUES; a.n++) {
+            char *end;
+            ints[a.n] = strtoll(at, &end, 10);
+            at = *end == ',' ? end + 1 : end;
+        }
     } else if (strpbrk(value, ".e")) {
         a.type = HEED_ATTR_FLOAT;
         a.f = strtod(value, NULL);
