@@ -3,9 +3,9 @@
  * is arranged so that a NaN comes out as a NaN.
  *
  * The polynomials are minimax fits of our own (Lawson's iteration on Chebyshev nodes, the
- * coefficients rounded to float one after the other). Errors, measured against double precision
- * over all of the range: at most 2 units in the last place for exp, log, sin and cos, 3 for
- * tanh, 4 for erf. */
+ * coefficients rounded to float one after the other). The tests hold
+ * them against libm in double: 2 units in the last place for sin and cos, 3 for exp and log, 4
+ * for tanh and erf. */
 #ifndef CPU_LANES_MATH_H
 #define CPU_LANES_MATH_H
 
