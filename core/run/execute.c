@@ -35,7 +35,7 @@ static heed_status direct_output(plan_context *c, const plan_value *v, heed_tens
 {
     uint32_t o = v->root;
     if (out[o]) {
-        if (out[o]->dtype == v->dtype &&
+        if (out[o]->kind == HEED_TENSOR && out[o]->dtype == v->dtype &&
             shape_equal(tensor_rank(out[o]), out[o]->dims, v->rank, v->dims))
             tensor_borrow(c->outputs[o], out[o]);
         else

@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "run/compiled.h"
 #include "run/inputs.h"
+#include "run/results.h"
 
 struct heed_session {
     heed_model *model;
@@ -143,7 +144,7 @@ static heed_status run_call_of(heed_session *s, const heed_run_options *o, const
     return HEED_OK;
 }
 
-/* Results come for all outputs of the graph; the asked ones are handed over. */
+/* Results come for all outputs of the graph. */
 static heed_status run_all(heed_session *s, const heed_run_options *options,
                            const heed_tensor *const *in, const uint32_t *asked, size_t n_out,
                            heed_tensor **out)
@@ -160,12 +161,8 @@ static heed_status run_all(heed_session *s, const heed_run_options *options,
         if (out[i])
             all[asked[i]] = out[i];
     heed_status status = execute_program(&r, c->programs[0], in, all);
-    for (size_t i = 0; !status && i < n_out; i++) {
-        out[i] = all[asked[i]];
-        all[asked[i]] = NULL;
-    }
-    for (uint32_t i = 0; !status && i < n; i++)
-        tensor_free(all[i]);
+    if (!status)
+        status = results_hand_over(all, n, asked, n_out, out);
     mem_free(all);
     return status;
 }

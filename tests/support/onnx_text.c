@@ -240,3 +240,14 @@ heed_model *onnx_text_load(const char *text, onnx_message *bytes)
         fprintf(stderr, "%s\n", heed_error_get()->message);
     return model;
 }
+
+heed_session *onnx_text_session(const char *text, const heed_session_options *options,
+                                onnx_message *bytes)
+{
+    heed_session *session = NULL;
+    heed_model *model = onnx_text_load(text, bytes);
+    if (model && heed_session_new(model, options, &session))
+        fprintf(stderr, "%s\n", heed_error_get()->message);
+    heed_model_free(model);
+    return session;
+}

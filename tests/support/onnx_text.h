@@ -21,5 +21,7 @@ onnx_message onnx_text_model(const char *text);
 
 /* The model, loaded from memory; `bytes` must be freed after it. NULL: the error is printed. */
 heed_model *onnx_text_load(const char *text, onnx_message *bytes);
+heed_session *onnx_text_session(const char *text, const heed_session_options *options,
+                                onnx_message *bytes);
 
 #endif
