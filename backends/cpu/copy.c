@@ -65,17 +65,19 @@ static bool find_transpose(cpu_copy *c)
 
 /* ---- Inner loops -------------------------------------------------------------------------- */
 
+/* A source may be a weight, at any byte of its file. */
 #define COPY_LOOPS(type)                                                                           \
+    typedef type loose_##type __attribute__((aligned(1), may_alias));                              \
     static void fill_##type(char *to, const char *from, size_t n)                                  \
     {                                                                                              \
-        type *t = (type *)(void *)to, value = *(const type *)(const void *)from;                   \
+        type *t = (type *)(void *)to, value = *(const loose_##type *)(const void *)from;           \
         for (size_t i = 0; i < n; i++)                                                             \
             t[i] = value;                                                                          \
     }                                                                                              \
     static void stride_##type(char *to, ptrdiff_t ts, const char *from, ptrdiff_t fs, size_t n)    \
     {                                                                                              \
         type *t = (type *)(void *)to;                                                              \
-        const type *f = (const type *)(const void *)from;                                          \
+        const loose_##type *f = (const loose_##type *)(const void *)from;                          \
         for (size_t i = 0; i < n; i++, t += ts, f += fs)                                           \
             *t = *f;                                                                               \
     }                                                                                              \
@@ -84,7 +86,7 @@ static bool find_transpose(cpu_copy *c)
                             size_t cols)                                                           \
     {                                                                                              \
         type *restrict t = (type *)(void *)to;                                                     \
-        const type *restrict f = (const type *)(const void *)from;                                 \
+        const loose_##type *restrict f = (const loose_##type *)(const void *)from;                 \
         type square[TILE][TILE];                                                                   \
         for (size_t c = 0; c < cols; c++)                                                          \
             for (size_t r = 0; r < rows; r++)                                                      \

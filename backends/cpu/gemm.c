@@ -89,11 +89,14 @@ static void fill_bias(const cpu_gemm *g, const tile *t)
     for (size_t r = 0; r < t->rows; r++) {
         const float *from = bias + (t->row + r) * g->bias_row;
         float *to = t->y + r * g->n;
+        float one;
+        memcpy(&one, from, sizeof(one)); /* it may be a weight, at any byte of its file */
+        for (size_t c = 0; c < t->cols && !g->bias_col; c++)
+            to[c] = one;
         if (g->bias_col)
-            g->lanes->affine(to, from, t->cols, g->beta, 0.0f);
-        else
-            for (size_t c = 0; c < t->cols; c++)
-                to[c] = g->beta * *from;
+            memcpy(to, from, t->cols * sizeof(*to));
+        if (g->beta != 1.0f)
+            g->lanes->affine(to, to, t->cols, g->beta, 0.0f);
     }
 }
 

@@ -134,7 +134,7 @@ static heed_status elements_run(const heed_call *call)
 
 // clang-format off
 static const heed_kernel gather = HEED_KERNEL(
-    .op = "Gather", .since = 1, .accepts = cpu_accept_bytes,
+    .op = "Gather", .since = 1, .flags = HEED_UNALIGNED, .accepts = cpu_accept_bytes,
     .prepare = prepare, .run = gather_run, .release = release);
 static const heed_kernel elements = HEED_KERNEL(
     .op = "GatherElements", .since = 1, .accepts = cpu_accept_bytes,

@@ -164,9 +164,10 @@ static heed_status gemm_run(const heed_call *call)
 
 // clang-format off
 static const heed_kernel matmul = HEED_KERNEL(
-    .op = "MatMul", .since = 1, .accepts = accepts, .run = matmul_run);
+    .op = "MatMul", .since = 1, .flags = HEED_UNALIGNED,
+    .accepts = accepts, .run = matmul_run);
 static const heed_kernel gemm = HEED_KERNEL(
-    .op = "Gemm", .since = 1, .accepts = accepts,
+    .op = "Gemm", .since = 1, .flags = HEED_UNALIGNED, .accepts = accepts,
     .prepare = gemm_prepare, .run = gemm_run, .release = release);
 // clang-format on
 

@@ -30,7 +30,9 @@ enum {
     A_STRIDE = DEPTH + 16
 };
 
-typedef float vector __attribute__((vector_size(VECTOR * 4), aligned(4), may_alias));
+/* A and B may be weights, at any byte of their file. */
+typedef float vector __attribute__((vector_size(VECTOR * 4), aligned(1), may_alias));
+typedef float loose __attribute__((aligned(1), may_alias));
 
 #if defined(__clang__)
 #define UNROLL _Pragma("unroll")
@@ -61,7 +63,7 @@ static inline ALWAYS void block(size_t rows, size_t vectors, const float *a, siz
         for (size_t r = 0; r < rows; r++)
             UNROLL
             for (size_t v = 0; v < vectors; v++)
-                sum[r][v] += a[r * a_row + i] * row[v];
+                sum[r][v] += ((const loose *)a)[r * a_row + i] * row[v];
     }
     UNROLL
     for (size_t r = 0; r < rows; r++)
@@ -130,7 +132,7 @@ static strip take_strip(const cpu_product *p, size_t row, size_t rows, size_t fr
             memcpy(out, in, depth * sizeof(*out));
         else
             for (size_t i = 0; i < depth; i++)
-                out[i] = p->alpha * in[i * p->a_col];
+                out[i] = p->alpha * ((const loose *)in)[i * p->a_col];
     }
     return (strip){copy, A_STRIDE, rows, depth};
 }
