@@ -48,8 +48,9 @@ heed_status late_shape(op_call *c)
         const ir_type *type = &k.out[o];
         if (!c->out[o])
             continue;
+        /* Every input is there, so only arithmetic can have failed. */
         if (k.late || type->rank < 0)
-            return call_error(c, HEED_INTERNAL, "the shape of output %u is not known", o);
+            return call_error(c, HEED_INVALID, "the extents of output %u are too large", o);
         TRY(call_output(c, o, type->dtype, type->rank, type->dims));
     }
     return HEED_OK;
