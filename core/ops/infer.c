@@ -126,7 +126,8 @@ static heed_status check_extents(const op_infer *c, int32_t rank, const ir_dim *
         bool number = dims_value(c->dims, dims[i], &value);
         if (number && (value < 0 || value > TENSOR_MAX_DIM))
             return infer_error(c, "extents from 0 to 2^40", "%lld", (long long)value);
-        if (number && value > 0 && __builtin_mul_overflow(count, value, &count))
+        if (number && value > 0 &&
+            (__builtin_mul_overflow(count, value, &count) || count > TENSOR_MAX_DIM))
             return infer_error(c, "an output whose size fits into memory", "too many elements");
     }
     return HEED_OK;
