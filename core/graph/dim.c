@@ -186,7 +186,7 @@ ir_dim dims_max(ir_dims *t, ir_dim a, ir_dim b)
     int64_t d;
     if (difference(t, a, b, &d))
         return d >= 0 ? a : b;
-    return opaque(t, "max", a, b);
+    return opaque(t, "max", a < b ? a : b, a < b ? b : a); /* one name for both orders */
 }
 
 ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b)
@@ -194,7 +194,7 @@ ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b)
     int64_t d;
     if (difference(t, a, b, &d))
         return d <= 0 ? a : b;
-    return opaque(t, "min", a, b);
+    return opaque(t, "min", a < b ? a : b, a < b ? b : a);
 }
 
 bool dims_broadcast(ir_dims *t, ir_dim a, ir_dim b, ir_dim *out)
