@@ -146,13 +146,15 @@ ir_dim dims_parse(ir_dims *t, const char *text)
 
 /* ---- Numbers for symbols -------------------------------------------------------------------- */
 
+static bool is_symbol(const poly *p) { return p->n == 3 && p->words[0] == 1; }
+
 /* The number of a symbol, from a dim in the list that is this symbol alone. */
 static bool symbol_value(const ir_dims *t, int64_t id, const ir_dim *dims, const int64_t *values,
                          size_t n, int64_t *value)
 {
     for (size_t i = 0; i < n; i++) {
         poly p = dims_load(t, dims[i]);
-        if (!p.failed && p.n == 3 && p.words[0] == 1 && p.words[2] == id) {
+        if (!p.failed && is_symbol(&p) && p.words[2] == id) {
             *value = values[i];
             return true;
         }
@@ -183,7 +185,9 @@ bool dims_agree(const ir_dims *t, const ir_dim *dims, const int64_t *values, siz
     for (size_t i = 0; i < n; i++) {
         poly p = dims_load(t, dims[i]);
         int64_t value;
-        if (!p.failed && p.n > 3 && evaluate(t, &p, dims, values, n, &value) && value != values[i])
+        if (p.failed || is_symbol(&p))
+            continue;
+        if (evaluate(t, &p, dims, values, n, &value) && value != values[i])
             return false;
     }
     return true;
