@@ -64,5 +64,8 @@ heed_status op_infer_concrete(const ir_node *n, arena *memory, op_concrete *c)
     if (err_get()->status == HEED_NOMEM) /* contents fail silently */
         return HEED_NOMEM;
     c->late = infer.late || (n->op->flags & OP_DATA_SHAPE);
+    for (uint32_t o = 0; c->out_first && o < n->n_out; o++)
+        if (c->late || !n->op->part || !n->op->part(&infer, o, &c->out_first[o]))
+            c->out_first[o] = -1;
     return HEED_OK;
 }

@@ -11,7 +11,9 @@ typedef struct op_concrete {
     ir_type *out;                         /* n_out entries, filled */
     ir_dim **out_content;                 /* n_out entries, filled: NULL where not known */
     int64_t *out_n_content;
-    bool late; /* a shape is not known yet */
+    int64_t
+        *out_first; /* n_out entries or NULL; filled: where the output begins in input 0, or -1 */
+    bool late;      /* a shape is not known yet */
 } op_concrete;
 
 heed_status op_infer_concrete(const ir_node *n, arena *memory, op_concrete *c);

@@ -62,6 +62,22 @@ static void content_gather(op_infer *c)
         content_put(c, 0, count, values);
 }
 
+/* One known index on the outermost axis: qkv[0] of a packed projection. */
+static bool part_gather(op_infer *c, uint32_t o, int64_t *first)
+{
+    const ir_type *in = c->in[0];
+    const int64_t *index;
+    int64_t count;
+    int32_t axis;
+    (void)o;
+    if (infer_axis(c, ir_attr_int(c->node, "axis", 0), in->rank, &axis) ||
+        !layout_outermost(in, axis) || !infer_numbers(c, 1, &index, &count) || count != 1)
+        return false;
+    int64_t dim = in->dims[axis], at = index[0] < 0 ? index[0] + dim : index[0];
+    *first = at * layout_product(in->dims, axis + 1, in->rank);
+    return at >= 0 && at < dim;
+}
+
 static heed_status run_gather(op_call *c)
 {
     const heed_tensor *data = c->in[0];
@@ -189,7 +205,7 @@ static const op_def gather = {
     .domain = "", .name = "Gather", .since = 13,
     .signature = "data:T, indices:I -> output:T", .types = "T=any I=int32|int64",
     .attrs = "axis:int=0",
-    .infer = infer_gather, .content = content_gather, .run = run_gather};
+    .infer = infer_gather, .content = content_gather, .part = part_gather, .run = run_gather};
 static const op_def gather_elements = {
     .domain = "", .name = "GatherElements", .since = 13,
     .signature = "data:T, indices:I -> output:T", .types = "T=any I=int32|int64",

@@ -23,6 +23,11 @@ int64_t layout_product(const int64_t *dims, int32_t from, int32_t to)
     return product;
 }
 
+bool layout_outermost(const ir_type *type, int32_t axis)
+{
+    return layout_product(type->dims, 0, axis) == 1;
+}
+
 void layout_broadcast(const heed_tensor *t, int32_t rank, int64_t *strides)
 {
     int64_t dense[TENSOR_MAX_RANK];

@@ -2,7 +2,7 @@
 #ifndef HEED_OPS_LAYOUT_H
 #define HEED_OPS_LAYOUT_H
 
-#include "base/tensor.h"
+#include "graph/ir.h"
 
 /* Tile and DepthToSpace look at a tensor with more axes than it has. */
 #define LAYOUT_MAX_RANK (2 * TENSOR_MAX_RANK)
@@ -29,6 +29,8 @@ void layout_zero(heed_dtype dtype, void *dst, int64_t dst_first, int64_t n);
 void layout_strides(int32_t rank, const int64_t *dims, int64_t *strides);
 /* Product of dims[from..to). */
 int64_t layout_product(const int64_t *dims, int32_t from, int32_t to);
+/* No axis before `axis` has more than one element: a range of it is one run of memory. */
+bool layout_outermost(const ir_type *type, int32_t axis);
 /* Strides with which `t` is read as if broadcast to `rank` dims: 0 where it is repeated. */
 void layout_broadcast(const heed_tensor *t, int32_t rank, int64_t *strides);
 

@@ -46,6 +46,9 @@ typedef struct op_def {
     void (*content)(op_infer *c);
     /* The reference kernel: plain C, complete in dtypes. NULL only for OP_VIEW. */
     heed_status (*run)(op_call *c);
+    /* At binding: output o is the elements of input 0 from `first` on, one after the other, so that
+     * it needs no kernel call and no memory (a slice of the outermost axis). Optional. */
+    bool (*part)(op_infer *c, uint32_t o, int64_t *first);
 } op_def;
 
 /* ---- Shape inference -----------------------------------------------------------------------

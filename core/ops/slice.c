@@ -184,6 +184,34 @@ static void content_slice(op_infer *c)
         content_put(c, 0, count, values);
 }
 
+/* Contiguous when only the outermost axis that has several elements is cut, and nothing is skipped
+ * or turned round. */
+static bool part_slice(op_infer *c, uint32_t o, int64_t *first)
+{
+    const ir_type *in = c->in[0], *out = &c->out[o];
+    const int64_t *starts, *axes, *steps;
+    int64_t n, n_starts;
+    *first = 0;
+    if (!infer_numbers(c, 1, &starts, &n_starts) || !optional_numbers(c, 3, &axes, &n) ||
+        !optional_numbers(c, 4, &steps, &n))
+        return false;
+    for (int64_t k = 0; k < n_starts; k++) {
+        int32_t axis;
+        int64_t begin;
+        if (infer_axis(c, axes ? axes[k] : k, in->rank, &axis))
+            return false;
+        if (steps && steps[k] != 1 && in->dims[axis] > 1)
+            return false;
+        if (out->dims[axis] == in->dims[axis])
+            continue;
+        if (!layout_outermost(in, axis) || out->dims[axis] == 0)
+            return false;
+        slice_range(in->dims[axis], starts[k], INT64_MAX, 1, &begin);
+        *first = begin * layout_product(in->dims, axis + 1, in->rank);
+    }
+    return true;
+}
+
 /* ---- Kernel -------------------------------------------------------------------------------- */
 
 static heed_status run_slice(op_call *c)
@@ -218,7 +246,7 @@ static const op_def slice_op = {
     .domain = "", .name = "Slice", .since = 13,
     .signature = "data:T, starts:I, ends:I, axes:I?, steps:I? -> output:T",
     .types = "T=any I=int32|int64",
-    .infer = infer_slice, .content = content_slice, .run = run_slice};
+    .infer = infer_slice, .content = content_slice, .part = part_slice, .run = run_slice};
 // clang-format on
 
 const op_def *const ops_slice[] = {&slice_op, NULL};

@@ -94,6 +94,20 @@ static void content_split(op_infer *c)
     }
 }
 
+static bool part_split(op_infer *c, uint32_t o, int64_t *first)
+{
+    const ir_type *in = c->in[0];
+    int32_t axis;
+    if (infer_axis(c, ir_attr_int(c->node, "axis", 0), in->rank, &axis) ||
+        !layout_outermost(in, axis))
+        return false;
+    *first = 0;
+    for (uint32_t i = 0; i < o; i++)
+        *first += c->out[i].dims[axis];
+    *first *= layout_product(in->dims, axis + 1, in->rank);
+    return true;
+}
+
 /* Extent of output o on the axis, also of one that nobody asked for. */
 static int64_t piece_of(op_call *c, uint32_t o, int64_t extent)
 {
@@ -129,7 +143,7 @@ static const op_def split = {
     .domain = "", .name = "Split", .since = 18,
     .signature = "input:T, split:int64? -> outputs:T*", .types = "T=any",
     .attrs = "axis:int=0 num_outputs:int",
-    .infer = infer_split, .content = content_split, .run = run_split};
+    .infer = infer_split, .content = content_split, .part = part_split, .run = run_split};
 // clang-format on
 
 const op_def *const ops_split[] = {&split, NULL};

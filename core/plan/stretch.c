@@ -31,6 +31,7 @@ typedef struct planner {
     const heed_tensor **contents;
     root_state *roots;    /* by local */
     uint32_t *root_of;    /* by local: the local whose memory it has; itself by default */
+    size_t *offset_of;    /* by local: where in that memory, in bytes */
     uint32_t *dying;      /* by node: head of the list of roots that die there, + 1 */
     uint32_t *next_dying; /* by local */
     uint8_t *output_used; /* by graph output */
@@ -183,12 +184,14 @@ static heed_status own_memory(planner *w, uint32_t local)
     return HEED_OK;
 }
 
-/* `local` has the bytes of `of`. A root that was planned here lives as long as its aliases. */
-static void alias(planner *w, uint32_t local, uint32_t of)
+/* `local` has the bytes of `of` from `offset` on. A root that was planned here lives as long as its
+ * aliases. */
+static void alias(planner *w, uint32_t local, uint32_t of, size_t offset)
 {
     uint32_t root = w->root_of[of];
     plan_value *v = add_value(w, local, PLAN_ALIAS);
     v->root = root;
+    v->offset = w->offset_of[local] = w->offset_of[of] + offset;
     w->root_of[local] = root;
     if (w->roots[root].value && w->p->last_use[local] > w->roots[root].last_use)
         w->roots[root].last_use = w->p->last_use[local];
@@ -291,7 +294,7 @@ static heed_status add_step(planner *w, visit *v)
         if (local == PROGRAM_NONE)
             continue;
         if (o == 0 && can_reuse(w, v, step, local))
-            alias(w, local, program_local(w->p, v->n->in[0].value));
+            alias(w, local, program_local(w->p, v->n->in[0].value), 0);
         else
             TRY(own_memory(w, local));
     }
@@ -357,7 +360,8 @@ static heed_status visit_start(planner *w, visit *v, const ir_node *n, uint32_t 
     v->infer.out = arena_array(a, n->n_out, sizeof(ir_type));
     v->infer.out_content = arena_array(a, n->n_out, sizeof(ir_dim *));
     v->infer.out_n_content = arena_array(a, n->n_out, sizeof(int64_t));
-    if (!v->in || !v->in_tensors || !v->infer.out || !v->infer.out_content ||
+    v->infer.out_first = arena_array(a, n->n_out, sizeof(int64_t));
+    if (!v->infer.out_first || !v->in || !v->in_tensors || !v->infer.out || !v->infer.out_content ||
         !v->infer.out_n_content)
         return HEED_NOMEM;
     for (uint32_t i = 0; i < n->n_in; i++) {
@@ -392,6 +396,28 @@ static heed_status visit_infer(planner *w, visit *v, bool *late)
     return HEED_OK;
 }
 
+/* Every output lies in input 0: it costs nothing. */
+static bool is_view(const visit *v)
+{
+    bool whole_bytes = dtype_bits(v->in[0] ? v->in[0]->dtype : 0) >= 8;
+    for (uint32_t o = 0; o < v->n->n_out; o++)
+        if (v->n->out[o] && (v->infer.out_first[o] < 0 || !whole_bytes))
+            return v->n->op->flags & OP_VIEW;
+    return v->n->n_in > 0;
+}
+
+static heed_status add_views(planner *w, const visit *v)
+{
+    uint32_t of = program_local(w->p, v->n->in[0].value);
+    for (uint32_t o = 0; o < v->n->n_out; o++) {
+        int64_t first = v->infer.out_first[o] < 0 ? 0 : v->infer.out_first[o];
+        size_t offset = (size_t)first * (dtype_bits(v->in[0]->dtype) / 8);
+        if (v->n->out[o])
+            alias(w, program_local(w->p, v->n->out[o]), of, offset);
+    }
+    return HEED_OK;
+}
+
 static heed_status visit_node(planner *w, const ir_node *n, uint32_t at, bool *late)
 {
     visit v;
@@ -408,11 +434,7 @@ static heed_status visit_node(planner *w, const ir_node *n, uint32_t at, bool *l
     for (uint32_t o = 0; o < n->n_out; o++)
         if (n->out[o])
             TRY(keep_type(w, program_local(w->p, n->out[o]), &v.infer.out[o]));
-    if (n->op->flags & OP_VIEW) {
-        alias(w, program_local(w->p, n->out[0]), program_local(w->p, n->in[0].value));
-        return HEED_OK;
-    }
-    return add_step(w, &v);
+    return is_view(&v) ? add_views(w, &v) : add_step(w, &v);
 }
 
 static heed_status walk(planner *w)
@@ -450,11 +472,12 @@ static heed_status planner_arrays(planner *w, const ir_type *types,
     s->operands = arena_array(&s->memory, operands, sizeof(*s->operands));
     w->roots = mem_array(locals, sizeof(*w->roots));
     w->root_of = mem_array(locals, sizeof(*w->root_of));
+    w->offset_of = mem_array(locals, sizeof(*w->offset_of));
     w->next_dying = mem_array(locals, sizeof(*w->next_dying));
     w->dying = mem_array(p->n_nodes, sizeof(*w->dying));
     w->output_used = mem_zero(p->graph->n_outputs);
     if (!w->types || !w->contents || !s->values || !s->steps || !s->operands || !w->roots ||
-        !w->root_of || !w->next_dying || !w->dying || !w->output_used)
+        !w->root_of || !w->offset_of || !w->next_dying || !w->dying || !w->output_used)
         return HEED_NOMEM;
     memcpy(w->types, types, locals * sizeof(*types));
     memcpy(w->contents, contents, locals * sizeof(*contents));
@@ -467,6 +490,7 @@ static void planner_free(planner *w)
 {
     mem_free(w->roots);
     mem_free(w->root_of);
+    mem_free(w->offset_of);
     mem_free(w->next_dying);
     mem_free(w->dying);
     mem_free(w->output_used);
