@@ -44,3 +44,13 @@ heed_status call_forward(op_call *c, uint32_t i, const heed_tensor *value)
         return HEED_OK;
     return c->owned ? tensor_assign(t, value) : tensor_copy_content(t, value);
 }
+
+int64_t *call_ints(op_call *c, uint32_t i)
+{
+    const heed_tensor *t = c->in[i];
+    int64_t n = tensor_count(t);
+    int64_t *values = call_scratch(c, ((size_t)n + 1) * sizeof(*values));
+    if (values)
+        dtype_load_i64(t->dtype, tensor_data(t), 0, n, values);
+    return values;
+}

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/layout.h"
 
 /* ---- Constant: a node that carries its value as an attribute -------------------------------- */
@@ -123,7 +122,6 @@ static heed_status infer_filled(op_infer *c)
 static heed_status run_filled(op_call *c)
 {
     const DLTensor *value = fill_value(c->node);
-    TRY(late_shape(c));
     heed_tensor *out = call_out(c, 0);
     if (!out)
         return HEED_OK;
@@ -275,7 +273,6 @@ static void range_floats(const op_call *c, heed_tensor *out)
 
 static heed_status run_range(op_call *c)
 {
-    TRY(late_shape(c));
     heed_tensor *out = call_out(c, 0);
     if (!out)
         return HEED_OK;

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/layout.h"
 
 /* Output of one number repeated: every entry is it. */
@@ -68,7 +67,6 @@ static heed_status infer_expand(op_infer *c)
 
 static heed_status run_expand(op_call *c)
 {
-    TRY(late_shape(c));
     heed_tensor *out = call_out(c, 0);
     if (!out)
         return HEED_OK;
@@ -101,7 +99,6 @@ static heed_status infer_tile(op_infer *c)
 
 static heed_status run_tile(op_call *c)
 {
-    TRY(late_shape(c));
     heed_tensor *out = call_out(c, 0);
     const heed_tensor *in = c->in[0];
     int64_t in_strides[TENSOR_MAX_RANK], out_strides[TENSOR_MAX_RANK];

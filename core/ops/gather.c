@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/layout.h"
 
 /* An index in [-dim, dim) to [0, dim); the error names it and its range. */
@@ -82,7 +81,7 @@ static heed_status run_gather(op_call *c)
 {
     const heed_tensor *data = c->in[0];
     heed_tensor *out = call_out(c, 0);
-    int64_t n = tensor_count(c->in[1]), to = 0, *indices = late_ints(c, 1);
+    int64_t n = tensor_count(c->in[1]), to = 0, *indices = call_ints(c, 1);
     int32_t axis = axis_of(c), rank = tensor_rank(data);
     if (!indices || !out)
         return indices ? HEED_OK : err_get()->status;
@@ -120,7 +119,7 @@ static heed_status run_gather_elements(op_call *c)
 {
     const heed_tensor *data = c->in[0];
     heed_tensor *out = call_out(c, 0);
-    int64_t *indices = late_ints(c, 1), strides[TENSOR_MAX_RANK], index[TENSOR_MAX_RANK] = {0};
+    int64_t *indices = call_ints(c, 1), strides[TENSOR_MAX_RANK], index[TENSOR_MAX_RANK] = {0};
     int32_t axis = axis_of(c), rank = tensor_rank(data);
     if (!indices || !out)
         return indices ? HEED_OK : err_get()->status;
@@ -179,7 +178,7 @@ static heed_status run_gather_nd(op_call *c)
 {
     const heed_tensor *data = c->in[0], *where = c->in[1];
     heed_tensor *out = call_out(c, 0);
-    int64_t *indices = late_ints(c, 1), strides[TENSOR_MAX_RANK];
+    int64_t *indices = call_ints(c, 1), strides[TENSOR_MAX_RANK];
     int32_t rank = tensor_rank(data), q = tensor_rank(where);
     int32_t batch = (int32_t)ir_attr_int(c->node, "batch_dims", 0);
     if (!indices || !out || tensor_count(out) == 0)

@@ -2,7 +2,7 @@
 #ifndef HEED_OPS_LAYOUT_H
 #define HEED_OPS_LAYOUT_H
 
-#include "graph/ir.h"
+#include "ops/op.h"
 
 /* Tile and DepthToSpace look at a tensor with more axes than it has. */
 #define LAYOUT_MAX_RANK (2 * TENSOR_MAX_RANK)

@@ -1,6 +1,5 @@
 /* onehot.c - indices spread out along a new axis: OneHot. */
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/layout.h"
 
 static heed_status depth_of(op_infer *c, ir_dim *depth)
@@ -39,9 +38,8 @@ static heed_status infer_one_hot(op_infer *c)
 
 static heed_status run_one_hot(op_call *c)
 {
-    TRY(late_shape(c));
     heed_tensor *out = call_out(c, 0);
-    int64_t *indices = late_ints(c, 0), axis = ir_attr_int(c->node, "axis", -1);
+    int64_t *indices = call_ints(c, 0), axis = ir_attr_int(c->node, "axis", -1);
     if (!indices || !out)
         return indices ? HEED_OK : err_get()->status;
     if (tensor_count(c->in[2]) != 2)

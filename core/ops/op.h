@@ -108,9 +108,10 @@ heed_status infer_same(op_infer *c);      /* every output like input 0 */
 heed_status infer_broadcast(op_infer *c); /* output 0: broadcast of all inputs */
 
 /* ---- Reference kernels -------------------------------------------------------------------------
- * Outputs are shaped and allocated (memory not initialised) unless the operator is OP_DATA_SHAPE or
- * its inference was late: then the kernel shapes them by call_output. An output that nobody asked
- * for is NULL. Inputs are dense. */
+ * Outputs are shaped and allocated (memory not initialised): late shapes are inferred once more
+ * when the data is there. Only an operator with OP_DATA_SHAPE or OP_CONTROL, and one whose values
+ * are no tensors, shapes its outputs itself, by call_output or call_forward. An output that nobody
+ * asked for is NULL. Inputs are dense. */
 struct op_call {
     const ir_node *node;
     uint32_t n_in, n_out;
@@ -138,6 +139,8 @@ heed_status call_output(op_call *c, uint32_t i, heed_dtype dtype, int32_t rank,
 /* Output i becomes what `value` is (tensor, sequence, optional). */
 heed_status call_forward(op_call *c, uint32_t i, const heed_tensor *value);
 void *call_scratch(op_call *c, size_t bytes); /* NULL: error is set */
+/* The integers of input i, widened into scratch memory; NULL: error is set. */
+int64_t *call_ints(op_call *c, uint32_t i);
 /* HEED_INVALID / HEED_UNSUPPORTED with the node's place. */
 heed_status call_error(const op_call *c, heed_status status, const char *format, ...)
     HEED_PRINTF(3, 4);

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/layout.h"
 
 /* ---- Inference ----------------------------------------------------------------------------- */
@@ -159,7 +158,6 @@ static heed_status run_pad(op_call *c)
     int64_t *maps[TENSOR_MAX_RANK];
     if (!source)
         return call_error(c, HEED_INVALID, "mode is constant, edge, reflect or wrap, not %s", mode);
-    TRY(late_shape(c));
     heed_tensor *out = call_out(c, 0);
     if (!out || tensor_count(out) == 0)
         return HEED_OK;

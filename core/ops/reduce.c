@@ -6,7 +6,6 @@
 #include <math.h>
 
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/loops.h"
 
 /* Adds n elements of `in`: to acc[0] when step is 0, to acc[i] when it is 1. */
@@ -261,7 +260,6 @@ static heed_status run_reduce(op_call *c)
     const heed_tensor *in = c->in[0];
     bool reduced[TENSOR_MAX_RANK];
     layout l;
-    TRY(late_shape(c));
     TRY(mark_axes(c, tensor_rank(in), reduced));
     layout_of(in, reduced, &l);
     job j = {op, in, c->out[0], &l, CLASS_F64, op->f64};

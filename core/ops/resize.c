@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/layout.h"
 #include "ops/sampling.h"
 
@@ -307,7 +306,6 @@ static heed_status run_resize(op_call *c)
 {
     bool nearest = strcmp(ir_attr_string(c->node, "mode", "nearest"), "nearest") == 0;
     dtype_class class = dtype_get_class(c->in[0]->dtype);
-    TRY(late_shape(c));
     heed_tensor *out = call_out(c, 0);
     if (!out || tensor_count(out) == 0)
         return HEED_OK;

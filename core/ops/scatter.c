@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/late.h"
 #include "ops/layout.h"
 
 /* ---- Reductions ---------------------------------------------------------------------------- */
@@ -197,7 +196,7 @@ static heed_status infer_elements(op_infer *c)
 
 static heed_status run_elements(op_call *c)
 {
-    int64_t *indices = late_ints(c, 1), strides[TENSOR_MAX_RANK], index[TENSOR_MAX_RANK] = {0};
+    int64_t *indices = call_ints(c, 1), strides[TENSOR_MAX_RANK], index[TENSOR_MAX_RANK] = {0};
     heed_tensor *out = call_out(c, 0);
     writer w;
     if (!indices || !out)
@@ -246,7 +245,7 @@ static heed_status run_nd(op_call *c)
 {
     const heed_tensor *where = c->in[1];
     heed_tensor *out = call_out(c, 0);
-    int64_t *indices = late_ints(c, 1), strides[TENSOR_MAX_RANK];
+    int64_t *indices = call_ints(c, 1), strides[TENSOR_MAX_RANK];
     int32_t q = tensor_rank(where);
     writer w;
     if (!indices || !out)

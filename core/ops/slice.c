@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/layout.h"
 
 #define FAR INT32_MAX /* bounds beyond this mean "to the end" */
@@ -216,7 +215,6 @@ static bool part_slice(op_infer *c, uint32_t o, int64_t *first)
 
 static heed_status run_slice(op_call *c)
 {
-    TRY(late_shape(c));
     heed_tensor *out = call_out(c, 0);
     const heed_tensor *in = c->in[0];
     if (!out)

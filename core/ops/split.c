@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/layout.h"
 
 /* Sizes from input `split`; *known is false when its content is not there. */
@@ -119,7 +118,6 @@ static int64_t piece_of(op_call *c, uint32_t o, int64_t extent)
 
 static heed_status run_split(op_call *c)
 {
-    TRY(late_shape(c));
     const heed_tensor *in = c->in[0];
     int32_t rank = tensor_rank(in);
     int64_t axis = ir_attr_int(c->node, "axis", 0), at = 0;

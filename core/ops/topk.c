@@ -1,7 +1,6 @@
 /* topk.c - TopK: the k largest or smallest elements along an axis, in order, with their places.
  * They come sorted also where the model does not ask for it. */
 #include "ops/content.h"
-#include "ops/late.h"
 #include "ops/order.h"
 
 /* Copies the chosen elements of one line, as they are. */
@@ -22,7 +21,6 @@ static void take(op_call *c, const loop_lines *from, const loop_lines *to, int64
 
 static heed_status run_topk(op_call *c)
 {
-    TRY(late_shape(c));
     const heed_tensor *in = c->in[0];
     bool smallest = ir_attr_int(c->node, "largest", 1) == 0;
     int64_t k = tensor_count(c->in[1]) == 1 ? tensor_get_int(c->in[1], 0) : -1;

@@ -1,5 +1,4 @@
 /* trilu.c - the upper or lower triangle of matrices: Trilu. */
-#include "ops/late.h"
 #include "ops/layout.h"
 
 static heed_status infer_trilu(op_infer *c)

@@ -1,19 +1,9 @@
 /* view.c - the same elements under another shape: Identity, Reshape, Flatten, Squeeze, Unsqueeze.
  *
- * All are OP_VIEW: a plan gives their output the memory of their input. The kernel is for the rest,
- * shapes that are only known when data is there. */
+ * All are OP_VIEW: they have no kernel, their output is the memory of their input. */
 #include <stdio.h>
 
 #include "ops/content.h"
-#include "ops/late.h"
-
-static heed_status run_view(op_call *c)
-{
-    TRY(late_shape(c));
-    return call_out(c, 0) ? tensor_copy_content(c->out[0], c->in[0]) : HEED_OK;
-}
-
-static heed_status run_identity(op_call *c) { return call_forward(c, 0, c->in[0]); }
 
 /* ---- Reshape ------------------------------------------------------------------------------- */
 
@@ -207,23 +197,23 @@ enum { VIEW = OP_VIEW | OP_INPLACE };
 static const op_def identity = {
     .domain = "", .name = "Identity", .since = 25, .flags = VIEW,
     .signature = "input:V -> output:V", .types = "V=all",
-    .infer = infer_same, .content = content_forward, .run = run_identity};
+    .infer = infer_same, .content = content_forward};
 static const op_def reshape_op = {
     .domain = "", .name = "Reshape", .since = 25, .flags = VIEW,
     .signature = "data:T, shape:int64 -> reshaped:T", .types = "T=any", .attrs = "allowzero:int=0",
-    .infer = infer_reshape, .content = content_forward, .run = run_view};
+    .infer = infer_reshape, .content = content_forward};
 static const op_def flatten = {
     .domain = "", .name = "Flatten", .since = 25, .flags = VIEW,
     .signature = "input:T -> output:T", .types = "T=any", .attrs = "axis:int=1",
-    .infer = infer_flatten, .run = run_view};
+    .infer = infer_flatten};
 static const op_def squeeze = {
     .domain = "", .name = "Squeeze", .since = 25, .flags = VIEW,
     .signature = "data:T, axes:int64? -> squeezed:T", .types = "T=any",
-    .infer = infer_squeeze, .content = content_forward, .run = run_view};
+    .infer = infer_squeeze, .content = content_forward};
 static const op_def unsqueeze = {
     .domain = "", .name = "Unsqueeze", .since = 25, .flags = VIEW,
     .signature = "data:T, axes:int64 -> expanded:T", .types = "T=any",
-    .infer = infer_unsqueeze, .content = content_forward, .run = run_view};
+    .infer = infer_unsqueeze, .content = content_forward};
 // clang-format on
 
 const op_def *const ops_view[] = {&identity, &reshape_op, &flatten, &squeeze, &unsqueeze, NULL};
