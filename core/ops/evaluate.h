@@ -11,8 +11,8 @@
 heed_status op_evaluate(const ir_node *n, const heed_tensor *const *in, const ir_type *types,
                         arena *scratch, heed_tensor **out);
 
-/* An integer tensor from numbers of symbolic content; *out is NULL when one is no number or the type
- * is no integer tensor of rank 0 or 1. */
+/* An integer tensor from numbers of symbolic content; *out is NULL when one is no number, or when
+ * the type is no integer tensor of rank 0 or 1. */
 heed_status op_content_tensor(const ir_dims *dims, const ir_type *type, const ir_dim *content,
                               int64_t n_content, heed_tensor **out);
 

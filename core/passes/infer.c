@@ -7,6 +7,8 @@
 #include "passes/pass.h"
 
 static heed_status infer_graph(pass_run *p, ir_graph *g);
+static heed_status keep(ir_model *m, ir_value *v, const ir_type *type, const ir_dim *content,
+                        int64_t n_content);
 
 typedef struct frame {
     op_infer infer; /* first: op_infer.self leads back here */
@@ -23,7 +25,7 @@ static heed_status infer_body(op_infer *c, ir_graph *g, uint32_t n, const ir_typ
                            g->n_inputs, n);
     for (uint32_t i = 0; i < n; i++)
         if (types[i] && (types[i]->dtype || !g->inputs[i]->type.dtype))
-            g->inputs[i]->type = *types[i];
+            TRY(keep(f->run->model, g->inputs[i], types[i], NULL, 0));
     return infer_graph(f->run, g);
 }
 

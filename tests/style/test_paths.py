@@ -13,8 +13,8 @@ TEXTS = (".c", ".h", ".py", ".sh", ".md", ".txt", ".cmake", ".in", ".json", "/de
          "/run", "/setup", "/build", "/format", "/fuzz")
 # (pytorch_half_pixel is a value that the standard gives to an attribute of Resize.)
 NAMES = re.compile(r"(?i)(?<![a-z])(gpt|bert|llama|qwen|mistral|gemma|phi[234]|whisper|minilm|"
-                   r"smollm|bloom|falcon|deepseek|pytorch(?!_half_pixel)|torchscript|optimum|tf2onnx|keras|jax|"
-                   r"tensorflow|huggingface|transformers)")
+                   r"smollm|bloom|falcon|deepseek|pytorch(?!_half_pixel)|torchscript|optimum|"
+                   r"tf2onnx|keras|jax|tensorflow|huggingface|transformers)")
 
 
 def matches(pattern, source):
