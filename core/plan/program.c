@@ -32,8 +32,7 @@ static size_t count_values(const ir_graph *g)
     return n;
 }
 
-/* ---- Readings
- * ------------------------------------------------------------------------------------ */
+/* ---- Readings ------------------------------------------------------------------------------- */
 
 static bool inside(const ir_graph *inner, const ir_graph *outer)
 {

@@ -9,7 +9,7 @@
 
 #include "ops/concrete.h"
 #include "ops/evaluate.h"
-#include "plan/layout.h"
+#include "plan/planner.h"
 
 #define CONTENT_LIMIT ((size_t)1 << 20) /* bytes of one value that is computed while planning */
 
@@ -17,28 +17,6 @@ struct plan_owned {
     heed_tensor *tensor;
     struct plan_owned *next;
 };
-
-/* What the walk knows about a local that has memory of its own here. */
-typedef struct root_state {
-    uint32_t value;    /* index + 1 in stretch->values; 0: not planned here */
-    uint32_t last_use; /* of itself and all its aliases */
-} root_state;
-
-typedef struct planner {
-    plan_stretch *s;
-    const program *p;
-    ir_type *types;
-    const heed_tensor **contents;
-    root_state *roots;    /* by local */
-    uint32_t *root_of;    /* by local: the local whose memory it has; itself by default */
-    size_t *offset_of;    /* by local: where in that memory, in bytes */
-    uint32_t *dying;      /* by node: head of the list of roots that die there, + 1 */
-    uint32_t *next_dying; /* by local */
-    uint8_t *output_used; /* by graph output */
-    layout layout;
-    arena scratch;
-    uint32_t capacity_values, capacity_steps, capacity_operands;
-} planner;
 
 /* One node on its way through the walk. */
 typedef struct visit {
@@ -76,20 +54,6 @@ heed_status stretch_key(const ir_type *const *types, uint32_t n, arena *memory, 
 
 /* ---- Values --------------------------------------------------------------------------------- */
 
-static plan_value *add_value(planner *w, uint32_t local, uint32_t storage)
-{
-    plan_stretch *s = w->s;
-    const ir_type *type = &w->types[local];
-    plan_value *v = &s->values[s->n_values++];
-    *v = (plan_value){.local = local,
-                      .storage = storage,
-                      .dtype = type->dtype,
-                      .rank = type->rank,
-                      .dims = type->dims};
-    (void)op_known_bytes(type, &v->bytes); /* known: the type was checked by visit_infer */
-    return v;
-}
-
 static heed_status own(plan_stretch *s, heed_tensor *t)
 {
     struct plan_owned *entry = arena_alloc(&s->memory, sizeof(*entry));
@@ -109,7 +73,7 @@ static heed_status set_content(planner *w, uint32_t local, heed_tensor *t)
         return HEED_OK;
     w->contents[local] = t;
     w->types[local] = op_type_of(t);
-    add_value(w, local, PLAN_CONTENT)->content = t;
+    planner_add_value(w, local, PLAN_CONTENT)->content = t;
     return HEED_OK;
 }
 
@@ -125,111 +89,7 @@ static heed_status keep_type(planner *w, uint32_t local, const ir_type *type)
     return HEED_OK;
 }
 
-/* ---- Lifetimes
- * ------------------------------------------------------------------------------------ */
-
-static void die_at(planner *w, uint32_t root)
-{
-    uint32_t at = w->roots[root].last_use;
-    if (at == PROGRAM_FOREVER)
-        return;
-    w->next_dying[root] = w->dying[at];
-    w->dying[at] = root + 1;
-}
-
-/* Gives back what was read last by node `at`. An alias may have moved the end of its root. */
-static heed_status bury(planner *w, uint32_t at)
-{
-    for (uint32_t next, i = w->dying[at]; i; i = next) {
-        uint32_t root = i - 1;
-        next = w->next_dying[root];
-        if (w->roots[root].last_use != at) {
-            die_at(w, root); /* later than first thought */
-            continue;
-        }
-        const plan_value *v = &w->s->values[w->roots[root].value - 1];
-        if (v->storage == PLAN_ARENA)
-            TRY(layout_give(&w->layout, v->offset, v->bytes));
-    }
-    return HEED_OK;
-}
-
-/* Which output of the graph a local is, if it may be written there directly. */
-static bool take_output(planner *w, uint32_t local, uint32_t *output)
-{
-    if (w->p->last_use[local] != PROGRAM_FOREVER || w->types[local].dtype == HEED_STRING)
-        return false; /* text of moved strings may be another tensor's: results get a copy */
-    for (uint32_t o = 0; o < w->p->graph->n_outputs; o++) {
-        if (w->p->outputs[o] == local && !w->output_used[o]) {
-            w->output_used[o] = 1;
-            *output = o;
-            return true;
-        }
-    }
-    return false;
-}
-
-static heed_status own_memory(planner *w, uint32_t local)
-{
-    uint32_t output;
-    bool direct = take_output(w, local, &output);
-    plan_value *v = add_value(w, local, direct ? PLAN_OUTPUT : PLAN_ARENA);
-    if (direct)
-        v->root = output;
-    else
-        TRY(layout_take(&w->layout, v->bytes, &v->offset));
-    w->root_of[local] = local;
-    w->roots[local] = (root_state){w->s->n_values, w->p->last_use[local]};
-    die_at(w, local);
-    return HEED_OK;
-}
-
-/* `local` has the bytes of `of` from `offset` on. A root that was planned here lives as long as its
- * aliases. */
-static void alias(planner *w, uint32_t local, uint32_t of, size_t offset)
-{
-    uint32_t root = w->root_of[of];
-    plan_value *v = add_value(w, local, PLAN_ALIAS);
-    v->root = root;
-    v->offset = w->offset_of[local] = w->offset_of[of] + offset;
-    w->root_of[local] = root;
-    if (w->roots[root].value && w->p->last_use[local] > w->roots[root].last_use)
-        w->roots[root].last_use = w->p->last_use[local];
-}
-
-/* ---- In place
- * ---------------------------------------------------------------------------------------- */
-
-static bool writes_in_place(const plan_step *step)
-{
-    if (step->where->kernel)
-        return (step->where->kernel->flags & HEED_INPLACE) != 0;
-    return (step->node->op->flags & OP_INPLACE) != 0;
-}
-
-/* Input 0 dies here, is as large as output 0, and no other input shares its memory. */
-static bool can_reuse(planner *w, const visit *v, const plan_step *step, uint32_t local)
-{
-    uint32_t first = program_local(w->p, ir_input(v->n, 0));
-    size_t bytes;
-    if (first == PROGRAM_NONE || !writes_in_place(step))
-        return false;
-    uint32_t root = w->root_of[first];
-    const root_state *r = &w->roots[root];
-    if (!r->value || r->last_use != v->at || w->s->values[r->value - 1].storage != PLAN_ARENA ||
-        !op_known_bytes(&w->types[local], &bytes) || w->s->values[r->value - 1].bytes != bytes ||
-        w->p->last_use[local] == PROGRAM_FOREVER)
-        return false;
-    for (uint32_t i = 1; i < v->n->n_in; i++) {
-        uint32_t other = program_local(w->p, ir_input(v->n, i));
-        if (other != PROGRAM_NONE && w->root_of[other] == root)
-            return false;
-    }
-    return true;
-}
-
-/* ---- Steps
- * ------------------------------------------------------------------------------------------- */
+/* ---- Steps ---------------------------------------------------------------------------------- */
 
 static heed_status fill_shapes(const visit *v, arena *scratch, const ir_type *types, uint32_t n,
                                const DLTensor ***out)
@@ -293,10 +153,10 @@ static heed_status add_step(planner *w, visit *v)
         s->operands[s->n_operands++] = local;
         if (local == PROGRAM_NONE)
             continue;
-        if (o == 0 && can_reuse(w, v, step, local))
-            alias(w, local, program_local(w->p, v->n->in[0].value), 0);
+        if (o == 0 && planner_can_reuse(w, step, v->at, local))
+            planner_alias(w, local, program_local(w->p, v->n->in[0].value), 0);
         else
-            TRY(own_memory(w, local));
+            TRY(planner_own_memory(w, local));
     }
     if (workspace) {
         TRY(layout_take(&w->layout, workspace, &step->workspace));
@@ -306,8 +166,7 @@ static heed_status add_step(planner *w, visit *v)
     return HEED_OK;
 }
 
-/* ---- Content
- * ------------------------------------------------------------------------------------------- */
+/* ---- Content -------------------------------------------------------------------------------- */
 
 /* A shape computation: the content follows from the inputs' types or contents. */
 static heed_status content_by_rule(planner *w, visit *v, bool *done)
@@ -348,8 +207,7 @@ static heed_status content_by_kernel(planner *w, visit *v)
     return status;
 }
 
-/* ---- The walk
- * -------------------------------------------------------------------------------------------- */
+/* ---- The walk ------------------------------------------------------------------------------- */
 
 static heed_status visit_start(planner *w, visit *v, const ir_node *n, uint32_t at)
 {
@@ -413,7 +271,7 @@ static heed_status add_views(planner *w, const visit *v)
         int64_t first = v->infer.out_first[o] < 0 ? 0 : v->infer.out_first[o];
         size_t offset = (size_t)first * (dtype_bits(v->in[0]->dtype) / 8);
         if (v->n->out[o])
-            alias(w, program_local(w->p, v->n->out[o]), of, offset);
+            planner_alias(w, program_local(w->p, v->n->out[o]), of, offset);
     }
     return HEED_OK;
 }
@@ -448,7 +306,7 @@ static heed_status walk(planner *w)
             s->limit = at;
             return HEED_OK;
         }
-        TRY(bury(w, at));
+        TRY(planner_bury(w, at));
         arena_reset(&w->scratch);
     }
     s->limit = w->p->n_nodes;
@@ -470,31 +328,16 @@ static heed_status planner_arrays(planner *w, const ir_type *types,
     s->values = arena_array(&s->memory, locals, sizeof(*s->values));
     s->steps = arena_array(&s->memory, p->n_nodes - s->first, sizeof(*s->steps));
     s->operands = arena_array(&s->memory, operands, sizeof(*s->operands));
-    w->roots = mem_array(locals, sizeof(*w->roots));
-    w->root_of = mem_array(locals, sizeof(*w->root_of));
-    w->offset_of = mem_array(locals, sizeof(*w->offset_of));
-    w->next_dying = mem_array(locals, sizeof(*w->next_dying));
-    w->dying = mem_array(p->n_nodes, sizeof(*w->dying));
-    w->output_used = mem_zero(p->graph->n_outputs);
-    if (!w->types || !w->contents || !s->values || !s->steps || !s->operands || !w->roots ||
-        !w->root_of || !w->offset_of || !w->next_dying || !w->dying || !w->output_used)
+    if (!w->types || !w->contents || !s->values || !s->steps || !s->operands)
         return HEED_NOMEM;
     memcpy(w->types, types, locals * sizeof(*types));
     memcpy(w->contents, contents, locals * sizeof(*contents));
-    for (uint32_t i = 0; i < locals; i++)
-        w->root_of[i] = i;
-    return HEED_OK;
+    return planner_memory_new(w);
 }
 
 static void planner_free(planner *w)
 {
-    mem_free(w->roots);
-    mem_free(w->root_of);
-    mem_free(w->offset_of);
-    mem_free(w->next_dying);
-    mem_free(w->dying);
-    mem_free(w->output_used);
-    layout_free(&w->layout);
+    planner_memory_free(w);
     arena_free(&w->scratch);
 }
 
