@@ -1,0 +1,223 @@
+/* The harness of pass_check.h: sessions run all passes, so this places and plans graphs itself. */
+#include "pass_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "onnx_text.h"
+#include "passes/pass.h"
+#include "run/execute.h"
+#include "run/model.h"
+
+enum { MOST = 16, TEXT = 2000 };
+
+static char wrong[3 * TEXT];
+
+static const char *say(const char *what, const char *detail)
+{
+    snprintf(wrong, sizeof(wrong), "%s: %s", what, detail);
+    return wrong;
+}
+
+/* ---- Listing ----------------------------------------------------------------------------------
+ */
+
+typedef struct listing {
+    char text[TEXT];
+    size_t used;
+} listing;
+
+static void put(listing *l, const char *text)
+{
+    int n = snprintf(l->text + l->used, TEXT - l->used, "%s", text);
+    l->used += (size_t)n < TEXT - l->used ? (size_t)n : 0;
+}
+
+static void put_value(listing *l, const ir_value *v)
+{
+    char number[32];
+    if (!v || v->name[0] != '#' || !v->constant) {
+        put(l, v ? v->name : "-");
+        return;
+    }
+    int64_t count = tensor_count(v->constant);
+    for (int64_t i = 0; i < count && i < 4; i++) {
+        snprintf(number, sizeof(number), "%s%g", i ? "," : "=", tensor_get_float(v->constant, i));
+        put(l, number);
+    }
+}
+
+static void put_graph(listing *l, const ir_graph *g)
+{
+    for (const ir_node *n = g->first; n; n = n->next) {
+        put(l, n->op->name);
+        for (uint32_t i = 0; i < n->n_in; i++) {
+            put(l, i ? "," : "(");
+            put_value(l, n->in[i].value);
+        }
+        put(l, n->n_in ? ")->" : "()->");
+        for (uint32_t o = 0; o < n->n_out; o++) {
+            put(l, o ? "," : "");
+            put_value(l, n->out[o]);
+        }
+        put(l, " ");
+        for (uint32_t a = 0; a < n->n_attrs; a++) {
+            if (!n->attrs[a].graph)
+                continue;
+            put(l, "{");
+            put_graph(l, n->attrs[a].graph);
+            put(l, "} ");
+        }
+    }
+    put(l, "|");
+    for (uint32_t i = 0; i < g->n_outputs; i++) {
+        put(l, " ");
+        put_value(l, g->outputs[i]);
+    }
+}
+
+/* ---- Running ------------------------------------------------------------------------------------
+ */
+
+typedef struct machine {
+    place_table *places;
+    program *programs[MOST];
+    uint32_t n_programs;
+    plan_store *store;
+} machine;
+
+static heed_status add_programs(machine *m, const ir_graph *g)
+{
+    if (m->n_programs == MOST)
+        return HEED_INTERNAL;
+    TRY(program_new(g, m->places, m->n_programs, &m->programs[m->n_programs]));
+    m->n_programs++;
+    for (const ir_node *n = g->first; n; n = n->next)
+        for (uint32_t a = 0; a < n->n_attrs; a++)
+            if (n->attrs[a].graph)
+                TRY(add_programs(m, n->attrs[a].graph));
+    return HEED_OK;
+}
+
+static heed_status run_graph(ir_model *ir, heed_tensor *const *in, heed_tensor **out)
+{
+    machine m = {0};
+    heed_status status = place_new(ir, "reference", &m.places);
+    if (!status)
+        status = add_programs(&m, ir->main);
+    m.store = status ? NULL : plans_new(m.n_programs, 4);
+    run_call call = {.store = m.store, .programs = m.programs, .n_programs = m.n_programs};
+    if (!status)
+        status = execute_program(&call, m.programs[0], (const heed_tensor *const *)in, out);
+    plans_free(m.store);
+    for (uint32_t i = 0; i < m.n_programs; i++)
+        program_free(m.programs[i]);
+    place_free(m.places);
+    return status;
+}
+
+/* Inputs of 2, 3, 4... by symbol, small numbers, and true. */
+static heed_status make_input(const ir_model *ir, const ir_value *v, heed_tensor **out)
+{
+    int64_t dims[TENSOR_MAX_RANK];
+    char text[64];
+    for (int32_t d = 0; d < v->type.rank; d++) {
+        bool known = dim_known(v->type.dims[d]);
+        dims_text(ir->dims, v->type.dims[d], text, sizeof(text));
+        dims[d] = known ? v->type.dims[d] : 2 + *text % 3;
+    }
+    TRY(tensor_new(v->type.dtype, v->type.rank < 0 ? 0 : v->type.rank, dims, out));
+    for (int64_t i = 0; i < tensor_count(*out); i++) {
+        double value = v->type.dtype == HEED_BOOL ? 1 : 0.75 * (double)(i % 7) - 1;
+        TRY(heed_tensor_write_f64(*out, i, 1, &value));
+    }
+    return HEED_OK;
+}
+
+static bool same(const heed_tensor *a, const heed_tensor *b)
+{
+    return a && b && a->kind == HEED_TENSOR && b->kind == HEED_TENSOR && a->dtype == b->dtype &&
+           shape_equal(tensor_rank(a), a->dims, tensor_rank(b), b->dims) &&
+           (tensor_bytes(a) == 0 || !memcmp(tensor_data(a), tensor_data(b), tensor_bytes(a)));
+}
+
+static const char *compare_runs(ir_model *before, ir_model *after)
+{
+    heed_tensor *in[MOST] = {0}, *was[MOST] = {0}, *is[MOST] = {0};
+    const char *what = NULL;
+    for (uint32_t i = 0; i < before->main->n_inputs && !what; i++)
+        if (make_input(before, before->main->inputs[i], &in[i]))
+            what = say("input", err_get()->message);
+    if (!what && run_graph(before, in, was))
+        what = say("run before", err_get()->message);
+    if (!what && run_graph(after, in, is))
+        what = say("run after", err_get()->message);
+    for (uint32_t o = 0; o < before->main->n_outputs && !what; o++)
+        if (!same(was[o], is[o]))
+            what = say("another result", before->main->output_names[o]);
+    for (int i = 0; i < MOST; i++) {
+        tensor_free(in[i]);
+        tensor_free(was[i]);
+        tensor_free(is[i]);
+    }
+    return what;
+}
+
+/* ---- Passes -------------------------------------------------------------------------------------
+ */
+
+static heed_status run_pass(ir_model *m, const char *name)
+{
+    for (const pass_def *const *p = pass_table; *p; p++) {
+        arena scratch = {0};
+        pass_run run = {.model = m, .scratch = &scratch};
+        if (strcmp((*p)->name, name) != 0)
+            continue;
+        heed_status status = (*p)->run(&run);
+        arena_free(&scratch);
+        return status ? status : ir_verify(m);
+    }
+    return err_fail(HEED_NOTFOUND, "no pass %s", name);
+}
+
+static heed_status apply(ir_model *m, const char *pass)
+{
+    const char *const *report;
+    size_t n_report;
+    if (!pass)
+        return pass_pipeline(m, true, true, &report, &n_report);
+    TRY(run_pass(m, "infer"));
+    return run_pass(m, pass);
+}
+
+static const char *check(const heed_model *model, const char *pass, const char *expected)
+{
+    ir_model *before = NULL, *after = NULL;
+    listing l = {.used = 0};
+    const char *what = NULL;
+    if (ir_model_copy(model->ir, &before) || ir_model_copy(model->ir, &after) ||
+        run_pass(before, "infer") || apply(after, pass))
+        what = say("pass", err_get()->message);
+    if (!what)
+        put_graph(&l, after->main);
+    if (!what && strcmp(l.text, expected) != 0) {
+        snprintf(wrong, sizeof(wrong), "\nexpected %s\nfound    %s", expected, l.text);
+        what = wrong;
+    }
+    if (!what)
+        what = compare_runs(before, after);
+    ir_model_free(before);
+    ir_model_free(after);
+    return what;
+}
+
+const char *pass_check(const char *pass, const char *before, const char *after)
+{
+    onnx_message bytes;
+    heed_model *model = onnx_text_load(before, &bytes);
+    const char *what = model ? check(model, pass, after) : "the text is no model";
+    heed_model_free(model);
+    onnx_write_free(&bytes);
+    return what;
+}

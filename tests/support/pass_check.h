@@ -1,0 +1,19 @@
+/* One pass on one graph: what it makes of the graph, and that the results stay the same.
+ *
+ * The graph is written as onnx_text.h says. What comes of it is listed in one line:
+ *
+ *     Neg(x)->a If(c)->y {Abs(a)->b | b} {Neg(a)->d | d} | y
+ *
+ * with the nodes in order, bodies in braces, and the outputs after the bar. A constant that has no
+ * name in the text is shown by its first values: "=5", "=1,2". */
+#ifndef PASS_CHECK_H
+#define PASS_CHECK_H
+
+#include <stddef.h>
+
+/* Runs inference, then the pass of this name (NULL: all of them), verifies the graph, and runs it
+ * before and after on the reference kernels. NULL when it is as `after` says and gives the same
+ * bits; otherwise what is wrong. */
+const char *pass_check(const char *pass, const char *before, const char *after);
+
+#endif
