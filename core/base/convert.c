@@ -252,8 +252,7 @@ void dtype_store_u64(heed_dtype dtype, void *data, int64_t first, int64_t n, con
     store(dtype, data, first, n, VIA_U64, in, true);
 }
 
-/* ---- Copying
- * ------------------------------------------------------------------------------------- */
+/* ---- Copying -------------------------------------------------------------------------------- */
 
 static void copy_packed(uint32_t bits, uint8_t *dst, int64_t dst_first, const uint8_t *src,
                         int64_t src_first, int64_t n)

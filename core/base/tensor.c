@@ -234,8 +234,7 @@ heed_status tensor_assign(heed_tensor *dst, const heed_tensor *src)
     return HEED_OK;
 }
 
-/* ---- Elements
- * ------------------------------------------------------------------------------------- */
+/* ---- Elements ------------------------------------------------------------------------------- */
 
 heed_status tensor_set_string(heed_tensor *t, int64_t i, const char *data, size_t size)
 {

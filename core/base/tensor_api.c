@@ -160,8 +160,7 @@ heed_status heed_tensor_new_optional(heed_tensor *item, heed_tensor **out)
 
 void heed_tensor_free(heed_tensor *tensor) { tensor_free(tensor); }
 
-/* ---- Reading what a tensor is
- * -------------------------------------------------------------------- */
+/* ---- Reading what a tensor is --------------------------------------------------------------- */
 
 uint32_t heed_tensor_get_kind(const heed_tensor *tensor) { return tensor->kind; }
 
@@ -194,8 +193,7 @@ const heed_tensor *heed_tensor_get_item(const heed_tensor *tensor, size_t i)
     return i < tensor->n_items ? tensor->items[i] : NULL;
 }
 
-/* ---- Elements
- * ------------------------------------------------------------------------------------ */
+/* ---- Elements ------------------------------------------------------------------------------- */
 
 heed_status heed_tensor_set_string(heed_tensor *tensor, int64_t i, const char *data, size_t size)
 {

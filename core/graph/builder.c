@@ -295,8 +295,7 @@ static heed_status build_tensor(heed_builder *table, uint64_t graph, const char 
     return located(origin, tensor_value(s, name, t));
 }
 
-/* ---- Nodes
- * --------------------------------------------------------------------------------------- */
+/* ---- Nodes ---------------------------------------------------------------------------------- */
 
 static heed_status unknown_operator(const heed_node_def *def)
 {
@@ -396,8 +395,7 @@ static heed_status build_node(heed_builder *table, uint64_t graph, const heed_no
     return located(&def->origin, node_new(b, s, def));
 }
 
-/* ---- Finish
- * ---------------------------------------------------------------------------------------- */
+/* ---- Finish --------------------------------------------------------------------------------- */
 
 static ir_value *lookup(const scope *s, const char *name)
 {
@@ -487,8 +485,7 @@ heed_status ir_builder_finish(ir_builder *b, ir_model **out)
     return HEED_OK;
 }
 
-/* ---- Facts, life
- * ------------------------------------------------------------------------------------ */
+/* ---- Facts, life ---------------------------------------------------------------------------- */
 
 static heed_status build_fact(heed_builder *table, const char *key, const char *value)
 {

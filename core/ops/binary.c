@@ -89,8 +89,7 @@ LOOP_MAP2(pow_f64, double, double, power_f64(x, y))
 LOOP_MAP2(pow_i64, int64_t, int64_t, power_i64(x, y))
 LOOP_MAP2(pow_u64, uint64_t, uint64_t, power_i64((int64_t)x, (int64_t)y))
 
-/* ---- Kernels
- * ------------------------------------------------------------------------------------- */
+/* ---- Kernels -------------------------------------------------------------------------------- */
 
 static heed_status run_binary(op_call *c)
 {
@@ -129,8 +128,7 @@ static heed_status run_shift(op_call *c)
     return loop_run(c, &m, 2, c->in, c->out[0]);
 }
 
-/* ---- Integer content
- * ------------------------------------------------------------------------------ */
+/* ---- Integer content ------------------------------------------------------------------------ */
 
 static bool number_add(int64_t a, int64_t b, int64_t *out)
 {
@@ -204,8 +202,7 @@ static void content_binary(op_infer *c)
         content_put(c, 0, n, out);
 }
 
-/* ---- Rows
- * --------------------------------------------------------------------------------------------- */
+/* ---- Rows ----------------------------------------------------------------------------------- */
 
 /* Wrapping arithmetic has the same bits for signed and unsigned, so both classes share. */
 // clang-format off

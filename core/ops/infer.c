@@ -195,8 +195,7 @@ heed_status infer_late(op_infer *c)
     return HEED_OK;
 }
 
-/* ---- Broadcasting
- * --------------------------------------------------------------------------------- */
+/* ---- Broadcasting --------------------------------------------------------------------------- */
 
 static heed_status broadcast_one(op_infer *c, uint32_t i, ir_dim *dims, int32_t rank)
 {

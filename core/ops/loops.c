@@ -191,8 +191,7 @@ const void *loop_read(const loop_reader *r, int64_t first, int64_t n, loop_block
     return block;
 }
 
-/* ---- Elementwise
- * ---------------------------------------------------------------------------------- */
+/* ---- Elementwise ---------------------------------------------------------------------------- */
 
 static bool scalar(const loop_reader *r)
 {
@@ -251,8 +250,7 @@ heed_status loop_run(op_call *c, const loop_map *m, uint32_t n_in, const heed_te
     return HEED_OK;
 }
 
-/* ---- Lines
- * ----------------------------------------------------------------------------------------- */
+/* ---- Lines ---------------------------------------------------------------------------------- */
 
 loop_lines loop_lines_of(const heed_tensor *t, int32_t axis)
 {

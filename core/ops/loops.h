@@ -104,8 +104,7 @@ void loop_reader_init(loop_reader *r, const heed_tensor *t, dtype_class class, i
 /* Elements first..first+n in row-major order (n <= LOOP_BLOCK): in place, or in `block`. */
 const void *loop_read(const loop_reader *r, int64_t first, int64_t n, loop_block *block);
 
-/* ---- Lines: all elements along one axis
- * -------------------------------------------------------- */
+/* ---- Lines: all elements along one axis ----------------------------------------------------- */
 
 typedef struct loop_lines {
     int64_t outer, n, inner; /* a tensor seen as [outer, n, inner]; a line has n elements */

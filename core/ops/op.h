@@ -145,8 +145,7 @@ int64_t *call_ints(op_call *c, uint32_t i);
 heed_status call_error(const op_call *c, heed_status status, const char *format, ...)
     HEED_PRINTF(3, 4);
 
-/* ---- Registry
- * ------------------------------------------------------------------------------------ */
+/* ---- Registry ------------------------------------------------------------------------------- */
 
 extern const op_def *const *const op_table[]; /* generated from the folder; ends with NULL */
 

@@ -274,8 +274,7 @@ static heed_status run_reduce(op_call *c)
     return HEED_OK;
 }
 
-/* ---- Shapes and content
- * -------------------------------------------------------------------------- */
+/* ---- Shapes and content --------------------------------------------------------------------- */
 
 /* False: the axes are not known yet. */
 static bool known_axes(op_infer *c, const int64_t **axes, int64_t *n)

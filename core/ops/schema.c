@@ -158,8 +158,7 @@ static bool formal_at(const char *side, uint32_t i, formal *f)
     return false;
 }
 
-/* ---- Types of a node
- * -------------------------------------------------------------------------------- */
+/* ---- Types of a node ------------------------------------------------------------------------ */
 
 typedef struct binding {
     text name;
@@ -235,8 +234,7 @@ heed_status op_bind_types(const ir_node *n, const ir_type *const *in, ir_type *o
     return HEED_OK;
 }
 
-/* ---- Counts
- * --------------------------------------------------------------------------------------------- */
+/* ---- Counts --------------------------------------------------------------------------------- */
 
 static void count_formals(const char *side, uint32_t *least, uint32_t *most)
 {
@@ -287,8 +285,7 @@ static heed_status check_present(const ir_node *n)
     return HEED_OK;
 }
 
-/* ---- Attributes
- * -------------------------------------------------------------------------------------------- */
+/* ---- Attributes ----------------------------------------------------------------------------- */
 
 static const char *const attr_types[] = {"?",      "int",     "float",  "string", "ints",
                                          "floats", "strings", "tensor", "graph"};

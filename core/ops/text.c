@@ -106,8 +106,7 @@ static heed_status text_number(heed_tensor *out, int64_t i, const heed_string *s
     return HEED_OK;
 }
 
-/* ---- Tensors
- * ------------------------------------------------------------------------------------- */
+/* ---- Tensors -------------------------------------------------------------------------------- */
 
 static heed_status cast_all(heed_tensor *out, const heed_tensor *in)
 {

@@ -88,8 +88,7 @@ static heed_status run_isinf(op_call *c)
     return loop_run(c, &m, 1, c->in, c->out[0]);
 }
 
-/* ---- Integer content
- * ------------------------------------------------------------------------------ */
+/* ---- Integer content ------------------------------------------------------------------------ */
 
 static void content_neg(op_infer *c)
 {
@@ -104,8 +103,7 @@ static void content_neg(op_infer *c)
         content_put(c, 0, n, out);
 }
 
-/* ---- Rows
- * --------------------------------------------------------------------------------------------- */
+/* ---- Rows ----------------------------------------------------------------------------------- */
 
 typedef loop_fn *const rows[LOOP_CLASSES];
 

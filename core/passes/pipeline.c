@@ -111,8 +111,7 @@ heed_status pass_pipeline(ir_model *m, bool optimize, bool check, const char *co
     return report_lines(m, list, n, report, n_report);
 }
 
-/* ---- Helpers
- * ------------------------------------------------------------------------------------- */
+/* ---- Helpers -------------------------------------------------------------------------------- */
 
 bool pass_is(const ir_node *n, const char *op)
 {

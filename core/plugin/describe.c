@@ -136,8 +136,7 @@ void plugin_describe(int descriptor, const char *path)
     say(descriptor, "end");
 }
 
-/* ---- Reading, in the parent
- * ---------------------------------------------------------------------- */
+/* ---- Reading, in the parent ----------------------------------------------------------------- */
 
 /* Facts of the plugin, then of the interface that is being read. */
 typedef struct reader {
@@ -220,8 +219,7 @@ static void add_to_list(reader *r, int list, const char *text)
         r->lists[list][r->counts[list]++] = text;
 }
 
-/* ---- The keys
- * ------------------------------------------------------------------------------------- */
+/* ---- The keys ------------------------------------------------------------------------------- */
 
 static void read_abi(reader *r, const char *value)
 {

@@ -152,8 +152,7 @@ void plugin_list_clear(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- The public interface
- * ------------------------------------------------------------------------ */
+/* ---- The public interface ------------------------------------------------------------------- */
 
 heed_status heed_plugin_load(const char *path)
 {

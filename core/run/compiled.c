@@ -36,8 +36,7 @@ static heed_status add_programs(compiled *c, const ir_graph *g)
     return HEED_OK;
 }
 
-/* ---- Dims
- * ------------------------------------------------------------------------------------------ */
+/* ---- Dims ----------------------------------------------------------------------------------- */
 
 static heed_status forget_names(ir_model *m)
 {
@@ -82,8 +81,7 @@ bool compiled_agrees(const compiled *c, const heed_tensor *const *in)
     return dims_agree(c->ir->dims, seen, value, n);
 }
 
-/* ---- Life
- * -------------------------------------------------------------------------------------------- */
+/* ---- Life ----------------------------------------------------------------------------------- */
 
 static heed_status compile(compiled *c, const heed_model *m, const compile_options *o)
 {

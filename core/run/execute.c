@@ -27,8 +27,7 @@ static heed_status check_stop(const run_call *r)
     return HEED_OK;
 }
 
-/* ---- Entering a stretch
- * ---------------------------------------------------------------------------- */
+/* ---- Entering a stretch --------------------------------------------------------------------- */
 
 /* The result that steps write into: the caller's tensor, or a new one. */
 static heed_status direct_output(plan_context *c, const plan_value *v, heed_tensor **out)
@@ -79,8 +78,7 @@ static heed_status enter(const run_call *r, plan_context *c, const plan_stretch 
     return HEED_OK;
 }
 
-/* ---- Steps
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Steps ---------------------------------------------------------------------------------- */
 
 /* A heed_tensor begins with its DLTensor, so a list of the one is a list of the other. */
 static const DLTensor *const *as_dl(const heed_tensor *const *list)
@@ -144,8 +142,7 @@ static heed_status run_steps(const run_call *r, plan_context *c, const plan_stre
     return HEED_OK;
 }
 
-/* ---- Late nodes
- * -------------------------------------------------------------------------------------------- */
+/* ---- Late nodes ----------------------------------------------------------------------------- */
 
 static heed_status take_results(plan_context *c, const plan_stretch *s, heed_tensor **results,
                                 ir_type *types, const ir_type **list)

@@ -75,8 +75,7 @@ static heed_status run_control(late_node *l, const ir_node *n, const heed_tensor
     return status;
 }
 
-/* ---- Ordinary nodes
- * ------------------------------------------------------------------------------- */
+/* ---- Ordinary nodes ------------------------------------------------------------------------- */
 
 static heed_status infer(plan_context *c, const ir_node *n, const heed_tensor *const *in,
                          op_concrete *k)

@@ -150,8 +150,7 @@ heed_status model_describe(heed_model *m)
     return status;
 }
 
-/* ---- Accessors
- * ------------------------------------------------------------------------------------ */
+/* ---- Accessors ------------------------------------------------------------------------------ */
 
 size_t heed_model_get_input_count(const heed_model *m) { return m->ir->main->n_inputs; }
 

@@ -63,8 +63,7 @@ static plan_context *context_new(plan *owner)
     return c;
 }
 
-/* ---- Plans
- * ---------------------------------------------------------------------------------------- */
+/* ---- Plans ---------------------------------------------------------------------------------- */
 
 static void plan_free(plan *p)
 {
@@ -143,8 +142,7 @@ static heed_status plan_new(const program *prog, const void *key, size_t key_siz
     return HEED_OK;
 }
 
-/* ---- The store
- * --------------------------------------------------------------------------------------- */
+/* ---- The store ------------------------------------------------------------------------------ */
 
 plan_store *plans_new(uint32_t n_programs, uint64_t limit)
 {
@@ -285,8 +283,7 @@ void plans_release(plan_store *s, plan_context *c)
 
 const plan_stretch *plans_first(const plan_context *c) { return c->owner->root; }
 
-/* ---- Late shapes
- * --------------------------------------------------------------------------------------- */
+/* ---- Late shapes ---------------------------------------------------------------------------- */
 
 static plan_stretch *find_child(const plan_stretch *s, const void *key, size_t key_size)
 {
@@ -368,8 +365,7 @@ heed_status plans_next(plan_store *store, plan_context *c, const plan_stretch *s
     return status;
 }
 
-/* ---- Instances
- * -------------------------------------------------------------------------------------------- */
+/* ---- Instances ------------------------------------------------------------------------------ */
 
 static heed_status instances_reserve(plan_context *c, uint32_t n)
 {

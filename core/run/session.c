@@ -18,8 +18,7 @@ struct heed_session {
     uint32_t generation;         /* of forks, when the session was made */
 };
 
-/* ---- Life
- * ---------------------------------------------------------------------------------------- */
+/* ---- Life ----------------------------------------------------------------------------------- */
 
 static heed_status read_options(heed_session *s, const heed_session_options *o)
 {
@@ -103,8 +102,7 @@ void heed_session_trim(heed_session *s)
         plans_trim(unnamed->store);
 }
 
-/* ---- Running
- * ---------------------------------------------------------------------------------------- */
+/* ---- Running -------------------------------------------------------------------------------- */
 
 static heed_status choose_form(heed_session *s, const heed_tensor *const *in, compiled **out)
 {
@@ -198,8 +196,7 @@ void heed_cancel_set(heed_cancel *cancel, int cancelled)
 
 void heed_cancel_free(heed_cancel *cancel) { mem_free(cancel); }
 
-/* ---- Reports
- * ------------------------------------------------------------------------------------------ */
+/* ---- Reports -------------------------------------------------------------------------------- */
 
 size_t heed_session_get_placement_count(const heed_session *s) { return s->named->places->n_nodes; }
 
