@@ -1,8 +1,8 @@
 /* sort.c - topological order of a graph's nodes, and the message that names a cycle.
  *
  * Separate because it is the only graph algorithm that must be iterative on hostile input: Kahn's
- * algorithm over arrays, which leaves a graph alone that is in order. A node with nested graphs also
- * waits for what the nodes inside them read and for what their outputs are. */
+ * algorithm over arrays, which leaves a graph alone that is in order. A node with nested graphs
+ * also waits for what the nodes inside them read and for what their outputs are. */
 #include <stdio.h>
 
 #include "graph/ir.h"
