@@ -30,6 +30,12 @@ heed_status heed_tensor_new(heed_dtype dtype, int32_t ndim, const int64_t *dims,
     return as_usage(tensor_new(dtype, ndim, dims, out));
 }
 
+static bool aligned(heed_dtype dtype, const void *data)
+{
+    uint32_t bytes = dtype_bits(dtype) / 8;
+    return bytes < 2 || (uintptr_t)data % (bytes < 8 ? bytes : 8) == 0;
+}
+
 heed_tensor *heed_tensor_wrap(heed_dtype dtype, int32_t ndim, const int64_t *dims, void *data)
 {
     heed_tensor *t = NULL;
@@ -42,6 +48,9 @@ heed_tensor *heed_tensor_wrap(heed_dtype dtype, int32_t ndim, const int64_t *dim
     heed_status status = as_usage(tensor_shape_set(t, dtype, ndim, dims));
     if (status == HEED_OK && !data && tensor_count(t) > 0)
         status = missing("data");
+    if (status == HEED_OK && !aligned(dtype, data))
+        status = err_expected(HEED_USAGE, "data at a multiple of its element's size", "odd bytes",
+                              "heed_tensor_from_dlpack makes a copy");
     if (status != HEED_OK) {
         tensor_free(t);
         return NULL;

@@ -8,9 +8,11 @@ static bool misaligned(const heed_tensor *t)
            (uintptr_t)tensor_data(t) % (bytes < 8 ? bytes : 8) != 0;
 }
 
-static heed_status align_value(ir_value *v)
+heed_status align_value(ir_value *v)
 {
     heed_tensor *copy;
+    if (!v->constant || !misaligned(v->constant))
+        return HEED_OK;
     TRY(tensor_new(v->constant->dtype, tensor_rank(v->constant), v->constant->dims, &copy));
     heed_status status = tensor_copy_content(copy, v->constant);
     if (status) {
@@ -27,7 +29,7 @@ heed_status align_constants(ir_node *n)
 {
     for (uint32_t i = 0; i < n->n_in; i++) {
         ir_value *v = n->in[i].value;
-        if (v && v->constant && !v->is_input && misaligned(v->constant))
+        if (v && !v->is_input)
             TRY(align_value(v));
     }
     return HEED_OK;

@@ -9,5 +9,7 @@
 
 /* Every constant input of the node is aligned to its elements from now on. */
 heed_status align_constants(ir_node *n);
+/* The same for one value: the default of an input is handed to kernels like a caller's tensor. */
+heed_status align_value(ir_value *v);
 
 #endif

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "ops/op.h"
+#include "plan/align.h"
 #include "plugin/registry.h"
 
 static const ir_resolver resolver = {op_find, op_check_node};
@@ -52,6 +53,13 @@ static heed_status keep_facts(heed_model *m, const ir_builder *b)
     return HEED_OK;
 }
 
+static heed_status align_defaults(ir_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        TRY(align_value(g->inputs[i]));
+    return HEED_OK;
+}
+
 static heed_status import(heed_model *m, const heed_source *source)
 {
     const heed_importer *importer;
@@ -65,6 +73,8 @@ static heed_status import(heed_model *m, const heed_source *source)
         status = keep_facts(m, b);
     if (!status)
         status = ir_builder_finish(b, &m->ir);
+    if (!status)
+        status = align_defaults(m->ir->main);
     ir_builder_free(b);
     return status ? status : model_describe(m);
 }

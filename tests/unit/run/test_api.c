@@ -120,6 +120,8 @@ static void strided_dlpack_goes_in_and_dense_comes_out(void **state)
     const float *y = (const float *)(const void *)((const char *)dl->data + dl->byte_offset);
     assert_memory_equal(y, ((float[]){-1, -4, -2, -5, -3, -6}), 6 * sizeof(float));
     heed_tensor_free(in);
+    assert_null(heed_tensor_wrap(HEED_FLOAT32, 1, (int64_t[]){1}, (char *)memory + 1));
+    message_has("multiple of its element's size");
     view.device.device_type = kDLCUDA;
     assert_int_equal(heed_tensor_from_dlpack(&view, &in), HEED_USAGE);
     assert_null(in);
