@@ -46,9 +46,11 @@ heed_status layout_take(layout *l, size_t bytes, size_t *offset)
             remove_hole(l, best);
         return HEED_OK;
     }
-    *offset = l->top;
-    if (!size_add(l->top, want, &l->top))
+    size_t top;
+    if (!size_add(l->top, want, &top))
         return err_nomem(bytes);
+    *offset = l->top;
+    l->top = top;
     l->peak = l->top > l->peak ? l->top : l->peak;
     return HEED_OK;
 }
