@@ -79,7 +79,8 @@ static heed_status run_cast(op_call *c)
 static heed_status infer_shape(op_infer *c)
 {
     bool made = c->out[0].dtype == HEED_STRING && c->in[0]->dtype != HEED_STRING;
-    return made && !c->dims ? infer_late(c) : infer_same(c);
+    c->late = c->late || (made && !c->dims);
+    return infer_same(c);
 }
 
 static heed_status infer_cast(op_infer *c)

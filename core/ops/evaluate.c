@@ -64,12 +64,17 @@ static heed_status run_view(const ir_node *n, const heed_tensor *in, const ir_ty
     return evaluate_view(in, dims, type->rank, out);
 }
 
-static heed_status prepare_output(const ir_node *n, const ir_type *type, heed_tensor *out)
+static heed_status prepare_output(const ir_node *n, uint32_t slot, const ir_type *type,
+                                  heed_tensor *out)
 {
     int64_t dims[TENSOR_MAX_RANK];
     out->dtype = type->dtype;
-    if ((n->op->flags & OP_DATA_SHAPE) || !op_known_shape(type, dims))
-        return HEED_OK; /* the kernel shapes it */
+    if ((n->op->flags & (OP_DATA_SHAPE | OP_CONTROL)) || type->kind != HEED_KIND_TENSOR)
+        return HEED_OK;                /* the kernel shapes it */
+    if (!op_known_shape(type, dims)) { /* every input is there, so nothing else can be missing */
+        err_fail(HEED_INVALID, "the extents of output %u are too large", slot);
+        return ir_node_error(n);
+    }
     TRY(tensor_shape_set(out, type->dtype, type->rank, dims));
     return tensor_reserve(out);
 }
@@ -86,7 +91,7 @@ static heed_status run_kernel(const ir_node *n, const heed_tensor *const *in, co
                  .owned = true};
     for (uint32_t i = 0; i < n->n_out; i++)
         if (out[i])
-            TRY(prepare_output(n, &types[i], out[i]));
+            TRY(prepare_output(n, i, &types[i], out[i]));
     heed_status status = n->op->run(&c);
     return status ? ir_node_error(n) : HEED_OK;
 }

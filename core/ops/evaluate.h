@@ -5,9 +5,10 @@
 
 #include "ops/op.h"
 
-/* `in` has n->n_in entries, NULL where left out. `types` are the outputs' inferred types: rank < 0
- * or dims that are no numbers let the kernel shape its output. out[i] are new tensors (owned by the
- * caller), NULL where the node leaves an output out. On failure none is left. */
+/* `in` has n->n_in entries, NULL where left out. `types` are the outputs' inferred types; only
+ * operators with OP_DATA_SHAPE and values that are no tensors may have unknown shapes. out[i] are
+ * new tensors (owned by the caller), NULL where the node leaves an output out. On failure none is
+ * left. */
 heed_status op_evaluate(const ir_node *n, const heed_tensor *const *in, const ir_type *types,
                         arena *scratch, heed_tensor **out);
 

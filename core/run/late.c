@@ -153,7 +153,9 @@ static heed_status run_owned(plan_context *c, const ir_node *n, const heed_tenso
     if (!types)
         return HEED_NOMEM;
     for (uint32_t o = 0; o < n->n_out; o++)
-        types[o] = (ir_type){.rank = -1, .dtype = n->out[o] ? n->out[o]->type.dtype : 0};
+        if (n->out[o])
+            types[o] =
+                (ir_type){.rank = -1, .kind = n->out[o]->type.kind, .dtype = n->out[o]->type.dtype};
     return op_evaluate(n, in, types, &c->scratch, out);
 }
 

@@ -43,6 +43,8 @@ void onnx_write_bytes(onnx_message *m, uint32_t field, const void *bytes, size_t
     put(m, bytes, size);
 }
 
+void onnx_write_raw(onnx_message *m, const void *bytes, size_t size) { put(m, bytes, size); }
+
 void onnx_write_text(onnx_message *m, uint32_t field, const char *text)
 {
     onnx_write_bytes(m, field, text, strlen(text));

@@ -20,6 +20,8 @@ void onnx_write_int(onnx_message *m, uint32_t field, int64_t value);
 void onnx_write_float(onnx_message *m, uint32_t field, float value);
 void onnx_write_bytes(onnx_message *m, uint32_t field, const void *bytes, size_t size);
 void onnx_write_text(onnx_message *m, uint32_t field, const char *text);
+/* Bytes as they are. */
+void onnx_write_raw(onnx_message *m, const void *bytes, size_t size);
 /* Writes `part` as a field of m and empties it. */
 void onnx_write_part(onnx_message *m, uint32_t field, onnx_message *part);
 void onnx_write_free(onnx_message *m);
