@@ -4,8 +4,11 @@ that pass.
 A list (expected_*.txt, one case a line) may only grow: a listed case that fails is a failure; one
 that passes and is not listed is reported, and `--update` writes it into the list. `--update`
 never removes a line.
+
+As a program it unpacks every archive that is there, for tests that only want the files.
 """
 
+import glob
 import json
 import os
 import shutil
@@ -114,3 +117,8 @@ def judge(name, runs, may_fail):
     count = sum(row["status"] == "passed" for rows in runs.values() for row in rows.values())
     print("%d passed, %d failed, %d skipped" % (count, len(wrong), skipped))
     sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    for archive in glob.glob(os.path.join(SHARED, "*", "*.tar.xz")):
+        print(unpacked(archive))

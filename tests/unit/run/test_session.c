@@ -114,6 +114,40 @@ static void trimming_gives_memory_back(void **state)
     close_session(s);
 }
 
+/* Runs on 0..63 ones: as many shapes that wait for data. */
+static void run_mask(heed_session *s, uint64_t mask)
+{
+    heed_tensor *in, *out = NULL;
+    assert_int_equal(heed_tensor_new(HEED_BOOL, 1, (int64_t[]){64}, &in), HEED_OK);
+    for (int i = 0; i < 64; i++)
+        ((uint8_t *)heed_tensor_get_mutable_data(in))[i] = mask >> i & 1;
+    assert_int_equal(heed_session_run(s, NULL, 1, NULL, &in, 1, NULL, &out), HEED_OK);
+    assert_int_equal(heed_tensor_get_dims(out)[1], 2 * __builtin_popcountll(mask));
+    heed_tensor_free(in);
+    heed_tensor_free(out);
+}
+
+/* Shapes that come of data are remembered too, but not without end. */
+static void late_shapes_do_not_pile_up(void **state)
+{
+    (void)state;
+    uint64_t most = 0, after_some = 0;
+    heed_session *s = open("in x bool [64]\nout y int64\nconst half int64 [1] 32\n"
+                           "const a int64 [1] 0\nconst e int64 [1] 64\n"
+                           "Slice(x, a, half) -> (l)\nSlice(x, half, e) -> (r)\n"
+                           "NonZero(l) -> (p)\nNonZero(r) -> (q)\n"
+                           "Concat(p, q) -> (z) axis=1\nConcat(z, z) -> (y) axis=1\n",
+                           NULL);
+    for (int left = 0; left < 32; left++) {
+        for (int right = 0; right < 32; right++)
+            run_mask(s, ((1ULL << left) - 1) | ((1ULL << right) - 1) << 32);
+        most = live() > most ? live() : most;
+        after_some = left == 20 ? most : after_some; /* more than the limit by then */
+    }
+    assert_int_equal(most, after_some);
+    close_session(s);
+}
+
 /* Allocations are counted by an allocator that wraps the system's. */
 static atomic_llong allocations;
 
@@ -380,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_are_cached_by_shape),
         cmocka_unit_test(trimming_gives_memory_back),
+        cmocka_unit_test(late_shapes_do_not_pile_up),
         cmocka_unit_test(a_steady_run_allocates_next_to_nothing),
         cmocka_unit_test(a_memory_limit_holds),
         cmocka_unit_test(the_allocator_stays_while_memory_is_out),
