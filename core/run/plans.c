@@ -278,6 +278,8 @@ void plans_release(plan_store *s, plan_context *c)
     c->next = p->idle;
     p->idle = c;
     p->references--;
+    if (p->references == 0 && p->n_stretches > STRETCH_LIMIT)
+        drop_idle(s, p->program->index, UINT64_MAX);
     pthread_mutex_unlock(&s->lock);
 }
 
