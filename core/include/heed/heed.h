@@ -17,8 +17,8 @@
  *
  * Conventions. Verbs carry ownership: new/free owned, get borrowed, take transferred, ref/unref
  * shared. Out parameters stand last and are set to NULL on failure. heed_*_free(NULL) is legal,
- * and so is a NULL or zeroed options struct; an options struct that is not NULL starts with its
- * size. Functions that can fail return heed_status; the details wait in heed_error_get().
+ * and so is a NULL options struct; one that is not NULL starts with its size, and its zeroed fields
+ * mean the default. Functions that can fail return heed_status; the details wait in heed_error_get().
  * No function aborts or exits. Threads: a model and a session may be used by any number of
  * threads at once; a tensor by one writer or many readers. */
 #ifndef HEED_H
@@ -98,8 +98,8 @@ HEED_EXPORT void heed_shutdown(void);
 /* A dense tensor of its own memory, zeroed. dims: ndim extents >= 0; ndim <= 16. */
 HEED_EXPORT heed_status heed_tensor_new(heed_dtype dtype, int32_t ndim, const int64_t *dims,
                                         heed_tensor **out);
-/* A dense tensor on the caller's memory, which must outlive it. NULL when out of memory or when
- * the arguments are wrong. */
+/* A dense tensor on the caller's memory, which must outlive it and be aligned to its elements. NULL
+ * when out of memory or when the arguments are wrong. */
 HEED_EXPORT heed_tensor *heed_tensor_wrap(heed_dtype dtype, int32_t ndim, const int64_t *dims,
                                           void *data);
 /* The same for a DLPack tensor in host memory; strides are copied away into dense form. */
