@@ -18,9 +18,9 @@
  * Conventions. Verbs carry ownership: new/free owned, get borrowed, take transferred, ref/unref
  * shared. Out parameters stand last and are set to NULL on failure. heed_*_free(NULL) is legal,
  * and so is a NULL options struct; one that is not NULL starts with its size, and its zeroed fields
- * mean the default. Functions that can fail return heed_status; the details wait in heed_error_get().
- * No function aborts or exits. Threads: a model and a session may be used by any number of
- * threads at once; a tensor by one writer or many readers. */
+ * mean the default. Functions that can fail return heed_status; the details wait in
+ * heed_error_get(). No function aborts or exits. Threads: a model and a session may be used by any
+ * number of threads at once; a tensor by one writer or many readers. */
 #ifndef HEED_H
 #define HEED_H
 
