@@ -170,6 +170,14 @@ void place_free(place_table *t)
     mem_free(t);
 }
 
+heed_status place_error(const place *where, const ir_node *n, heed_status status)
+{
+    if (err_get()->status != status) /* what is there is of an earlier failure */
+        err_fail(status, "%s failed (%s) and gave no reason", where->backend->name,
+                 heed_status_name(status));
+    return ir_node_error(n);
+}
+
 const char *place_name(const place_table *t, const ir_node *n)
 {
     if (n->op->flags & (OP_VIEW | OP_CONTROL))

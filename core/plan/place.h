@@ -29,6 +29,9 @@ typedef struct place_table {
 heed_status place_new(ir_model *m, const char *backends, place_table **out);
 void place_free(place_table *t);
 
+/* What a failure of the backend's kernel on this node is called, also when it gave no reason. */
+heed_status place_error(const place *where, const ir_node *n, heed_status status);
+
 /* "cpu", "reference", or "host" for what needs no kernel. */
 const char *place_name(const place_table *t, const ir_node *n);
 

@@ -135,7 +135,7 @@ static heed_status measure(planner *w, const visit *v, const place *where, uint6
                       .in = in,
                       .out = (DLTensor *const *)(const void *)out};
     heed_status status = where->kernel->measure(where->backend->device, where->state, &call, bytes);
-    return status ? ir_node_error(v->n) : HEED_OK;
+    return status ? place_error(where, v->n, status) : HEED_OK;
 }
 
 static heed_status add_step(planner *w, visit *v)

@@ -105,7 +105,8 @@ static heed_status run_backend(const plan_step *step, const heed_tensor *const *
         .out = (DLTensor *const *)(uintptr_t)(operands + n->n_in),
         .workspace = memory + step->workspace,
     };
-    return step->where->kernel->run(&call);
+    heed_status status = step->where->kernel->run(&call);
+    return status ? place_error(step->where, n, status) : HEED_OK;
 }
 
 static heed_status run_reference(plan_context *c, const plan_step *step,

@@ -112,15 +112,18 @@ static heed_status run_backend(plan_context *c, const place *where, const ir_nod
         .in = (const DLTensor *const *)(const void *)in,
         .out = (DLTensor *const *)(void *)out,
     };
+    heed_status status = HEED_OK;
     if (HEED_HAS(where->kernel, measure))
-        TRY(where->kernel->measure(where->backend->device, where->state, &call, &bytes));
+        status = where->kernel->measure(where->backend->device, where->state, &call, &bytes);
+    if (status)
+        return place_error(where, n, status);
     (void)c;
     call.workspace = bytes ? mem_alloc(bytes) : NULL;
     if (bytes && !call.workspace)
         return HEED_NOMEM;
-    heed_status status = where->kernel->run(&call);
+    status = where->kernel->run(&call);
     mem_free(call.workspace);
-    return status;
+    return status ? place_error(where, n, status) : HEED_OK;
 }
 
 static heed_status on_backend(plan_context *c, const place *where, const ir_node *n,

@@ -172,6 +172,7 @@ heed_status heed_session_run(heed_session *s, const heed_run_options *options, s
     arena memory = {0};
     const heed_tensor **inputs;
     uint32_t *asked;
+    err_clear(); /* a kernel that fails and does not say why must not seem to say the last thing */
     if (s->generation != pool_fork_generation())
         return err_fail(HEED_FORKED, "the session was made before a fork; make one in the child");
     heed_status status = inputs_match(s->model, n_in, in_names, in, &memory, &inputs);

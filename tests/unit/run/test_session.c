@@ -295,6 +295,31 @@ static void placement_is_reported(void **state)
     close_session(s);
 }
 
+/* A kernel that fails and says nothing: its status, its node, its backend, and not what failed
+ * before. Planned and late. */
+static void kernels_that_give_no_reason(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "in x float32 [n, 64]\nout y float32\nNeg(x) -> (y)\n",
+        "in x float32 [n, 64]\nout y int64\nNonZero(x) -> (p)\nNeg(p) -> (y)\n",
+        "in x float32 [n, 64]\nout y float32\nAbs(x) -> (y)\n"};
+    char path[1000];
+    heed_model *model;
+    heed_tensor *out;
+    snprintf(path, sizeof(path), "%s/tests/plugins/run_silent.so", getenv("HEED_BUILD"));
+    heed_session_options options = {.size = sizeof(options), .backends = path};
+    for (int i = 0; i < 3; i++) {
+        heed_session *s = open(texts[i], &options);
+        assert_int_equal(placed_on(s, "run_silent"), 1);
+        assert_int_equal(heed_model_load("/no/such/model.onnx", NULL, &model), HEED_NOTFOUND);
+        assert_int_equal(run(s, 2, NULL, &out), i == 2 ? HEED_UNSUPPORTED : HEED_DEVICE);
+        assert_non_null(strstr(heed_error_get()->message, "run_silent failed"));
+        assert_non_null(strstr(heed_error_get()->element, "graph.node["));
+        close_session(s);
+    }
+}
+
 static void refused_options(heed_model *model, const heed_session_options *options,
                             heed_status expected, const char *says)
 {
@@ -420,6 +445,7 @@ int main(void)
         cmocka_unit_test(the_allocator_stays_while_memory_is_out),
         cmocka_unit_test(runs_that_are_stopped),
         cmocka_unit_test(placement_is_reported),
+        cmocka_unit_test(kernels_that_give_no_reason),
         cmocka_unit_test(options_that_cannot_be),
         cmocka_unit_test(optimizing_changes_nothing_but_the_nodes),
         cmocka_unit_test(messages_go_to_the_callback),
