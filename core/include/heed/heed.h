@@ -37,8 +37,8 @@ typedef struct heed_cancel heed_cancel;   /* a flag that stops runs, one for any
 
 /* ---- Errors ------------------------------------------------------------------------------ */
 
-/* What the last failed call of this thread said. Strings are never NULL and live until this thread's
- * next call that returns a status. */
+/* What the last failed call of this thread said. Strings are never NULL and live until this
+ * thread's next call that returns a status. */
 typedef struct heed_error {
     heed_status status;
     uint32_t reserved;
