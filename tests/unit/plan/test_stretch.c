@@ -37,6 +37,8 @@ typedef struct sketch {
     uint32_t n_values;
 } sketch;
 
+static void say(sketch *s, const char *format, ...) HEED_PRINTF(2, 3);
+
 static void say(sketch *s, const char *format, ...)
 {
     va_list args;
