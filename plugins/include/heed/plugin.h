@@ -170,7 +170,8 @@ typedef struct heed_kernel {
     /* May refuse, with a reason by host->fail that the user sees; absent: accepts all. [any] */
     heed_status (*accepts)(void *device, const heed_node *node);
     /* Once a node: pack weights, choose an algorithm. A failure hands the node to the next
-     * backend; HEED_NOMEM ends making the session, since another backend would only hide it. [any] */
+     * backend; HEED_NOMEM ends making the session, since another backend would only hide it. [any]
+     */
     heed_status (*prepare)(void *device, const heed_node *node, void **state);
     /* Workspace bytes for concrete shapes; data pointers are NULL. Runs again when shapes change,
      * so that rebinding never repeats prepare. [any] */
