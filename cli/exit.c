@@ -58,7 +58,10 @@ void note(const char *format, ...)
 int exit_error(const char *subject)
 {
     const heed_error *error = heed_error_get();
-    return exit_with(exit_code_of(error->status), "%s: %s", subject, error->message);
+    int code = exit_code_of(error->status);
+    if (strcmp(error->element, subject) == 0) /* the message begins with it already */
+        return exit_with(code, "%s", error->message);
+    return exit_with(code, "%s: %s", subject, error->message);
 }
 
 void *cli_alloc(size_t n, size_t size)
