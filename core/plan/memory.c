@@ -27,6 +27,7 @@ static void die_at(planner *w, uint32_t root)
         return;
     w->next_dying[root] = w->dying[at];
     w->dying[at] = root + 1;
+    w->roots[root].listed = at + 1;
 }
 
 /* Gives back what was read last by node `at`. An alias may have moved the end of its root. */
@@ -71,7 +72,7 @@ heed_status planner_own_memory(planner *w, uint32_t local)
     else
         TRY(layout_take(&w->layout, v->bytes, &v->offset));
     w->root_of[local] = local;
-    w->roots[local] = (planner_root){w->s->n_values, w->p->last_use[local]};
+    w->roots[local] = (planner_root){.value = w->s->n_values, .last_use = w->p->last_use[local]};
     die_at(w, local);
     return HEED_OK;
 }
@@ -134,6 +135,23 @@ heed_status planner_memory_new(planner *w)
     for (uint32_t i = 0; i < locals; i++)
         w->root_of[i] = i;
     return HEED_OK;
+}
+
+void planner_memory_reset(planner *w)
+{
+    for (uint32_t i = 0; i < w->s->n_values; i++) {
+        const plan_value *v = &w->s->values[i];
+        planner_root *r = &w->roots[v->local];
+        if (r->listed)
+            w->dying[r->listed - 1] = 0;
+        if (v->storage == PLAN_OUTPUT)
+            w->output_used[v->root] = 0;
+        *r = (planner_root){0};
+        w->root_of[v->local] = v->local;
+        w->offset_of[v->local] = 0;
+    }
+    w->layout.n_holes = 0;
+    w->layout.top = w->layout.peak = 0;
 }
 
 void planner_memory_free(planner *w)

@@ -1,4 +1,4 @@
-/* planner.h - the state of one planning walk, and where it puts values: memory.c.
+/* planner.h - the state of planning: what is known of values, and where they lie.
  *
  * A value that is planned has memory of its own (a range of the arena, or a result of the graph),
  * or lies in that of another, its root. A root lives until the last reading of itself and of all
@@ -13,22 +13,36 @@
 typedef struct planner_root {
     uint32_t value;    /* index + 1 in stretch->values; 0: not planned here */
     uint32_t last_use; /* of itself and all its aliases */
+    uint32_t listed;   /* the node in whose list it stands, + 1 */
 } planner_root;
 
-typedef struct planner {
-    plan_stretch *s;
+struct planner {
     const program *p;
-    ir_type *types;
-    const heed_tensor **contents;
-    planner_root *roots;  /* by local */
+    const ir_type *begin;         /* of the inputs and captures */
+    ir_type *types;               /* by local: rank -1 where nothing is known yet */
+    const heed_tensor **contents; /* by local: known content, or NULL */
+    const plan_stretch *at;       /* the stretch whose end this is */
+    bool lost;                    /* a failure left it between stretches */
+    /* The stretch that is planned now. Its lists grow here and are copied when they are whole. */
+    plan_stretch *s;
+    size_t values_capacity, steps_capacity, operands_capacity;
+    planner_root *roots;  /* by local; zero outside the current stretch, as all below */
     uint32_t *root_of;    /* by local: the local whose memory it has; itself by default */
     size_t *offset_of;    /* by local: where in that memory, in bytes */
-    uint32_t *dying;      /* by node: head of the list of roots that die there, + 1 */
     uint32_t *next_dying; /* by local */
+    uint32_t *dying;      /* by node: head of the list of roots that die there, + 1 */
     uint8_t *output_used; /* by graph output */
     layout layout;
     arena scratch;
-} planner;
+    arena memory;
+};
+
+/* ---- What is known: state.c ------------------------------------------------------------------ */
+
+/* Makes the state the one after `parent` (NULL: the beginning) and what its tail gave. */
+heed_status planner_enter(planner *w, plan_stretch *parent, const ir_type *const *tail_types);
+
+/* ---- Where values lie: memory.c -------------------------------------------------------------- */
 
 /* A value of the stretch without memory yet. Its type is known. */
 plan_value *planner_add_value(planner *w, uint32_t local, uint32_t storage);
@@ -43,5 +57,7 @@ heed_status planner_bury(planner *w, uint32_t at);
 
 heed_status planner_memory_new(planner *w);
 void planner_memory_free(planner *w);
+/* Forgets the current stretch. */
+void planner_memory_reset(planner *w);
 
 #endif

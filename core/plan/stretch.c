@@ -209,10 +209,22 @@ static heed_status content_by_kernel(planner *w, visit *v)
 
 /* ---- The walk ------------------------------------------------------------------------------- */
 
+/* Room for all that one node can add, so that adding cannot fail. */
+static heed_status reserve(planner *w, const ir_node *n)
+{
+    plan_stretch *s = w->s;
+    for (uint32_t o = 0; o < n->n_out; o++)
+        TRY(mem_grow(&s->values, &w->values_capacity, s->n_values + o, sizeof(*s->values)));
+    for (uint32_t i = 0; i < n->n_in + n->n_out; i++)
+        TRY(mem_grow(&s->operands, &w->operands_capacity, s->n_operands + i, sizeof(*s->operands)));
+    return mem_grow(&s->steps, &w->steps_capacity, s->n_steps, sizeof(*s->steps));
+}
+
 static heed_status visit_start(planner *w, visit *v, const ir_node *n, uint32_t at)
 {
     arena *a = &w->scratch;
     *v = (visit){.n = n, .at = at, .all_known = true, .tensors = true};
+    TRY(reserve(w, n));
     v->in = arena_array(a, n->n_in, sizeof(*v->in));
     v->in_tensors = arena_array(a, n->n_in, sizeof(*v->in_tensors));
     v->infer.out = arena_array(a, n->n_out, sizeof(ir_type));
@@ -315,49 +327,53 @@ static heed_status walk(planner *w)
 
 /* ---- Life ----------------------------------------------------------------------------------- */
 
-static heed_status planner_arrays(planner *w, const ir_type *types,
-                                  const heed_tensor *const *contents)
+/* The lists grew in the planner; the stretch gets them in their final size. */
+static heed_status shrink(planner *w, plan_stretch *s)
 {
-    const program *p = w->p;
-    plan_stretch *s = w->s;
-    size_t locals = p->n_locals, operands = 0;
-    for (uint32_t at = s->first; at < p->n_nodes; at++)
-        operands += p->nodes[at]->n_in + p->nodes[at]->n_out;
-    w->types = arena_array(&s->memory, locals, sizeof(*w->types));
-    w->contents = arena_array(&s->memory, locals, sizeof(*w->contents));
-    s->values = arena_array(&s->memory, locals, sizeof(*s->values));
-    s->steps = arena_array(&s->memory, p->n_nodes - s->first, sizeof(*s->steps));
-    s->operands = arena_array(&s->memory, operands, sizeof(*s->operands));
-    if (!w->types || !w->contents || !s->values || !s->steps || !s->operands)
-        return HEED_NOMEM;
-    memcpy(w->types, types, locals * sizeof(*types));
-    memcpy(w->contents, contents, locals * sizeof(*contents));
-    return planner_memory_new(w);
+    size_t values = s->n_values * sizeof(*s->values), steps = s->n_steps * sizeof(*s->steps);
+    size_t operands = s->n_operands * sizeof(*s->operands);
+    void *v = arena_copy(&s->memory, s->values, values);
+    void *t = arena_copy(&s->memory, s->steps, steps);
+    void *o = arena_copy(&s->memory, s->operands, operands);
+    mem_free(s->values);
+    mem_free(s->steps);
+    mem_free(s->operands);
+    w->values_capacity = w->steps_capacity = w->operands_capacity = 0;
+    s->values = v;
+    s->steps = t;
+    s->operands = o;
+    return v && t && o ? HEED_OK : HEED_NOMEM;
 }
 
-static void planner_free(planner *w)
+static heed_status plan(planner *w, plan_stretch *s, const ir_type *const *tail_types)
 {
-    planner_memory_free(w);
-    arena_free(&w->scratch);
+    TRY(planner_enter(w, s->parent, tail_types));
+    heed_status status = walk(w);
+    s->arena_bytes = w->layout.peak;
+    planner_memory_reset(w);
+    return status;
 }
 
-heed_status stretch_new(const program *p, uint32_t first, const ir_type *types,
-                        const heed_tensor *const *contents, plan_stretch **out)
+heed_status stretch_new(planner *w, plan_stretch *parent, const ir_type *const *tail_types,
+                        const void *key, size_t key_size, plan_stretch **out)
 {
     plan_stretch *s = mem_zero(sizeof(*s));
     *out = NULL;
     if (!s)
         return HEED_NOMEM;
-    s->program = p;
-    s->first = first;
-    planner w = {.s = s, .p = p};
-    heed_status status = planner_arrays(&w, types, contents);
-    if (!status)
-        status = walk(&w);
-    s->types = w.types;
-    s->contents = w.contents;
-    s->arena_bytes = w.layout.peak;
-    planner_free(&w);
+    s->program = w->p;
+    s->parent = parent;
+    s->first = parent ? parent->limit + 1 : 0;
+    s->key = arena_copy(&s->memory, key, key_size);
+    s->key_size = key_size;
+    w->s = s;
+    heed_status status = s->key ? plan(w, s, tail_types) : HEED_NOMEM;
+    heed_status shrunk = shrink(w, s);
+    arena_reset(&w->scratch);
+    status = status ? status : shrunk;
+    w->s = NULL;
+    w->at = s;
+    w->lost = status != HEED_OK;
     if (status)
         stretch_free(s);
     else
@@ -365,16 +381,26 @@ heed_status stretch_new(const program *p, uint32_t first, const ir_type *types,
     return status;
 }
 
-void stretch_free(plan_stretch *s)
+/* The next stretch of a walk over a whole tree that frees what it leaves. Iterative, because a tree
+ * is as deep as a graph has late nodes. */
+static plan_stretch *leave(plan_stretch *s)
 {
-    if (!s)
-        return;
-    for (plan_stretch *next, *c = s->children; c; c = next) {
-        next = c->sibling;
-        stretch_free(c);
-    }
+    plan_stretch *next = s->sibling ? s->sibling : s->parent;
     for (struct plan_owned *i = s->contents_owned; i; i = i->next)
         tensor_free(i->tensor);
     arena_free(&s->memory);
     mem_free(s);
+    return next;
+}
+
+void stretch_free(plan_stretch *s)
+{
+    if (!s)
+        return;
+    s->parent = s->sibling = NULL; /* the walk ends here */
+    while (s) {
+        plan_stretch *child = s->children;
+        s->children = NULL; /* when the walk is back, they are gone */
+        s = child ? child : leave(s);
+    }
 }

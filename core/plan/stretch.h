@@ -47,20 +47,28 @@ struct plan_stretch {
     plan_step *steps;
     uint32_t *operands; /* locals, PROGRAM_NONE where left out */
     size_t arena_bytes;
-    const ir_type *types;               /* by local: what is known at the end; rank -1 elsewhere */
-    const heed_tensor *const *contents; /* by local: known content, or NULL */
-    const void *key;                    /* the shapes of the parent's tail outputs */
+    ir_type *entered; /* types of what the parent's tail gave: n_out of that node, rank -1: none */
+    plan_stretch *parent;
+    const void *key; /* the shapes of the parent's tail outputs */
     size_t key_size;
     plan_stretch *children, *sibling;
     struct plan_owned *contents_owned; /* computed while planning */
     arena memory;
 };
 
-/* Plans from node `first` on. `types` and `contents` are by local: those of inputs, captures and
- * everything produced before; others have rank -1. A value that is a graph output is written
- * straight into the result where that is possible. */
-heed_status stretch_new(const program *p, uint32_t first, const ir_type *types,
-                        const heed_tensor *const *contents, plan_stretch **out);
+/* Plans the stretches of one tree. What it knows of every value is kept from one stretch to the
+ * next, so that a graph with thousands of late nodes costs no more than its nodes. */
+typedef struct planner planner;
+
+/* `types` of the graph's inputs, then of the captures. */
+heed_status planner_new(const program *p, const ir_type *const *types, planner **out);
+void planner_free(planner *w);
+
+/* The first stretch (parent NULL), or the one after `parent`, whose tail gave values of these types
+ * (NULL entries where it leaves an output out), which make the `key` (copied). A value that is a
+ * graph output is written straight into the result where that is possible. */
+heed_status stretch_new(planner *w, plan_stretch *parent, const ir_type *const *tail_types,
+                        const void *key, size_t key_size, plan_stretch **out);
 void stretch_free(plan_stretch *s); /* with all children */
 
 /* Bytes that name the types of some values, for lookup: `n` types into `memory`. */

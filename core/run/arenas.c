@@ -11,7 +11,7 @@ struct arena_block_idle {
 void *arenas_take(arenas *a, size_t bytes)
 {
     arena_block_idle **best = NULL, *block;
-    for (arena_block_idle **i = &a->idle; *i; i = &(*i)->next)
+    for (arena_block_idle **i = &a->idle; *i && !(best && (*best)->bytes == bytes); i = &(*i)->next)
         if ((*i)->bytes >= bytes && (!best || (*i)->bytes < (*best)->bytes))
             best = i;
     if (best) {

@@ -6,13 +6,15 @@
 
 #include "run/arenas.h"
 
-#define STRETCH_LIMIT 512 /* of one plan; a plan that grew beyond it is dropped when it is idle */
+/* A plan with more stretches is dropped when it is idle: late shapes differ in every run. */
+#define STRETCH_LIMIT 512
 
 struct plan {
     const program *program;
     plan *next; /* more recently used plans stand first */
     const void *key;
     size_t key_size;
+    planner *planner;
     plan_stretch *root;
     uint32_t n_stretches, references;
     plan_context *idle;
@@ -73,73 +75,29 @@ static void plan_free(plan *p)
         context_free(c);
     }
     stretch_free(p->root);
+    planner_free(p->planner);
     arena_free(&p->memory);
     mem_free(p);
-}
-
-/* The state in which planning begins: inputs and captures have types, constants have content. */
-static heed_status begin_state(const program *p, const ir_type *const *types, arena *scratch,
-                               ir_type **state, const heed_tensor ***contents)
-{
-    *state = arena_array(scratch, p->n_locals, sizeof(**state));
-    *contents = arena_array(scratch, p->n_locals, sizeof(heed_tensor *));
-    if (!*state || !*contents)
-        return HEED_NOMEM;
-    for (uint32_t i = 0; i < p->n_locals; i++) {
-        const ir_value *v = p->values[i];
-        bool constant = v->constant && !v->is_input;
-        (*state)[i] = constant ? v->type : (ir_type){.rank = -1};
-        (*contents)[i] = constant ? v->constant : NULL;
-    }
-    for (uint32_t i = 0; i < p->graph->n_inputs; i++)
-        (*state)[p->inputs[i]] = *types[i];
-    for (uint32_t i = 0; i < p->n_captures; i++)
-        (*state)[p->capture_locals[i]] = *types[p->graph->n_inputs + i];
-    return HEED_OK;
-}
-
-/* Dims of the caller's types must live as long as the plan. */
-static heed_status keep_dims(plan *p, ir_type *state, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        if (state[i].rank <= 0)
-            continue;
-        size_t bytes = (size_t)state[i].rank * sizeof(ir_dim);
-        ir_dim *dims = (ir_dim *)(void *)arena_copy(&p->memory, state[i].dims, bytes);
-        if (!dims)
-            return HEED_NOMEM;
-        state[i].dims = dims;
-    }
-    return HEED_OK;
 }
 
 static heed_status plan_new(const program *prog, const void *key, size_t key_size,
                             const ir_type *const *types, plan **out)
 {
-    arena scratch = {0};
-    ir_type *state;
-    const heed_tensor **contents;
     plan *p = mem_zero(sizeof(*p));
     if (!p)
         return HEED_NOMEM;
     p->program = prog;
     p->key = arena_copy(&p->memory, key, key_size);
     p->key_size = key_size;
-    heed_status status = p->key ? HEED_OK : HEED_NOMEM;
-    if (!status)
-        status = begin_state(prog, types, &scratch, &state, &contents);
-    if (!status)
-        status = keep_dims(p, state, prog->n_locals);
-    if (!status)
-        status = stretch_new(prog, 0, state, contents, &p->root);
-    arena_free(&scratch);
-    if (status) {
-        plan_free(p);
-        return status;
-    }
     p->n_stretches = 1;
-    *out = p;
-    return HEED_OK;
+    heed_status status = p->key ? planner_new(prog, types, &p->planner) : HEED_NOMEM;
+    if (!status)
+        status = stretch_new(p->planner, NULL, NULL, NULL, 0, &p->root);
+    if (status)
+        plan_free(p);
+    else
+        *out = p;
+    return status;
 }
 
 /* ---- The store ------------------------------------------------------------------------------ */
@@ -160,13 +118,18 @@ plan_store *plans_new(uint32_t n_programs, uint64_t limit)
     return s;
 }
 
+static bool overgrown(const plan *p)
+{
+    return p->n_stretches > STRETCH_LIMIT && p->n_stretches > 2 * p->program->n_nodes;
+}
+
 /* Drops idle plans of a program beyond the first `keep`, and those that grew too large. */
 static void drop_idle(plan_store *s, uint32_t index, uint64_t keep)
 {
     uint64_t seen = 0;
     for (plan **i = &s->plans[index]; *i;) {
         plan *p = *i;
-        bool large = p->n_stretches > STRETCH_LIMIT;
+        bool large = overgrown(p);
         if (p->references == 0 && (++seen > keep || large)) {
             *i = p->next;
             s->stats.plans--;
@@ -272,13 +235,13 @@ void plans_release(plan_store *s, plan_context *c)
     }
     arena_reset(&c->scratch);
     pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < c->n_arenas; i++)
+    for (size_t i = c->n_arenas; i-- > 0;) /* so that the next run finds them in its order */
         arenas_give(&s->arenas, c->arenas[i]);
     c->n_arenas = 0;
     c->next = p->idle;
     p->idle = c;
     p->references--;
-    if (p->references == 0 && p->n_stretches > STRETCH_LIMIT)
+    if (p->references == 0 && overgrown(p))
         drop_idle(s, p->program->index, UINT64_MAX);
     pthread_mutex_unlock(&s->lock);
 }
@@ -295,52 +258,10 @@ static plan_stretch *find_child(const plan_stretch *s, const void *key, size_t k
     return NULL;
 }
 
-static heed_status child_state(const plan_stretch *s, const ir_type *const *types, arena *scratch,
-                               ir_type **state)
-{
-    const program *p = s->program;
-    *state = arena_array(scratch, p->n_locals, sizeof(**state));
-    if (!*state)
-        return HEED_NOMEM;
-    memcpy(*state, s->types, p->n_locals * sizeof(**state));
-    for (uint32_t o = 0; o < s->tail->n_out; o++) {
-        uint32_t local = program_local(p, s->tail->out[o]);
-        if (local != PROGRAM_NONE && types[o])
-            (*state)[local] = *types[o];
-    }
-    return HEED_OK;
-}
-
-/* Dims of the tail's outputs move into the child's own memory. */
-static heed_status adopt(plan_stretch *child, const plan_stretch *parent,
-                         const ir_type *const *types, const void *key, size_t key_size)
-{
-    child->key = arena_copy(&child->memory, key, key_size);
-    child->key_size = key_size;
-    ir_type *state = (ir_type *)(void *)(uintptr_t)child->types;
-    for (uint32_t o = 0; o < parent->tail->n_out; o++) {
-        uint32_t local = program_local(parent->program, parent->tail->out[o]);
-        if (local == PROGRAM_NONE || !types[o] || types[o]->rank <= 0)
-            continue;
-        size_t bytes = (size_t)types[o]->rank * sizeof(ir_dim);
-        state[local].dims = (ir_dim *)(void *)arena_copy(&child->memory, types[o]->dims, bytes);
-        if (!state[local].dims)
-            return HEED_NOMEM;
-    }
-    return child->key ? HEED_OK : HEED_NOMEM;
-}
-
 static heed_status add_child(plan *owner, plan_stretch *s, const ir_type *const *types,
-                             const void *key, size_t key_size, arena *scratch, plan_stretch **out)
+                             const void *key, size_t key_size, plan_stretch **out)
 {
-    ir_type *state;
-    TRY(child_state(s, types, scratch, &state));
-    TRY(stretch_new(s->program, s->limit + 1, state, s->contents, out));
-    heed_status status = adopt(*out, s, types, key, key_size);
-    if (status) {
-        stretch_free(*out);
-        return status;
-    }
+    TRY(stretch_new(owner->planner, s, types, key, key_size, out));
     (*out)->index = owner->n_stretches++;
     (*out)->sibling = s->children;
     s->children = *out;
@@ -359,8 +280,7 @@ heed_status plans_next(plan_store *store, plan_context *c, const plan_stretch *s
     if (!status)
         child = find_child(s, key, key_size);
     if (!status && !child) /* trees grow only here, under the lock */
-        status = add_child(c->owner, (plan_stretch *)(uintptr_t)s, types, key, key_size, &scratch,
-                           &child);
+        status = add_child(c->owner, (plan_stretch *)(uintptr_t)s, types, key, key_size, &child);
     pthread_mutex_unlock(&store->lock);
     arena_free(&scratch);
     *out = child;

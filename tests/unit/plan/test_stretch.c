@@ -132,6 +132,7 @@ typedef struct fixture {
     ir_model *ir;
     place_table *places;
     program *program;
+    planner *planner;
     plan_stretch *stretch;
 } fixture;
 
@@ -148,15 +149,12 @@ static void run_inference(ir_model *m)
 static void plan(fixture *f)
 {
     const program *p = f->program;
-    ir_type *types = calloc(p->n_locals, sizeof(*types));
-    const heed_tensor **contents = calloc(p->n_locals, sizeof(heed_tensor *));
-    for (uint32_t i = 0; i < p->n_locals; i++) {
-        types[i] = p->values[i]->producer ? (ir_type){.rank = -1} : p->values[i]->type;
-        contents[i] = p->values[i]->constant;
-    }
-    assert_int_equal(stretch_new(p, 0, types, contents, &f->stretch), HEED_OK);
+    const ir_type **types = calloc(p->graph->n_inputs + 1, sizeof(*types));
+    for (uint32_t i = 0; i < p->graph->n_inputs; i++)
+        types[i] = &p->graph->inputs[i]->type;
+    assert_int_equal(planner_new(p, types, &f->planner), HEED_OK);
+    assert_int_equal(stretch_new(f->planner, NULL, NULL, NULL, 0, &f->stretch), HEED_OK);
     free(types);
-    free(contents);
 }
 
 static void fixture_open(fixture *f, const char *text)
@@ -175,6 +173,7 @@ static void fixture_open(fixture *f, const char *text)
 static void fixture_close(fixture *f)
 {
     stretch_free(f->stretch);
+    planner_free(f->planner);
     program_free(f->program);
     place_free(f->places);
     ir_model_free(f->ir);
