@@ -72,9 +72,12 @@ static bool part_gather(op_infer *c, uint32_t o, int64_t *first)
     if (infer_axis(c, ir_attr_int(c->node, "axis", 0), in->rank, &axis) ||
         !layout_outermost(in, axis) || !infer_numbers(c, 1, &index, &count) || count != 1)
         return false;
-    int64_t dim = in->dims[axis], at = index[0] < 0 ? index[0] + dim : index[0];
+    int64_t dim = in->dims[axis];
+    if (index[0] < -dim || index[0] >= dim)
+        return false; /* the kernel says what is wrong */
+    int64_t at = index[0] < 0 ? index[0] + dim : index[0];
     *first = at * layout_product(in->dims, axis + 1, in->rank);
-    return at >= 0 && at < dim;
+    return true;
 }
 
 static heed_status run_gather(op_call *c)
