@@ -231,6 +231,22 @@ bool dims_value(const ir_dims *t, ir_dim d, int64_t *value)
     return true;
 }
 
+/* An anonymous symbol may stand for anything, and so may an operation on one, or on a difference:
+ * its name tells, since it is made of the text of its operands. */
+static bool names_extent(const ir_dims *t, int64_t id) { return !strpbrk(t->symbols[id], "?-"); }
+
+bool dims_nonnegative(const ir_dims *t, ir_dim d)
+{
+    poly p = dims_load(t, d);
+    for (size_t i = 0; !p.failed && i < p.n; i += poly_term_size(p.words + i)) {
+        const int64_t *term = p.words + i;
+        p.failed = term[0] < 0;
+        for (int64_t k = 0; k < term[1]; k++)
+            p.failed |= !names_extent(t, term[2 + k]);
+    }
+    return !p.failed;
+}
+
 /* ---- Copies --------------------------------------------------------------------------------- */
 
 /* Symbols and expressions keep their numbers, so that dims of the original hold in the copy. */

@@ -45,6 +45,10 @@ ir_dim dims_constant(ir_dims *t, int64_t value);
 /* The number, if the dim is one (also negative). */
 bool dims_value(const ir_dims *t, ir_dim d, int64_t *value);
 
+/* It can be proved to be no negative number: nothing is subtracted, and every symbol is an extent.
+ */
+bool dims_nonnegative(const ir_dims *t, ir_dim d);
+
 /* Do numbers for some dims contradict each other? Each expression whose symbols all have a number
  * of their own in the list is evaluated and compared. At most 256. */
 bool dims_agree(const ir_dims *t, const ir_dim *dims, const int64_t *values, size_t n);

@@ -161,7 +161,7 @@ static bool number_mod(int64_t a, int64_t b, int64_t *out)
  */
 static ir_dim symbol_div(ir_dims *t, ir_dim a, ir_dim b)
 {
-    bool same = b != 0 && content_nonnegative(t, a) && content_nonnegative(t, b);
+    bool same = b != 0 && dims_nonnegative(t, a) && dims_nonnegative(t, b);
     return same ? dims_floor_div(t, a, b) : DIM_UNKNOWN;
 }
 

@@ -177,7 +177,7 @@ static ir_dim count_dims(op_infer *c, const content_entry *e)
     if (!e[2].known || e[2].number < 1)
         return dims_fresh(c->dims);
     ir_dim distance = dims_sub(c->dims, e[1].dim, e[0].dim);
-    if (!content_nonnegative(c->dims, distance))
+    if (!dims_nonnegative(c->dims, distance))
         distance = dims_max(c->dims, distance, 0);
     return dims_ceil_div(c->dims, distance, e[2].dim);
 }

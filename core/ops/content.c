@@ -76,25 +76,9 @@ void content_forward(op_infer *c)
         content_put(c, 0, n, values);
 }
 
-bool content_nonnegative(const ir_dims *t, ir_dim d)
-{
-    char text[256];
-    int64_t value;
-    if (d >= 0)
-        return true;
-    if (d == DIM_UNKNOWN || !t)
-        return false;
-    if (dims_value(t, d, &value))
-        return value >= 0;
-    /* Symbols are extents. A sum without a subtraction cannot fall below zero; an anonymous symbol
-     * may stand for anything. */
-    dims_text(t, d, text, sizeof(text));
-    return strlen(text) + 1 < sizeof(text) && !strpbrk(text, "-?");
-}
-
 bool content_less(ir_dims *t, ir_dim a, ir_dim b)
 {
-    return content_nonnegative(t, dims_sub(t, dims_sub(t, b, a), 1));
+    return dims_nonnegative(t, dims_sub(t, dims_sub(t, b, a), 1));
 }
 
 static bool is_extent(const op_infer *c, ir_dim dim)
@@ -108,7 +92,7 @@ static bool is_extent(const op_infer *c, ir_dim dim)
 
 ir_dim content_extent(op_infer *c, const content_entry *entry)
 {
-    bool good = content_nonnegative(c->dims, entry->dim) || is_extent(c, entry->dim);
+    bool good = dims_nonnegative(c->dims, entry->dim) || is_extent(c, entry->dim);
     return good ? entry->dim : dims_fresh(c->dims);
 }
 

@@ -23,7 +23,7 @@ void content_put(op_infer *c, uint32_t o, int64_t n, const ir_dim *values);
 void content_forward(op_infer *c);
 
 /* True when the dim can be proved to be no negative number. */
-bool content_nonnegative(const ir_dims *t, ir_dim d);
+bool dims_nonnegative(const ir_dims *t, ir_dim d);
 /* a < b can be proved. */
 bool content_less(ir_dims *t, ir_dim a, ir_dim b);
 /* The entry as an extent: itself, or a fresh symbol when it may be negative or is not known. Only

@@ -31,7 +31,7 @@ static ir_dim trip_count(op_infer *c, const ir_graph *body)
         return DIM_UNKNOWN;
     if (limit.known)
         return limit.number > 0 ? limit.number : 0;
-    return content_nonnegative(c->dims, limit.dim) ? limit.dim : DIM_UNKNOWN;
+    return dims_nonnegative(c->dims, limit.dim) ? limit.dim : DIM_UNKNOWN;
 }
 
 static heed_status check_counts(op_infer *c, const ir_graph *body)

@@ -29,16 +29,16 @@ static int64_t slice_range(int64_t dim, int64_t start, int64_t end, int64_t step
 
 static ir_dim smaller(op_infer *c, ir_dim a, ir_dim b)
 {
-    if (content_nonnegative(c->dims, dims_sub(c->dims, a, b)))
+    if (dims_nonnegative(c->dims, dims_sub(c->dims, a, b)))
         return b;
-    return content_nonnegative(c->dims, dims_sub(c->dims, b, a)) ? a : dims_min(c->dims, a, b);
+    return dims_nonnegative(c->dims, dims_sub(c->dims, b, a)) ? a : dims_min(c->dims, a, b);
 }
 
 static ir_dim larger(op_infer *c, ir_dim a, ir_dim b)
 {
-    if (content_nonnegative(c->dims, dims_sub(c->dims, a, b)))
+    if (dims_nonnegative(c->dims, dims_sub(c->dims, a, b)))
         return a;
-    return content_nonnegative(c->dims, dims_sub(c->dims, b, a)) ? b : dims_max(c->dims, a, b);
+    return dims_nonnegative(c->dims, dims_sub(c->dims, b, a)) ? b : dims_max(c->dims, a, b);
 }
 
 /* Where a bound falls in [0, dim] for a positive step. */
@@ -50,10 +50,10 @@ static ir_dim bound(op_infer *c, ir_dim dim, const content_entry *e)
         return 0;
     if (e->known && e->number < 0)
         return larger(c, dims_add(c->dims, dim, e->dim), 0);
-    if (content_nonnegative(c->dims, e->dim))
+    if (dims_nonnegative(c->dims, e->dim))
         return smaller(c, dim, e->dim);
     /* x[-n:], from the end. (Only n = 0 would mean the start, and then there is nothing to say.) */
-    if (content_nonnegative(c->dims, dims_sub(c->dims, 0, e->dim)))
+    if (dims_nonnegative(c->dims, dims_sub(c->dims, 0, e->dim)))
         return larger(c, dims_add(c->dims, dim, e->dim), 0);
     return DIM_UNKNOWN;
 }
