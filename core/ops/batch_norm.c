@@ -70,8 +70,25 @@ static heed_status run_batch_norm(op_call *c)
     return HEED_OK;
 }
 
+/* Inputs 1 to 4 are vectors with an element for each channel. */
+static heed_status check_parameters(op_infer *c)
+{
+    int32_t rank = infer_rank(c, X);
+    ir_dim channels = rank == 1 ? 1 : infer_dim(c, X, 1);
+    for (uint32_t i = 1; i < c->n_in; i++) {
+        ir_dim own = infer_dim(c, i, 0);
+        if (infer_rank(c, i) >= 0 && infer_rank(c, i) != 1)
+            return infer_error(c, "a vector", "input %u of rank %d", i, infer_rank(c, i));
+        if (dim_known(own) && dim_known(channels) && own != channels)
+            return infer_error(c, "an element for each channel", "%lld for %lld in input %u",
+                               (long long)own, (long long)channels, i);
+    }
+    return HEED_OK;
+}
+
 static heed_status infer_batch_norm(op_infer *c)
 {
+    TRY(check_parameters(c));
     TRY(infer_set_like(c, 0, X));
     TRY(infer_set_like(c, 1, MEAN));
     return infer_set_like(c, 2, VARIANCE);
