@@ -87,7 +87,7 @@ static heed_status keep(ir_model *m, ir_value *v, const ir_type *type, const ir_
 static heed_status forgive(op_infer *c, heed_status status)
 {
     const ir_node *n = c->node;
-    if (!n->graph->parent || status != HEED_INVALID)
+    if (!n->graph->parent || status != HEED_INVALID || (n->op->flags & OP_CONTROL))
         return status == HEED_NOMEM ? status : ir_node_error(n);
     err_clear();
     for (uint32_t i = 0; i < n->n_out; i++)
