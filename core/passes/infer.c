@@ -83,7 +83,7 @@ static heed_status keep(ir_model *m, ir_value *v, const ir_type *type, const ir_
 
 /* A branch that is never taken may hold shapes that cannot be (exporters leave such branches in),
  * so inside bodies a contradiction only means that nothing is known; planning says so if it runs.
- */
+ * Not for control flow, whose counts are checked here and nowhere else. */
 static heed_status forgive(op_infer *c, heed_status status)
 {
     const ir_node *n = c->node;
