@@ -91,11 +91,10 @@ static heed_status keep_type(planner *w, uint32_t local, const ir_type *type)
 
 /* ---- Steps ---------------------------------------------------------------------------------- */
 
-static heed_status fill_shapes(const visit *v, arena *scratch, const ir_type *types, uint32_t n,
+static heed_status fill_shapes(arena *scratch, const ir_type *types, uint32_t n,
                                const DLTensor ***out)
 {
     const DLTensor **list = arena_array(scratch, n, sizeof(*list));
-    (void)v;
     for (uint32_t i = 0; list && i < n; i++) {
         if (!types[i].dtype)
             continue;
@@ -125,8 +124,8 @@ static heed_status measure(planner *w, const visit *v, const place *where, uint6
             types[i] = *v->in[i];
     if (!types)
         return HEED_NOMEM;
-    TRY(fill_shapes(v, &w->scratch, types, v->n->n_in, &in));
-    TRY(fill_shapes(v, &w->scratch, v->infer.out, v->n->n_out, &out));
+    TRY(fill_shapes(&w->scratch, types, v->n->n_in, &in));
+    TRY(fill_shapes(&w->scratch, v->infer.out, v->n->n_out, &out));
     heed_call call = {.size = sizeof(call),
                       .state = where->state,
                       .device = where->backend->device,

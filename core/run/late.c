@@ -99,8 +99,8 @@ static heed_status infer(plan_context *c, const ir_node *n, const heed_tensor *c
     return op_infer_concrete(n, a, k);
 }
 
-static heed_status run_backend(plan_context *c, const place *where, const ir_node *n,
-                               const heed_tensor *const *in, heed_tensor **out)
+static heed_status run_backend(const place *where, const ir_node *n, const heed_tensor *const *in,
+                               heed_tensor **out)
 {
     uint64_t bytes = 0;
     heed_call call = {
@@ -117,7 +117,6 @@ static heed_status run_backend(plan_context *c, const place *where, const ir_nod
         status = where->kernel->measure(where->backend->device, where->state, &call, &bytes);
     if (status)
         return place_error(where, n, status);
-    (void)c;
     call.workspace = bytes ? mem_alloc(bytes) : NULL;
     if (bytes && !call.workspace)
         return HEED_NOMEM;
@@ -126,15 +125,15 @@ static heed_status run_backend(plan_context *c, const place *where, const ir_nod
     return status ? place_error(where, n, status) : HEED_OK;
 }
 
-static heed_status on_backend(plan_context *c, const place *where, const ir_node *n,
-                              const ir_type *types, const heed_tensor *const *in, heed_tensor **out)
+static heed_status on_backend(const place *where, const ir_node *n, const ir_type *types,
+                              const heed_tensor *const *in, heed_tensor **out)
 {
     int64_t dims[TENSOR_MAX_RANK];
     heed_status status = HEED_OK;
     for (uint32_t o = 0; o < n->n_out && !status; o++)
         if (n->out[o] && op_known_shape(&types[o], dims))
             status = tensor_new(types[o].dtype, types[o].rank, dims, &out[o]);
-    return status ? status : run_backend(c, where, n, in, out);
+    return status ? status : run_backend(where, n, in, out);
 }
 
 static bool tensors_only(const ir_node *n, const heed_tensor *const *in)
@@ -171,7 +170,7 @@ static heed_status run_node(plan_context *c, const program *p, const ir_node *n,
         return run_owned(c, n, in, out);
     TRY(infer(c, n, in, &k));
     if (where->kernel && !k.late)
-        return on_backend(c, where, n, k.out, in, out);
+        return on_backend(where, n, k.out, in, out);
     return op_evaluate(n, in, k.out, &c->scratch, out);
 }
 

@@ -126,10 +126,8 @@ static heed_status choose_form(heed_session *s, const heed_tensor *const *in, co
     return status;
 }
 
-static heed_status run_call_of(heed_session *s, const heed_run_options *o, const compiled *c,
-                               run_call *r)
+static heed_status run_call_of(const heed_run_options *o, const compiled *c, run_call *r)
 {
-    (void)s;
     *r = (run_call){.store = c->store, .programs = c->programs, .n_programs = c->n_programs};
     if (!o)
         return HEED_OK;
@@ -150,7 +148,7 @@ static heed_status run_all(heed_session *s, const heed_run_options *options,
     compiled *c;
     run_call r;
     TRY(choose_form(s, in, &c));
-    TRY(run_call_of(s, options, c, &r));
+    TRY(run_call_of(options, c, &r));
     uint32_t n = c->ir->main->n_outputs;
     heed_tensor **all = mem_array(n, sizeof(*all));
     if (!all)
