@@ -4,6 +4,7 @@
  * check before the first call, init before get. A plugin is never unloaded: code of it may still
  * stand on some thread's stack, and libraries under it may not survive it. */
 #include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "plugin/module.h"
@@ -51,6 +52,13 @@ static heed_status call_init(const heed_plugin *entry)
     return plugin_blame(status, entry->name, "init");
 }
 
+static const void *get_service(const heed_plugin *entry)
+{
+    char id[80];
+    int n = snprintf(id, sizeof(id), "heed.%s/1", entry->name);
+    return n > 0 && (size_t)n < sizeof(id) ? entry->get(id) : NULL;
+}
+
 static heed_status get_interfaces(plugin_module *m)
 {
     m->backend = m->entry->get(HEED_BACKEND_ID);
@@ -59,9 +67,10 @@ static heed_status get_interfaces(plugin_module *m)
         TRY(plugin_check_backend(m->backend, m->entry->name));
     if (m->importer)
         TRY(plugin_check_importer(m->importer));
-    if (!m->backend && !m->importer)
-        return err_fail(HEED_UNSUPPORTED,
-                        "offers neither " HEED_BACKEND_ID " nor " HEED_IMPORTER_ID);
+    m->service = get_service(m->entry);
+    if (!m->backend && !m->importer && !m->service)
+        return err_fail(HEED_UNSUPPORTED, "offers neither " HEED_BACKEND_ID " nor " HEED_IMPORTER_ID
+                                          " nor a service of its own name");
     return HEED_OK;
 }
 

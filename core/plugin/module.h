@@ -14,6 +14,7 @@ typedef struct plugin_module {
     const heed_plugin *entry;
     const heed_backend *backend;   /* or NULL */
     const heed_importer *importer; /* or NULL */
+    const void *service;           /* the interface of its own name, "heed.NAME/1", or NULL */
 } plugin_module;
 
 /* policy.c: may this file be loaded? `canonical` gets its path without links. */
@@ -51,6 +52,9 @@ heed_status plugin_module_named(const char *path, plugin_module **out);
 /* One that was found in a folder: NULL if it is refused, which the log says once. */
 heed_status plugin_module_found(const char *path, plugin_module **out);
 plugin_module *plugin_module_loaded(const char *name); /* NULL: no such one is loaded */
+/* named.c: by name, loaded when it is not yet, or by absolute path. HEED_NOTFOUND says where it was
+ * looked for. */
+heed_status plugin_module_by_name(const char *name, plugin_module **out);
 /* Loads every plugin of a folder; `visit` returns false to stop. */
 heed_status plugin_visit_folder(arena *memory, const char *folder,
                                 bool (*visit)(plugin_module *m, void *arg), void *arg);

@@ -35,6 +35,9 @@ heed_status plugin_find_importer(const uint8_t *bytes, uint64_t n_bytes, const c
 const heed_kernel *plugin_find_kernel(const plugin_backend *backend, const char *domain,
                                       const char *op, int64_t version);
 
+/* A service of a plugin, for base/service.h. */
+heed_status plugin_find_service(const char *id, const void **out);
+
 /* Calls fini of all; the registry starts anew afterwards. */
 void plugin_shutdown(void);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/service.h"
 #include "ops/op.h"
 #include "plan/align.h"
 #include "plugin/registry.h"
@@ -63,6 +64,7 @@ static heed_status align_defaults(ir_graph *g)
 static heed_status import(heed_model *m, const heed_source *source)
 {
     const heed_importer *importer;
+    service_provide(plugin_find_service);
     TRY(plugin_find_importer(source->bytes, source->n_bytes, source->path, &importer));
     ir_builder *b = ir_builder_new(&resolver);
     if (!b)
