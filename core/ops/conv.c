@@ -1,7 +1,8 @@
-/* conv.c - convolution over any number of spatial axes: Conv.
+/* conv.c - convolution over any number of spatial axes: Conv, ConvInteger.
  *
  * For each image and group, the input is unfolded into columns (one a place of the window), block
- * by block, and multiplied with the weights. */
+ * by block, and multiplied with the weights. Integers are widened and lose their zero points first;
+ * so what padding adds is 0, as the standard has it. */
 #include <string.h>
 
 #include "ops/layout.h"
@@ -15,7 +16,7 @@ enum { BLOCK = 1024 }; /* output places that are unfolded at a time */
 static heed_status check_channels(op_infer *c, int64_t group)
 {
     ir_dim channels = infer_dim(c, 0, 1), per_group = infer_dim(c, 1, 1);
-    ir_dim maps = infer_dim(c, 1, 0), bias = infer_dim(c, 2, 0);
+    ir_dim maps = infer_dim(c, 1, 0);
     if (group < 1 || group > INT32_MAX)
         return infer_error(c, "a group of at least 1", "%lld", (long long)group);
     if (dim_known(channels) && dim_known(per_group) && channels != dims_mul(NULL, per_group, group))
@@ -24,15 +25,10 @@ static heed_status check_channels(op_infer *c, int64_t group)
     if (dim_known(maps) && maps % group != 0)
         return infer_error(c, "output channels that group divides", "%lld by %lld", (long long)maps,
                            (long long)group);
-    if (infer_rank(c, 2) >= 0 && infer_rank(c, 2) != 1)
-        return infer_error(c, "a bias of rank 1", "rank %d", infer_rank(c, 2));
-    if (dim_known(bias) && dim_known(maps) && bias != maps)
-        return infer_error(c, "a bias for each output channel", "%lld for %lld", (long long)bias,
-                           (long long)maps);
     return HEED_OK;
 }
 
-static heed_status infer_conv(op_infer *c)
+static heed_status infer_windows(op_infer *c)
 {
     int32_t rank = infer_rank(c, 0);
     ir_dim dims[TENSOR_MAX_RANK];
@@ -56,6 +52,40 @@ static heed_status infer_conv(op_infer *c)
     return infer_set(c, 0, 0, rank, dims);
 }
 
+/* Input i has one element for each output channel. */
+static heed_status check_maps(op_infer *c, uint32_t i, const char *what)
+{
+    ir_dim maps = infer_dim(c, 1, 0), found = infer_dim(c, i, 0);
+    int32_t rank = infer_rank(c, i);
+    if (rank >= 0 && rank != 1)
+        return infer_error(c, what, "rank %d", rank);
+    if (dim_known(found) && dim_known(maps) && found != maps)
+        return infer_error(c, what, "%lld for %lld", (long long)found, (long long)maps);
+    return HEED_OK;
+}
+
+static heed_status infer_conv(op_infer *c)
+{
+    TRY(check_maps(c, 2, "a bias of rank 1 for each output channel"));
+    return infer_windows(c);
+}
+
+/* One element, for all that is known. */
+static bool may_be_one(op_infer *c, uint32_t i)
+{
+    ir_dim dim = infer_dim(c, i, 0);
+    return infer_rank(c, i) <= 0 || (infer_rank(c, i) == 1 && (dim == 1 || !dim_known(dim)));
+}
+
+static heed_status infer_integer(op_infer *c)
+{
+    if (!may_be_one(c, 2))
+        return infer_error(c, "one zero point of x", "rank %d", infer_rank(c, 2));
+    if (!may_be_one(c, 3))
+        TRY(check_maps(c, 3, "one zero point of w, or one for each output channel"));
+    return infer_windows(c);
+}
+
 /* ---- Kernel -------------------------------------------------------------------------------- */
 
 typedef struct conv {
@@ -73,7 +103,6 @@ static heed_status describe(op_call *c, conv *v)
     const heed_tensor *x = c->in[0], *w = c->in[1], *y = c->out[0];
     int32_t rank = tensor_rank(x);
     const char *problem = window_read(c->node, rank - 2, w->dims + 2, &v->window);
-    v->type = product_for(x->dtype);
     if (problem || !v->type)
         return call_error(c, HEED_INVALID, "expected %s", problem ? problem : "numbers");
     v->images = x->dims[0];
@@ -91,19 +120,14 @@ static heed_status describe(op_call *c, conv *v)
 
 static heed_status reserve(op_call *c, conv *v)
 {
-    const heed_tensor *x = c->in[0], *w = c->in[1], *b = call_has(c, 2) ? c->in[2] : NULL;
     int64_t depth = v->channels * v->taps, block = v->out_size < BLOCK ? v->out_size : BLOCK;
     size_t columns, result;
     if (!size_mul((size_t)depth, (size_t)block * v->type->size, &columns) ||
         !size_mul((size_t)v->maps, (size_t)block * v->type->size, &result))
         return call_error(c, HEED_NOMEM, "the kernel is too large");
-    v->x = product_read(c, v->type, x->dtype, tensor_data(x), 0, tensor_count(x));
-    v->weights = product_read(c, v->type, w->dtype, tensor_data(w), 0, tensor_count(w));
-    v->bias = b ? product_read(c, v->type, b->dtype, tensor_data(b), 0, tensor_count(b)) : NULL;
     v->columns = call_scratch(c, columns + 1);
     v->result = call_scratch(c, result + 1);
-    bool good = v->x && v->weights && (v->bias || !b) && v->columns && v->result;
-    return good ? HEED_OK : err_get()->status;
+    return v->columns && v->result ? HEED_OK : err_get()->status;
 }
 
 /* Offset within a channel of one tap of the window at `place`, or -1 in the padding. */
@@ -173,18 +197,62 @@ static void run_group(const conv *v, heed_tensor *out, int64_t image, int64_t g)
     }
 }
 
+static heed_status convolve(op_call *c, conv *v)
+{
+    TRY(describe(c, v));
+    TRY(reserve(c, v));
+    for (int64_t image = 0; image < v->images; image++)
+        for (int64_t g = 0; g < v->group; g++)
+            run_group(v, c->out[0], image, g);
+    return HEED_OK;
+}
+
+static const void *read_all(op_call *c, const conv *v, const heed_tensor *t)
+{
+    return product_read(c, v->type, t->dtype, tensor_data(t), 0, tensor_count(t));
+}
+
 static heed_status run_conv(op_call *c)
 {
-    conv v = {0};
     heed_tensor *out = call_out(c, 0);
+    conv v = {.type = product_for(c->in[0]->dtype)};
     if (!out || tensor_count(out) == 0)
         return HEED_OK;
-    TRY(describe(c, &v));
-    TRY(reserve(c, &v));
-    for (int64_t image = 0; image < v.images; image++)
-        for (int64_t g = 0; g < v.group; g++)
-            run_group(&v, out, image, g);
-    return HEED_OK;
+    if (!v.type)
+        return call_error(c, HEED_UNSUPPORTED, "no product of %s", dtype_name(c->in[0]->dtype));
+    v.x = read_all(c, &v, c->in[0]);
+    v.weights = read_all(c, &v, c->in[1]);
+    v.bias = call_has(c, 2) ? read_all(c, &v, c->in[2]) : NULL;
+    if (!v.x || !v.weights || (call_has(c, 2) && !v.bias))
+        return err_get()->status;
+    return convolve(c, &v);
+}
+
+/* ---- ConvInteger ----------------------------------------------------------------------------- */
+
+/* Input i as int64, less zero points: one, or one for each of its outermost extent. */
+static const void *less_zeros(op_call *c, uint32_t i, uint32_t zeros)
+{
+    int64_t *x = call_ints(c, i), *zero = call_has(c, zeros) ? call_ints(c, zeros) : NULL;
+    if (!x || !zero)
+        return call_has(c, zeros) ? NULL : x;
+    int64_t count = tensor_count(c->in[i]), lines = tensor_count(c->in[zeros]);
+    for (int64_t k = 0, run = count / (lines > 0 ? lines : 1); k < count; k++)
+        x[k] -= zero[k / run];
+    return x;
+}
+
+static heed_status run_integer(op_call *c)
+{
+    heed_tensor *out = call_out(c, 0);
+    conv v = {.type = product_for(HEED_INT64)};
+    if (!out || tensor_count(out) == 0)
+        return HEED_OK;
+    v.x = less_zeros(c, 0, 2);
+    v.weights = less_zeros(c, 1, 3);
+    if (!v.x || !v.weights)
+        return err_get()->status;
+    return convolve(c, &v);
 }
 
 // clang-format off
@@ -194,6 +262,13 @@ static const op_def conv_op = {
     .attrs = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints "
              "strides:ints",
     .infer = infer_conv, .run = run_conv};
-// clang-format on
+static const op_def conv_integer = {
+    .domain = "", .name = "ConvInteger", .since = 10,
+    .signature = "x:S, w:T, x_zero_point:S?, w_zero_point:T? -> y:int32",
+    .types = "S=int8|uint8 T=int8|uint8",
+    .attrs = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints "
+             "strides:ints",
+    .infer = infer_integer, .run = run_integer};
 
-const op_def *const ops_conv[] = {&conv_op, NULL};
+const op_def *const ops_conv[] = {&conv_op, &conv_integer, NULL};
+// clang-format on

@@ -1,5 +1,7 @@
 /* matmul.c - the matrix product of NumPy: MatMul. Leading axes broadcast; a vector on the left is a
  * row, on the right a column. */
+#include "ops/matmul.h"
+
 #include <string.h>
 
 #include "ops/layout.h"
@@ -7,7 +9,7 @@
 
 /* ---- Inference ----------------------------------------------------------------------------- */
 
-static heed_status infer_matmul(op_infer *c)
+heed_status matmul_infer(op_infer *c)
 {
     int32_t ra = infer_rank(c, 0), rb = infer_rank(c, 1), n = 0;
     ir_dim dims[TENSOR_MAX_RANK];
@@ -37,13 +39,6 @@ static heed_status infer_matmul(op_infer *c)
 
 /* ---- Kernel -------------------------------------------------------------------------------- */
 
-typedef struct matmul {
-    int64_t m, n, k;
-    int32_t batch_rank;
-    int64_t batch[TENSOR_MAX_RANK];                           /* broadcast batch extents */
-    int64_t a_step[TENSOR_MAX_RANK], b_step[TENSOR_MAX_RANK]; /* in matrices; 0 repeats */
-} matmul;
-
 /* Steps of the leading axes of one side, counted in matrices. */
 static void batch_steps(const heed_tensor *t, int32_t batch_rank, int64_t *steps)
 {
@@ -57,17 +52,25 @@ static void batch_steps(const heed_tensor *t, int32_t batch_rank, int64_t *steps
     }
 }
 
-static void describe(const op_call *c, matmul *w)
+void matmul_describe(const heed_tensor *a, const heed_tensor *b, const heed_tensor *out, matmul *w)
 {
-    const heed_tensor *a = c->in[0], *b = c->in[1];
     int32_t ra = tensor_rank(a), rb = tensor_rank(b);
     w->m = ra > 1 ? a->dims[ra - 2] : 1;
     w->k = a->dims[ra - 1];
     w->n = rb > 1 ? b->dims[rb - 1] : 1;
-    w->batch_rank = tensor_rank(c->out[0]) - (ra > 1) - (rb > 1);
-    memcpy(w->batch, c->out[0]->dims, (size_t)w->batch_rank * sizeof(int64_t));
+    w->batch_rank = tensor_rank(out) - (ra > 1) - (rb > 1);
+    memcpy(w->batch, out->dims, (size_t)w->batch_rank * sizeof(int64_t));
     batch_steps(a, w->batch_rank, w->a_step);
     batch_steps(b, w->batch_rank, w->b_step);
+}
+
+void matmul_at(const matmul *w, const int64_t *index, int64_t *a, int64_t *b)
+{
+    *a = *b = 0;
+    for (int32_t i = 0; i < w->batch_rank; i++) {
+        *a += index[i] * w->a_step[i];
+        *b += index[i] * w->b_step[i];
+    }
 }
 
 static heed_status multiply_all(op_call *c, const matmul *w, const product_type *type)
@@ -83,11 +86,8 @@ static heed_status multiply_all(op_call *c, const matmul *w, const product_type 
     if ((!direct && !own) || !left || !right)
         return err_get()->status;
     do {
-        int64_t ia = 0, ib = 0;
-        for (int32_t i = 0; i < w->batch_rank; i++) {
-            ia += index[i] * w->a_step[i];
-            ib += index[i] * w->b_step[i];
-        }
+        int64_t ia, ib;
+        matmul_at(w, index, &ia, &ib);
         char *to = direct ? (char *)tensor_data(out) + (size_t)at * type->size : own;
         memset(to, 0, bytes);
         product_run(type, w->m, w->n, w->k, left + (size_t)(ia * w->m * w->k) * type->size,
@@ -108,7 +108,7 @@ static heed_status run_matmul(op_call *c)
         return call_error(c, HEED_UNSUPPORTED, "no product of %s", dtype_name(c->in[0]->dtype));
     if (!out || tensor_count(out) == 0)
         return HEED_OK;
-    describe(c, &w);
+    matmul_describe(c->in[0], c->in[1], out, &w);
     return multiply_all(c, &w, type);
 }
 
@@ -116,7 +116,7 @@ static heed_status run_matmul(op_call *c)
 static const op_def matmul_op = {
     .domain = "", .name = "MatMul", .since = 13,
     .signature = "A:T, B:T -> Y:T", .types = "T=real",
-    .infer = infer_matmul, .run = run_matmul};
+    .infer = matmul_infer, .run = run_matmul};
 // clang-format on
 
 const op_def *const ops_matmul[] = {&matmul_op, NULL};
