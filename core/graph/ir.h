@@ -114,6 +114,9 @@ heed_status ir_node_set_attr(ir_node *n, const heed_attribute *attr, ir_graph *g
 void ir_node_set_input(ir_node *n, uint32_t slot, ir_value *value); /* NULL leaves it out */
 /* Every reading of `from`, graph outputs too, becomes a reading of `to`. */
 void ir_value_replace(ir_value *from, ir_value *to);
+/* The nodes of a nested graph move behind `after`, into its graph; the nested graph is empty
+ * then, but for the list of its outputs. Its inputs must have been replaced. */
+void ir_graph_splice(ir_graph *nested, ir_node *after);
 /* Unlinks a node that nobody reads. Its inputs lose a use. */
 void ir_node_remove(ir_node *n);
 

@@ -15,6 +15,16 @@ heed_status call_error(const op_call *c, heed_status status, const char *format,
     return ir_node_error(c->node);
 }
 
+heed_status call_run(op_call *c)
+{
+    if (c->node->op->run)
+        return c->node->op->run(c);
+    return call_error(c, HEED_UNSUPPORTED,
+                      "no backend computes %s, and with inputs of unknown rank it cannot be "
+                      "decomposed",
+                      c->node->op->name);
+}
+
 void *call_scratch(op_call *c, size_t bytes) { return arena_alloc(c->scratch, bytes); }
 
 heed_status call_output(op_call *c, uint32_t i, heed_dtype dtype, int32_t rank, const int64_t *dims)

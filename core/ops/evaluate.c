@@ -92,7 +92,7 @@ static heed_status run_kernel(const ir_node *n, const heed_tensor *const *in, co
     for (uint32_t i = 0; i < n->n_out; i++)
         if (out[i])
             TRY(prepare_output(n, i, &types[i], out[i]));
-    heed_status status = n->op->run(&c);
+    heed_status status = call_run(&c);
     return status ? ir_node_error(n) : HEED_OK;
 }
 
@@ -105,7 +105,7 @@ heed_status op_evaluate(const ir_node *n, const heed_tensor *const *in, const ir
     for (uint32_t i = 0; i < n->n_out && !status; i++)
         if (n->out[i])
             status = tensor_new_empty(&out[i]);
-    if (!status && !n->op->run)
+    if (!status && !n->op->run && (n->op->flags & OP_VIEW))
         status = run_view(n, in[0], &types[0], out[0]);
     else if (!status)
         status = run_kernel(n, in, types, scratch, out);

@@ -17,6 +17,7 @@
 
 typedef struct op_infer op_infer;
 typedef struct op_call op_call;
+struct op_body;
 
 enum {
     OP_ELEMENTWISE = 1u << 0, /* output 0: one element from the broadcast elements of the inputs */
@@ -44,8 +45,10 @@ typedef struct op_def {
     /* Integer content of the outputs where it follows from symbolic content of the inputs (Shape,
      * Gather, Concat, Add...). Optional; never fails. */
     void (*content)(op_infer *c);
-    /* The reference kernel: plain C, complete in dtypes. NULL only for OP_VIEW. */
+    /* The reference kernel: plain C, complete in dtypes. NULL for OP_VIEW and with `decompose`. */
     heed_status (*run)(op_call *c);
+    /* The nodes that compute the same (body.h), for function operators. */
+    void (*decompose)(struct op_body *b);
     /* At binding: output o is the elements of input 0 from `first` on, one after the other, so that
      * it needs no kernel call and no memory (a slice of the outermost axis). Optional. */
     bool (*part)(op_infer *c, uint32_t o, int64_t *first);
@@ -139,11 +142,16 @@ heed_status call_output(op_call *c, uint32_t i, heed_dtype dtype, int32_t rank,
 /* Output i becomes what `value` is (tensor, sequence, optional). */
 heed_status call_forward(op_call *c, uint32_t i, const heed_tensor *value);
 void *call_scratch(op_call *c, size_t bytes); /* NULL: error is set */
+/* Runs the reference kernel; an error when the operator has none and could not be decomposed. */
+heed_status call_run(op_call *c);
 /* The integers of input i, widened into scratch memory; NULL: error is set. */
 int64_t *call_ints(op_call *c, uint32_t i);
 /* HEED_INVALID / HEED_UNSUPPORTED with the node's place. */
 heed_status call_error(const op_call *c, heed_status status, const char *format, ...)
     HEED_PRINTF(3, 4);
+
+/* Core itself can compute it: it has a reference kernel, or needs none. */
+static inline bool op_computes(const op_def *op) { return op->run || (op->flags & OP_VIEW); }
 
 /* ---- Registry ------------------------------------------------------------------------------- */
 
@@ -154,6 +162,8 @@ const op_def *op_find(const char *domain, const char *name);
 /* Checks a node against its operator's schema: number of inputs and outputs, attribute names and
  * types, required ones; fills in defaults. Errors name the node. */
 heed_status op_check_node(ir_node *n);
+/* Sets attributes from text, "axis=-1 perm=0,2,1": their types are the schema's. */
+heed_status op_set_attrs(ir_node *n, const char *text);
 /* Checks input dtypes against the signature and presets the outputs' dtypes. */
 heed_status op_bind_types(const ir_node *n, const ir_type *const *in, ir_type *out);
 #endif

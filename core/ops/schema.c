@@ -352,8 +352,8 @@ static heed_status check_attr(const ir_node *n, const heed_attribute *actual)
     return ir_node_error(n);
 }
 
-/* Defaults are written without blanks: numbers, words, lists "1,2,3". */
-static heed_status add_default(ir_node *n, const attr_spec *a)
+/* Values are written without blanks: numbers, words, lists "1,2,3". */
+static heed_status add_value(ir_node *n, const attr_spec *a)
 {
     char name[64], value[64];
     int64_t ints[16];
@@ -369,6 +369,23 @@ static heed_status add_default(ir_node *n, const attr_spec *a)
     return ir_node_set_attr(n, &view, NULL);
 }
 
+heed_status op_set_attrs(ir_node *n, const char *words)
+{
+    for (const char *at = words + strspn(words, " "); *at; at += strspn(at, " ")) {
+        size_t n_name = strcspn(at, "= "), n_word = strcspn(at, " ");
+        char name[64];
+        attr_spec a;
+        snprintf(name, sizeof(name), "%.*s", (int)n_name, at);
+        if (!find_attr(n->op->attrs, name, &a) || n_name == n_word)
+            return err_fail(HEED_INTERNAL, "\"%s\" is no attribute of %s", name, n->op->name);
+        a.value = at + n_name + 1;
+        a.value_size = n_word - n_name - 1;
+        TRY(add_value(n, &a));
+        at += n_word;
+    }
+    return HEED_OK;
+}
+
 static heed_status check_attrs(ir_node *n)
 {
     attr_spec a;
@@ -380,7 +397,7 @@ static heed_status check_attrs(ir_node *n)
         if ((!a.required && !a.value) || ir_node_attr(n, name))
             continue;
         if (a.value) {
-            TRY(add_default(n, &a));
+            TRY(add_value(n, &a));
             continue;
         }
         snprintf(expected, sizeof(expected), "attribute \"%s\" of %.32s", name, n->op->name);

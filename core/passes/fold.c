@@ -14,7 +14,7 @@
 
 static bool foldable(const ir_node *n)
 {
-    if (!pass_pure(n) || (n->op->flags & OP_NO_FOLD))
+    if (!pass_pure(n) || (n->op->flags & OP_NO_FOLD) || !op_computes(n->op))
         return false;
     for (uint32_t i = 0; i < n->n_in; i++)
         if (n->in[i].value && !pass_constant(n->in[i].value))

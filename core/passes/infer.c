@@ -95,7 +95,7 @@ static heed_status forgive(op_infer *c, heed_status status)
     return op_bind_types(n, c->in, c->out);
 }
 
-static heed_status infer_node(pass_run *p, ir_node *n)
+heed_status pass_infer_node(pass_run *p, ir_node *n)
 {
     frame f = {.run = p};
     op_infer *c = &f.infer;
@@ -128,7 +128,7 @@ static heed_status infer_node(pass_run *p, ir_node *n)
 static heed_status infer_graph(pass_run *p, ir_graph *g)
 {
     for (ir_node *n = g->first; n; n = n->next)
-        TRY(infer_node(p, n));
+        TRY(pass_infer_node(p, n));
     return HEED_OK;
 }
 
@@ -138,5 +138,6 @@ const pass_def pass_infer = {
     .name = "infer",
     .purpose = "types, symbolic shapes and integer contents",
     .order = 0,
+    .required = true,
     .run = run,
 };

@@ -6,8 +6,17 @@
 
 #include "ops/op.h"
 
+typedef struct pass_options {
+    bool optimize; /* false: only what is needed to run at all */
+    bool check;    /* verify the graph after each pass */
+    /* Does some backend compute this node as it is? NULL: none does. */
+    heed_status (*takes)(void *self, ir_node *n, bool *taken);
+    void *self;
+} pass_options;
+
 typedef struct pass_run {
     ir_model *model;
+    const pass_options *options;
     arena *scratch;    /* dropped after the pass */
     uint64_t rewrites; /* counted by the pass */
 } pass_run;
@@ -17,6 +26,7 @@ typedef struct pass_def {
     const char *purpose; /* one line */
     int order;
     bool repeat;
+    bool required; /* nothing runs without it */
     heed_status (*run)(pass_run *p);
 } pass_def;
 
@@ -26,14 +36,15 @@ extern const pass_def *const pass_table[]; /* generated; ends with NULL */
  * node that it gets, and nodes before it. */
 heed_status pass_each_node(pass_run *p, heed_status (*visit)(pass_run *p, ir_node *n));
 
-/* Runs them all. `optimize` false runs inference only; `check` verifies the graph after each.
- * The report has a line for each pass that did something, in `lines` (arena memory of the model).
- */
-heed_status pass_pipeline(ir_model *m, bool optimize, bool check, const char *const **report,
+/* Runs them all. The report has a line for each pass that did something, in arena memory of the
+ * model. */
+heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *const **report,
                           size_t *n_report);
 
 /* ---- What several passes need ------------------------------------------------------------- */
 
+/* Infers one node whose inputs are inferred. */
+heed_status pass_infer_node(pass_run *p, ir_node *n);
 bool pass_is(const ir_node *n, const char *op); /* an ai.onnx operator of this name */
 /* The value is a constant for good (not the default of an input). */
 bool pass_constant(const ir_value *v);

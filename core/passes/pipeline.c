@@ -34,10 +34,12 @@ typedef struct tally {
     uint64_t rewrites;
 } tally;
 
-static size_t ordered(tally *list)
+static size_t ordered(tally *list, bool required_only)
 {
     size_t n = 0;
     for (const pass_def *const *p = pass_table; *p && n < MAX_PASSES; p++) {
+        if (required_only && !(*p)->required)
+            continue;
         size_t i = n++;
         for (; i > 0 && list[i - 1].pass->order > (*p)->order; i--)
             list[i] = list[i - 1];
@@ -46,15 +48,15 @@ static size_t ordered(tally *list)
     return n;
 }
 
-static heed_status run_one(ir_model *m, tally *t, bool check, uint64_t *changes)
+static heed_status run_one(ir_model *m, tally *t, const pass_options *o, uint64_t *changes)
 {
     arena scratch = {0};
-    pass_run p = {.model = m, .scratch = &scratch};
+    pass_run p = {.model = m, .options = o, .scratch = &scratch};
     heed_status status = t->pass->run(&p);
     arena_free(&scratch);
     t->rewrites += p.rewrites;
     *changes += p.rewrites;
-    if (!status && check)
+    if (!status && o->check)
         status = ir_verify(m);
     if (status == HEED_INTERNAL)
         err_hint("this is a defect of the pass %s", t->pass->name);
@@ -62,12 +64,13 @@ static heed_status run_one(ir_model *m, tally *t, bool check, uint64_t *changes)
 }
 
 /* Passes [first, last) until a round changes nothing. */
-static heed_status run_group(ir_model *m, tally *list, size_t first, size_t last, bool check)
+static heed_status run_group(ir_model *m, tally *list, size_t first, size_t last,
+                             const pass_options *o)
 {
     for (int round = 0; round < MAX_ROUNDS; round++) {
         uint64_t changes = 0;
         for (size_t i = first; i < last; i++)
-            TRY(run_one(m, &list[i], check, &changes));
+            TRY(run_one(m, &list[i], o, &changes));
         if (changes == 0 || !list[first].pass->repeat)
             return HEED_OK;
     }
@@ -95,18 +98,16 @@ static heed_status report_lines(ir_model *m, const tally *list, size_t n,
     return HEED_OK;
 }
 
-heed_status pass_pipeline(ir_model *m, bool optimize, bool check, const char *const **report,
+heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *const **report,
                           size_t *n_report)
 {
     tally list[MAX_PASSES];
-    size_t n = ordered(list);
-    if (!optimize) /* inference, which has the lowest order, is needed by everything */
-        n = n ? 1 : 0;
+    size_t n = ordered(list, !options->optimize);
     for (size_t first = 0, last; first < n; first = last) {
         last = first + 1;
         while (last < n && list[first].pass->repeat && list[last].pass->repeat)
             last++;
-        TRY(run_group(m, list, first, last, check));
+        TRY(run_group(m, list, first, last, options));
     }
     return report_lines(m, list, n, report, n_report);
 }

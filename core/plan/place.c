@@ -134,26 +134,50 @@ static heed_status place_graph(place_table *t, const ir_graph *g, arena *scratch
     return HEED_OK;
 }
 
-heed_status place_new(ir_model *m, const char *backends, place_table **out)
+heed_status place_new(const char *backends, place_table **out)
 {
-    heed_status status = HEED_NOMEM;
-    arena scratch = {0};
     place_table *t = mem_zero(sizeof(*t));
     *out = NULL;
     if (!t)
         return HEED_NOMEM;
-    t->model = m;
-    t->by_node = arena_array(&t->memory, m->n_nodes, sizeof(*t->by_node));
-    t->nodes = arena_array(&t->memory, m->n_nodes, sizeof(ir_node *));
-    if (t->by_node && t->nodes)
-        status = backends ? chain_named(t, backends) : chain_default(t);
-    if (!status)
-        status = place_graph(t, m->main, &scratch);
-    arena_free(&scratch);
+    heed_status status = backends ? chain_named(t, backends) : chain_default(t);
     if (status)
         place_free(t);
     else
         *out = t;
+    return status;
+}
+
+heed_status place_takes(place_table *t, ir_node *n, bool *taken)
+{
+    arena scratch = {0};
+    const heed_node *view = NULL;
+    heed_status status = HEED_OK;
+    *taken = false;
+    for (size_t i = 0; i < t->n_chain && !*taken && !status; i++) {
+        const plugin_backend *b = t->chain[i];
+        const heed_kernel *k = plugin_find_kernel(b, n->op->domain, n->op->name, n->op->since);
+        if (!k)
+            continue;
+        if (!view && !(view = node_view_new(n, &scratch)))
+            status = HEED_NOMEM;
+        else
+            *taken = !HEED_HAS(k, accepts) || k->accepts(b->device, view) == HEED_OK;
+    }
+    arena_free(&scratch);
+    return status;
+}
+
+heed_status place_nodes(place_table *t, ir_model *m)
+{
+    arena scratch = {0};
+    t->model = m;
+    t->by_node = arena_array(&t->memory, m->n_nodes, sizeof(*t->by_node));
+    t->nodes = arena_array(&t->memory, m->n_nodes, sizeof(ir_node *));
+    if (!t->by_node || !t->nodes)
+        return HEED_NOMEM;
+    heed_status status = place_graph(t, m->main, &scratch);
+    arena_free(&scratch);
     return status;
 }
 

@@ -26,7 +26,11 @@ typedef struct place_table {
 /* `backends` is a comma list: names, paths, "cpu:threads=2"; NULL: the default chain. The reference
  * stands at the end, named or not. Constants of the model may move (align.h). A named backend that
  * cannot be had is HEED_DEVICE. */
-heed_status place_new(ir_model *m, const char *backends, place_table **out);
+heed_status place_new(const char *backends, place_table **out);
+/* Some backend of the chain accepts this node. */
+heed_status place_takes(place_table *t, ir_node *n, bool *taken);
+/* Places every node of the model, once. */
+heed_status place_nodes(place_table *t, ir_model *m);
 void place_free(place_table *t);
 
 /* What a failure of the backend's kernel on this node is called, also when it gave no reason. */

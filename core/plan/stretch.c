@@ -181,7 +181,8 @@ static heed_status content_by_rule(planner *w, visit *v, bool *done)
 static bool cheap(const visit *v)
 {
     size_t sum = 0, bytes;
-    if (!v->all_known || (v->n->op->flags & (OP_RANDOM | OP_CONTROL | OP_DATA_SHAPE)))
+    if (!v->all_known || (v->n->op->flags & (OP_RANDOM | OP_CONTROL | OP_DATA_SHAPE)) ||
+        !op_computes(v->n->op))
         return false;
     for (uint32_t o = 0; o < v->n->n_out; o++)
         if (v->n->out[o] &&

@@ -83,16 +83,23 @@ bool compiled_agrees(const compiled *c, const heed_tensor *const *in)
 
 /* ---- Life ----------------------------------------------------------------------------------- */
 
+static heed_status takes(void *self, ir_node *n, bool *taken)
+{
+    return place_takes(self, n, taken);
+}
+
 static heed_status compile(compiled *c, const heed_model *m, const compile_options *o)
 {
     uint64_t begin = now_ns();
     TRY(ir_model_copy(m->ir, &c->ir));
     if (!o->named_dims)
         TRY(forget_names(c->ir));
-    TRY(pass_pipeline(c->ir, o->optimize, o->check, &c->report, &c->n_report));
+    TRY(place_new(o->backends, &c->places));
+    pass_options passes = {o->optimize, o->check, takes, c->places};
+    TRY(pass_pipeline(c->ir, &passes, &c->report, &c->n_report));
     uint64_t middle = now_ns();
     c->passes_ns = middle - begin;
-    TRY(place_new(c->ir, o->backends, &c->places));
+    TRY(place_nodes(c->places, c->ir));
     c->prepare_ns = now_ns() - middle;
     uint32_t n = count_graphs(c->ir->main);
     c->programs = mem_array(n, sizeof(*c->programs));

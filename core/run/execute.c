@@ -121,7 +121,7 @@ static heed_status run_reference(plan_context *c, const plan_step *step,
         .out = as_out(operands + n->n_in),
         .scratch = &c->scratch,
     };
-    heed_status status = n->op->run(&call);
+    heed_status status = call_run(&call);
     arena_reset(&c->scratch);
     return status;
 }

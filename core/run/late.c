@@ -70,7 +70,7 @@ static heed_status run_control(late_node *l, const ir_node *n, const heed_tensor
         .self = l,
     };
     if (!status)
-        status = n->op->run(&call);
+        status = call_run(&call);
     arena_free(&scratch);
     return status;
 }

@@ -103,7 +103,9 @@ static heed_status add_programs(machine *m, const ir_graph *g)
 static heed_status run_graph(ir_model *ir, heed_tensor *const *in, heed_tensor **out)
 {
     machine m = {0};
-    heed_status status = place_new(ir, "reference", &m.places);
+    heed_status status = place_new("reference", &m.places);
+    if (!status)
+        status = place_nodes(m.places, ir);
     if (!status)
         status = add_programs(&m, ir->main);
     m.store = status ? NULL : plans_new(m.n_programs, 4);
@@ -171,7 +173,8 @@ static heed_status run_pass(ir_model *m, const char *name)
 {
     for (const pass_def *const *p = pass_table; *p; p++) {
         arena scratch = {0};
-        pass_run run = {.model = m, .scratch = &scratch};
+        pass_options options = {.optimize = true};
+        pass_run run = {.model = m, .options = &options, .scratch = &scratch};
         if (strcmp((*p)->name, name) != 0)
             continue;
         heed_status status = (*p)->run(&run);
@@ -186,7 +189,8 @@ static heed_status apply(ir_model *m, const char *pass)
     const char *const *report;
     size_t n_report;
     if (!pass)
-        return pass_pipeline(m, true, true, &report, &n_report);
+        return pass_pipeline(m, &(pass_options){.optimize = true, .check = true}, &report,
+                             &n_report);
     TRY(run_pass(m, "infer"));
     return run_pass(m, pass);
 }

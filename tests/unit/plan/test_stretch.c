@@ -164,7 +164,8 @@ static void fixture_open(fixture *f, const char *text)
     assert_non_null(f->model);
     assert_int_equal(ir_model_copy(f->model->ir, &f->ir), HEED_OK);
     run_inference(f->ir);
-    assert_int_equal(place_new(f->ir, "reference", &f->places), HEED_OK);
+    assert_int_equal(place_new("reference", &f->places), HEED_OK);
+    assert_int_equal(place_nodes(f->places, f->ir), HEED_OK);
     assert_int_equal(program_new(f->ir->main, f->places, 0, &f->program), HEED_OK);
     plan(f);
     assert_null(f->stretch->tail);

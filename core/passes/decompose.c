@@ -1,0 +1,82 @@
+/* decompose.c - pass: function operators become the nodes that define them.
+ *
+ * before: y = FastGelu(x, bias)      after: y = Gelu(Add(x, bias), approximate = tanh)
+ *
+ * Not where a backend has a kernel for the operator. In a body of control flow a failure leaves the
+ * node as it is: the branch may never run, and running it says what is missing. */
+#include "ops/body.h"
+#include "passes/pass.h"
+
+static heed_status infer(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
+
+static void undo(const op_body *b)
+{
+    for (ir_node *n = b->last, *previous; n != b->node; n = previous) {
+        previous = n->previous;
+        ir_node_remove(n);
+    }
+}
+
+/* The body must give what the operator's own inference promised. */
+static heed_status check(const op_body *b)
+{
+    for (uint32_t o = 0; o < b->node->n_out; o++) {
+        const ir_value *v = b->node->out[o];
+        if (!v || !ir_value_used(v))
+            continue;
+        if (!b->out[o] || (v->type.dtype && b->out[o]->type.dtype != v->type.dtype)) {
+            err_fail(HEED_INTERNAL, "the body of %s gives no output %u of type %s",
+                     b->node->op->name, o, dtype_name(v->type.dtype));
+            return ir_node_error(b->node);
+        }
+    }
+    return HEED_OK;
+}
+
+static heed_status replace(pass_run *p, ir_node *n)
+{
+    op_body b = {.node = n,
+                 .dims = p->model->dims,
+                 .scratch = p->scratch,
+                 .last = n,
+                 .infer = infer,
+                 .self = p};
+    b.out = arena_array(p->scratch, n->n_out, sizeof(*b.out));
+    if (!b.out)
+        return HEED_NOMEM;
+    n->op->decompose(&b);
+    heed_status status = b.status ? b.status : check(&b);
+    if (status) {
+        if (status != HEED_INVALID || !n->graph->parent)
+            return ir_node_error(n);
+        undo(&b);
+        err_clear();
+        return HEED_OK;
+    }
+    for (uint32_t o = 0; o < n->n_out; o++)
+        if (n->out[o] && b.out[o])
+            ir_value_replace(n->out[o], b.out[o]);
+    ir_node_remove(n);
+    p->rewrites++;
+    return HEED_OK;
+}
+
+static heed_status visit(pass_run *p, ir_node *n)
+{
+    bool taken = false;
+    if (!n->op->decompose || n->op->run)
+        return HEED_OK;
+    if (p->options->takes)
+        TRY(p->options->takes(p->options->self, n, &taken));
+    return taken ? HEED_OK : replace(p, n);
+}
+
+static heed_status run(pass_run *p) { return pass_each_node(p, visit); }
+
+const pass_def pass_decompose = {
+    .name = "decompose",
+    .purpose = "function operators become the nodes that define them",
+    .order = 5,
+    .required = true,
+    .run = run,
+};
