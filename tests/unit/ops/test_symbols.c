@@ -119,7 +119,8 @@ static void chains_are_understood(void **state)
         heed_model *model = onnx_text_load(cases[i].text, &bytes);
         assert_non_null(model);
         assert_int_equal(ir_model_copy(model->ir, &m), HEED_OK);
-        assert_int_equal(pass_pipeline(m, &(pass_options){.check = true}, &report, &n_report), HEED_OK);
+        assert_int_equal(pass_pipeline(m, &(pass_options){.check = true}, &report, &n_report),
+                         HEED_OK);
         shape_of(m, &m->main->outputs[0]->type, found, sizeof(found));
         assert_string_equal(found, cases[i].shape);
         ir_model_free(m);
