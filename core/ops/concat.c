@@ -75,18 +75,8 @@ static heed_status run_concat(op_call *c)
     if (!out || tensor_rank(out) == 0)
         return HEED_OK;
     int32_t rank = tensor_rank(out);
-    int64_t axis = ir_attr_int(c->node, "axis", 0), at = 0;
-    axis = axis < 0 ? axis + rank : axis;
-    int64_t outer = layout_product(out->dims, 0, (int32_t)axis);
-    int64_t row = layout_product(out->dims, (int32_t)axis, rank);
-    for (uint32_t i = 0; i < c->n_in; i++) {
-        const heed_tensor *in = c->in[i];
-        int64_t piece = layout_product(in->dims, (int32_t)axis, rank);
-        for (int64_t o = 0; o < outer && piece > 0; o++)
-            dtype_copy(out->dtype, tensor_data(out), o * row + at, tensor_data(in), o * piece,
-                       piece);
-        at += piece;
-    }
+    int64_t axis = ir_attr_int(c->node, "axis", 0);
+    layout_join(out, (int32_t)(axis < 0 ? axis + rank : axis), c->n_in, c->in);
     return HEED_OK;
 }
 

@@ -6,6 +6,20 @@
 
 #include <string.h>
 
+void layout_join(heed_tensor *out, int32_t axis, size_t n, const heed_tensor *const *in)
+{
+    int32_t rank = tensor_rank(out);
+    int64_t outer = layout_product(out->dims, 0, axis), at = 0;
+    int64_t row = layout_product(out->dims, axis, rank);
+    for (size_t i = 0; i < n; i++) {
+        int64_t piece = layout_product(in[i]->dims, axis, rank);
+        for (int64_t o = 0; o < outer && piece > 0; o++)
+            dtype_copy(out->dtype, tensor_data(out), o * row + at, tensor_data(in[i]), o * piece,
+                       piece);
+        at += piece;
+    }
+}
+
 void layout_strides(int32_t rank, const int64_t *dims, int64_t *strides)
 {
     int64_t step = 1;

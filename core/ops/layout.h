@@ -25,6 +25,9 @@ void layout_fill(heed_dtype dtype, void *dst, int64_t dst_first, int64_t n, cons
 /* n zeros, empty strings, false. */
 void layout_zero(heed_dtype dtype, void *dst, int64_t dst_first, int64_t n);
 
+/* `out` becomes n tensors one after the other along `axis`. They fit together and into it. */
+void layout_join(heed_tensor *out, int32_t axis, size_t n, const heed_tensor *const *in);
+
 /* Strides of dense dims, row-major. */
 void layout_strides(int32_t rank, const int64_t *dims, int64_t *strides);
 /* Product of dims[from..to). */

@@ -66,12 +66,24 @@ static bool unit_steps(const ir_node *n) { return !ir_input(n, 4) || filled(n, 4
 
 static bool no_pads(const ir_node *n) { return filled(n, 1, 0); }
 
+/* A value that is no optional is always there. */
+static bool plain(const ir_node *n)
+{
+    const ir_type *type = &n->in[0].value->type;
+    return type->dtype && type->kind != HEED_KIND_OPTIONAL;
+}
+
 static const row rows[] = {
-    {"Identity", always},   {"Reshape", always},    {"Flatten", always},   {"Squeeze", always},
-    {"Unsqueeze", always},  {"Expand", always},     {"Cast", always},      {"CastLike", always},
-    {"Dropout", inference}, {"Transpose", ordered}, {"Concat", one_input}, {"Tile", always},
-    {"Slice", unit_steps},  {"Pad", no_pads},       {"Mul", by_one},       {"Div", by_one},
-    {"Add", plus_zero},     {"Sub", minus_zero},    {"Pow", by_one},
+    {"Identity", always},   {"Reshape", always},
+    {"Flatten", always},    {"Squeeze", always},
+    {"Unsqueeze", always},  {"Expand", always},
+    {"Cast", always},       {"CastLike", always},
+    {"Dropout", inference}, {"Transpose", ordered},
+    {"Concat", one_input},  {"Tile", always},
+    {"Slice", unit_steps},  {"Pad", no_pads},
+    {"Mul", by_one},        {"Div", by_one},
+    {"Add", plus_zero},     {"Sub", minus_zero},
+    {"Pow", by_one},        {"OptionalGetElement", plain},
 };
 
 /* Identity passes on what is no tensor too, and what has no known shape. */
@@ -80,8 +92,8 @@ static bool same(const ir_node *n)
     const ir_value *in = ir_input(n, 0);
     if (!in || !n->out[0])
         return false;
-    return pass_is(n, "Identity") || (pass_is(n, "Dropout") && in->type.rank < 0) ||
-           pass_same_type(in, n->out[0]);
+    return pass_is(n, "Identity") || pass_is(n, "OptionalGetElement") ||
+           (pass_is(n, "Dropout") && in->type.rank < 0) || pass_same_type(in, n->out[0]);
 }
 
 /* A graph input keeps its default only while it is read by name; a value of another graph may not
