@@ -18,10 +18,20 @@ static bool get(size_t i, heed_plugin_info *info)
     return !heed_plugin_get(i, info);
 }
 
+/* What a plugin of each kind offers. */
+static const char *const nouns[][2] = {
+    {"importer", "file type"},
+    {"service", "interface"},
+    {"backend", "kernel"},
+};
+
 /* "142 kernels", "1 file type". */
 static void print_offers(char out[PRINT_SIZE], const heed_plugin_info *info)
 {
-    const char *what = strcmp(info->kind, "importer") ? "kernel" : "file type";
+    size_t i = 0;
+    while (i < sizeof nouns / sizeof *nouns - 1 && strcmp(nouns[i][0], info->kind) != 0)
+        i++;
+    const char *what = nouns[i][1];
     snprintf(out, PRINT_SIZE, "%zu %s%s", info->offers, what, info->offers == 1 ? "" : "s");
 }
 
@@ -200,7 +210,8 @@ static int run(const cli_args *args)
 const cli_verb verb_plugin = {
     .name = "plugin",
     .usage = "list | info NAME",
-    .summary = "lists backends and importers, what they offer, and refused ones with the reason",
+    .summary =
+        "lists backends, importers and services, what they offer, and refused ones with the reason",
     .flags = {flags, format_flags},
     .run = run,
 };

@@ -2,7 +2,7 @@
  * the parent that lists it. One fact a line, "key value":
  *
  *     abi 1 | name cpu | version 0.1 | vendor x     of the plugin
- *     kind backend | kind importer                  begins an interface
+ *     kind backend | kind importer | kind service   begins an interface
  *     offer ai.onnx.MatMul 1+ | device host memory  of the interface
  *     error why it was refused
  *     end                                           everything was said
@@ -101,6 +101,12 @@ static void say_importer(int descriptor, const heed_importer *importer)
         say(descriptor, "offer %s", *e);
 }
 
+static void say_service(int descriptor, const heed_plugin *p)
+{
+    say(descriptor, "kind service");
+    say(descriptor, "offer heed.%s/1", p->name);
+}
+
 static const char *text_or_empty(const char *text) { return text ? text : ""; }
 
 static void say_plugin(int descriptor, const plugin_module *m)
@@ -114,6 +120,8 @@ static void say_plugin(int descriptor, const plugin_module *m)
         say_backend(descriptor, m->backend);
     if (m->importer)
         say_importer(descriptor, m->importer);
+    if (m->service)
+        say_service(descriptor, p);
     plugin_module_stop((plugin_module *)(uintptr_t)m);
 }
 

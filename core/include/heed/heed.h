@@ -271,15 +271,15 @@ typedef struct heed_plugin_info {
     uint32_t size;
     uint32_t abi;
     const char *name, *version, *vendor, *path; /* path "" is built in */
-    const char *kind;                           /* "backend", "importer" */
+    const char *kind;                           /* "backend", "importer", "service" */
     const char *error;                          /* why it was refused, or "" */
-    size_t offers;                              /* kernels, or file extensions */
+    size_t offers;                              /* kernels, file extensions, interfaces */
     size_t devices;
 } heed_plugin_info;
 /* Scans the folders, and lists everything found there, refused ones too. */
 HEED_EXPORT heed_status heed_plugin_scan(size_t *count);
 HEED_EXPORT heed_status heed_plugin_get(size_t i, heed_plugin_info *out);
-/* Offer j of plugin i: "ai.onnx.MatMul 1+", ".onnx". NULL past the end. */
+/* Offer j of plugin i: "ai.onnx.MatMul 1+", ".onnx", "heed.text/1". NULL past the end. */
 HEED_EXPORT const char *heed_plugin_get_offer(size_t i, size_t j);
 /* Device j of plugin i, as text. NULL past the end. */
 HEED_EXPORT const char *heed_plugin_get_device(size_t i, size_t j);
