@@ -24,7 +24,8 @@ SYSTEM = re.compile(
     r"(sys|linux|asm)/\w+)\.h")
 PROCESSOR = re.compile(r"(immintrin|x86intrin|cpuid|arm_neon|arm_sve|arm_acle)\.h")
 THIRD_PARTY = {"importers/onnx": re.compile(r"protobuf-c/protobuf-c\.h"),
-               "backends/cpu": re.compile(r"cblas\.h|openblas_config\.h")}
+               "backends/cpu": re.compile(r"cblas\.h|openblas_config\.h"),
+               "plugins/text": re.compile(r"pcre2\.h|utf8proc\.h")}
 GENERATED = {"importers/onnx": {"onnx-ml.pb-c.h"}}
 PUBLIC = {"heed/" + os.path.basename(name) for name in files("plugins/include/heed")}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
@@ -82,7 +83,7 @@ def system(path, name):
 
 
 RULES = {"core": core, "importers": plugin, "backends": plugin, "cli": user, "examples": user,
-         "plugins/include": sdk}
+         "plugins/include": sdk, "plugins/text": plugin}
 
 
 def main():
