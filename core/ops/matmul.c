@@ -9,15 +9,15 @@
 
 /* ---- Inference ----------------------------------------------------------------------------- */
 
-heed_status matmul_infer(op_infer *c)
+heed_status matmul_infer_of(op_infer *c, const ir_type *ta, const ir_type *tb)
 {
-    int32_t ra = infer_rank(c, 0), rb = infer_rank(c, 1), n = 0;
+    int32_t ra = ta->rank, rb = tb->rank, n = 0;
     ir_dim dims[TENSOR_MAX_RANK];
     if (ra < 0 || rb < 0)
         return infer_set_unknown(c, 0, 0, -1);
     if (ra == 0 || rb == 0)
         return infer_error(c, "inputs of rank 1 or more", "ranks %d and %d", ra, rb);
-    const ir_dim *a = c->in[0]->dims, *b = c->in[1]->dims;
+    const ir_dim *a = ta->dims, *b = tb->dims;
     ir_dim inner_a = a[ra - 1], inner_b = b[rb == 1 ? 0 : rb - 2];
     if (dim_known(inner_a) && dim_known(inner_b) && inner_a != inner_b)
         return infer_error(c, "equal inner extents", "%lld and %lld", (long long)inner_a,
@@ -36,6 +36,8 @@ heed_status matmul_infer(op_infer *c)
         dims[n++] = b[rb - 1];
     return infer_set(c, 0, 0, n, dims);
 }
+
+heed_status matmul_infer(op_infer *c) { return matmul_infer_of(c, c->in[0], c->in[1]); }
 
 /* ---- Kernel -------------------------------------------------------------------------------- */
 

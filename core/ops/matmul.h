@@ -4,8 +4,9 @@
 
 #include "ops/op.h"
 
-/* Output 0 is the product of inputs 0 and 1. */
+/* Output 0 is the product of inputs 0 and 1, or of two types. */
 heed_status matmul_infer(op_infer *c);
+heed_status matmul_infer_of(op_infer *c, const ir_type *a, const ir_type *b);
 
 typedef struct matmul {
     int64_t m, n, k;
