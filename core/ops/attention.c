@@ -1,0 +1,356 @@
+/* attention.c - heed.Attention, the one meaning of attention that all other forms are written in.
+ *
+ *     scores = cap(scale * Q K^T);  Y = softmax(mask(scores + bias)) V
+ *
+ * Q is [B, Hq, Sq, D], K is [B, Hkv, Skv, D], V is [B, Hkv, Skv, Dv], and Hkv divides Hq: query
+ * head h reads key head h / (Hq / Hkv). Inputs behind them:
+ *
+ *   bias     bool (true: attend) or float (added), broadcasts to [B, Hq, Sq, Skv]; its last extent
+ *            may be shorter than Skv, keys behind it are invisible
+ *   lengths  [B]: keys from lengths[b] on are invisible
+ *   offsets  [B], or one for all: the position of query 0; 0 when left out
+ *   sinks    [Hq]: a logit that joins the denominator only
+ *
+ * Query i stands at p = offset + i. Key j is visible when causal = 0 or j <= p, and when
+ * p - left_window <= j <= p + right_window; a negative window is unbounded. An invisible key's
+ * score becomes `fill`. Rows without a visible key give 0 (empty = zero) or what the arithmetic
+ * gives (empty = nan); this asks the mask, not the scores. `scores` is the second output: 0 after
+ * the scale, 1 after softcap, 2 after bias and mask, 3 after softmax. scale = 0 is 1 / sqrt(D). */
+#include <math.h>
+#include <string.h>
+
+#include "ops/body.h"
+
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS };
+
+/* Far beyond any position, far from overflow. */
+#define WINDOW_MAX ((int64_t)1 << 40)
+
+/* ---- Inference ------------------------------------------------------------------------------ */
+
+static heed_status equal_dims(const op_infer *c, uint32_t one, int32_t i, uint32_t other, int32_t k)
+{
+    ir_dim a = infer_dim(c, one, i), b = infer_dim(c, other, k);
+    if (dim_known(a) && dim_known(b) && a != b)
+        return infer_error(c, "equal extents", "%lld on axis %d of input %u, %lld on %d of %u",
+                           (long long)a, i, one, (long long)b, k, other);
+    return HEED_OK;
+}
+
+static heed_status check_heads(const op_infer *c)
+{
+    ir_dim heads = infer_dim(c, Q, 1), kv_heads = infer_dim(c, K, 1);
+    bool known = dim_known(heads) && dim_known(kv_heads);
+    if (known && (kv_heads == 0 ? heads != 0 : heads % kv_heads != 0))
+        return infer_error(c, "query heads in groups, one a key head",
+                           "%lld query heads, %lld key heads", (long long)heads,
+                           (long long)kv_heads);
+    return HEED_OK;
+}
+
+/* Right-aligned with the scores' dims: 1 or equal, and the last one no longer. */
+static heed_status check_bias(const op_infer *c, const ir_dim *scores)
+{
+    int32_t rank = infer_rank(c, BIAS);
+    if (rank > 4)
+        return infer_error(c, "a bias of at most 4 dims", "%d", rank);
+    for (int32_t i = 0; i < rank; i++) {
+        ir_dim have = infer_dim(c, BIAS, i), want = scores[4 - rank + i];
+        if (!dim_known(have) || !dim_known(want) || have == 1 || have == want)
+            continue;
+        if (i < rank - 1 || have > want)
+            return infer_error(c, "a bias that broadcasts to the scores",
+                               "%lld for %lld on axis %d", (long long)have, (long long)want, i);
+    }
+    return HEED_OK;
+}
+
+static heed_status infer_attention(op_infer *c)
+{
+    for (uint32_t i = Q; i <= V; i++)
+        if (infer_rank(c, i) >= 0 && infer_rank(c, i) != 4)
+            return infer_error(c, "query, key and value of rank 4", "rank %d", infer_rank(c, i));
+    TRY(equal_dims(c, Q, 0, K, 0));
+    TRY(equal_dims(c, K, 0, V, 0));
+    TRY(equal_dims(c, K, 1, V, 1));
+    TRY(equal_dims(c, K, 2, V, 2));
+    TRY(equal_dims(c, Q, 3, K, 3));
+    TRY(check_heads(c));
+    if (infer_rank(c, Q) < 0 || infer_rank(c, K) < 0 || infer_rank(c, V) < 0) {
+        TRY(infer_set_unknown(c, 0, 0, 4));
+        return c->n_out > 1 ? infer_set_unknown(c, 1, 0, 4) : HEED_OK;
+    }
+    ir_dim dims[4];
+    memcpy(dims, c->in[Q]->dims, sizeof(dims));
+    dims[3] = infer_dim(c, K, 2);
+    TRY(check_bias(c, dims));
+    if (c->n_out > 1)
+        TRY(infer_set(c, 1, 0, 4, dims));
+    dims[3] = infer_dim(c, V, 3);
+    return infer_set(c, 0, 0, 4, dims);
+}
+
+/* ---- Body: the products --------------------------------------------------------------------- */
+
+/* What the functions below share. */
+typedef struct attention {
+    op_body *b;
+    ir_value *q, *k, *v;
+    ir_dim heads, kv_heads;
+    ir_value *kept; /* the scores that output 1 wants */
+} attention;
+
+/* The heads of a group are rows of one product, so that keys and values are read where they lie:
+ * [B, Hq, S, x] is [B, Hkv, Hq / Hkv * S, x], in the same order. */
+static ir_value *group_rows(attention *a, ir_value *x)
+{
+    op_body *b = a->b;
+    if (a->heads == a->kv_heads)
+        return x;
+    ir_value *rows = body_2(b, body_dim(b, a->q, 1), body_dim(b, a->q, 2), "Mul");
+    ir_value *kv = body_2(b, body_dim(b, a->k, 1), body_ints(b, 1, (int64_t[]){1}), "Max");
+    ir_value *dims[] = {body_dim(b, a->q, 0), body_dim(b, a->k, 1), body_2(b, rows, kv, "Div"),
+                        body_dim(b, x, 3)};
+    return body_reshape_to(b, x, 4, dims);
+}
+
+static ir_value *ungroup_rows(attention *a, ir_value *x)
+{
+    op_body *b = a->b;
+    if (a->heads == a->kv_heads)
+        return x;
+    ir_value *dims[] = {body_dim(b, a->q, 0), body_dim(b, a->q, 1), body_dim(b, a->q, 2),
+                        body_dim(b, x, 3)};
+    return body_reshape_to(b, x, 4, dims);
+}
+
+static ir_value *scaled_query(attention *a)
+{
+    op_body *b = a->b;
+    double scale = ir_attr_float(b->node, "scale", 0);
+    int64_t size = body_extent(b, a->q, 3);
+    if (scale != 0)
+        return body_2(b, a->q, body_like(b, scale, a->q), "Mul");
+    if (size > 0)
+        return body_2(b, a->q, body_like(b, 1 / sqrt((double)size), a->q), "Mul");
+    ir_value *root = body_1(b, body_cast(b, body_dim(b, a->q, 3), HEED_FLOAT32), "Sqrt");
+    return body_2(b, a->q, body_cast(b, root, a->q->type.dtype), "Div");
+}
+
+static void keep(attention *a, int64_t stage, ir_value *scores)
+{
+    if (ir_attr_int(a->b->node, "scores", 0) == stage)
+        a->kept = scores;
+}
+
+static ir_value *raw_scores(attention *a)
+{
+    op_body *b = a->b;
+    double cap = ir_attr_float(b->node, "softcap", 0);
+    ir_value *turned = body_transpose(b, a->k, "0,1,3,2");
+    ir_value *scores = body_2(b, group_rows(a, scaled_query(a)), turned, "MatMul");
+    scores = ungroup_rows(a, scores);
+    keep(a, 0, scores);
+    if (cap > 0) {
+        scores = body_2(b, scores, body_like(b, cap, scores), "Div");
+        scores = body_2(b, body_1(b, scores, "Tanh"), body_like(b, cap, scores), "Mul");
+    }
+    keep(a, 1, scores);
+    return scores;
+}
+
+/* ---- Body: who is visible ------------------------------------------------------------------- */
+
+static ir_value *both(op_body *b, ir_value *x, ir_value *y)
+{
+    return x && y ? body_2(b, x, y, "And") : (x ? x : y);
+}
+
+/* One number a sequence, as int64 [B or 1, 1, 1, 1]. */
+static ir_value *per_sequence(op_body *b, ir_value *x)
+{
+    return body_reshape(b, body_cast(b, x, HEED_INT64), "-1,1,1,1");
+}
+
+static ir_value *shifted(op_body *b, ir_value *x, int64_t by)
+{
+    return by == 0 ? x : body_2(b, x, body_int(b, by), "Add");
+}
+
+/* Bounds by position: NULL when there are none. */
+static ir_value *in_window(attention *a, ir_value *keys)
+{
+    op_body *b = a->b;
+    int64_t left = ir_attr_int(b->node, "left_window", -1);
+    int64_t right = ir_attr_int(b->node, "right_window", -1);
+    if (ir_attr_int(b->node, "causal", 0))
+        right = 0;
+    if (left < 0 && right < 0)
+        return NULL;
+    ir_value *at = body_unsqueeze(b, body_range(b, body_size(b, a->q, 2)), "1");
+    if (body_in(b, OFFSETS))
+        at = body_2(b, per_sequence(b, body_in(b, OFFSETS)), at, "Add");
+    ir_value *low = NULL, *high = NULL;
+    if (left >= 0)
+        low = body_2(b, keys, shifted(b, at, -(left < WINDOW_MAX ? left : WINDOW_MAX)),
+                     "GreaterOrEqual");
+    if (right >= 0)
+        high =
+            body_2(b, keys, shifted(b, at, right < WINDOW_MAX ? right : WINDOW_MAX), "LessOrEqual");
+    return both(b, low, high);
+}
+
+/* A row of the mask may have no visible key. A causal bound alone leaves key 0 to all. */
+static bool may_be_empty(const op_body *b)
+{
+    return body_in(b, BIAS) || body_in(b, LENGTHS) || body_in(b, OFFSETS) ||
+           ir_attr_int(b->node, "left_window", -1) >= 0;
+}
+
+/* The bias as long as there are keys: what is behind it is masked. */
+static ir_value *full_bias(attention *a)
+{
+    op_body *b = a->b;
+    ir_value *bias = body_in(b, BIAS);
+    if (!bias)
+        return NULL;
+    if (bias->type.dtype != HEED_BOOL)
+        bias = body_cast(b, bias, a->q->type.dtype);
+    int32_t rank = body_rank(b, bias);
+    if (b->status || rank == 0 || bias->type.dims[rank - 1] == a->k->type.dims[2])
+        return bias;
+    bool boolean = bias->type.dtype == HEED_BOOL;
+    ir_value *pads[] = {body_ints(b, 1, (int64_t[]){0}),
+                        body_2(b, body_dim(b, a->k, 2), body_dim(b, bias, -1), "Sub")};
+    ir_value *in[] = {bias, body_n(b, 2, pads, "Concat axis=0"),
+                      body_like(b, boolean ? 0 : -INFINITY, bias),
+                      body_ints(b, 1, (int64_t[]){-1})};
+    return body_n(b, 4, in, "Pad");
+}
+
+/* ---- Body: the mask ------------------------------------------------------------------------- */
+
+typedef struct mask {
+    ir_value *visible; /* bool, or NULL: every key */
+    ir_value *added;   /* float, or NULL: nothing; with fill -inf it says all */
+    double fill;
+} mask;
+
+static mask build_mask(attention *a)
+{
+    op_body *b = a->b;
+    mask m = {.fill = ir_attr_float(b->node, "fill", -INFINITY)};
+    ir_value *bias = full_bias(a);
+    ir_value *keys = body_range(b, body_size(b, a->k, 2));
+    m.visible = in_window(a, keys);
+    if (body_in(b, LENGTHS))
+        m.visible =
+            both(b, m.visible, body_2(b, keys, per_sequence(b, body_in(b, LENGTHS)), "Less"));
+    if (b->status || !bias)
+        return m;
+    if (bias->type.dtype == HEED_BOOL)
+        m.visible = both(b, m.visible, bias);
+    else
+        m.added = bias;
+    if (m.added && m.visible && isinf(m.fill)) { /* the mask is smaller than the scores */
+        m.added = body_3(b, m.visible, m.added, body_like(b, m.fill, m.added), "Where");
+        m.visible = NULL;
+    }
+    return m;
+}
+
+static ir_value *apply_mask(op_body *b, const mask *m, ir_value *scores)
+{
+    if (m->added)
+        scores = body_2(b, scores, m->added, "Add");
+    if (m->visible)
+        scores = body_3(b, m->visible, scores, body_like(b, m->fill, scores), "Where");
+    return scores;
+}
+
+/* Which rows [..., Sq, 1] have no visible key: NULL when there cannot be any, or when they give
+ * what the arithmetic gives. A sink leaves a row a denominator. */
+static ir_value *empty_rows(op_body *b, const mask *m)
+{
+    const char *empty = ir_attr_string(b->node, "empty", "zero");
+    if (strcmp(empty, "zero") != 0 || !may_be_empty(b) || body_in(b, SINKS) || !isinf(m->fill))
+        return NULL;
+    ir_value *last = body_ints(b, 1, (int64_t[]){-1});
+    if (m->visible)
+        return body_1(b, body_2(b, m->visible, last, "ReduceMax"), "Not");
+    if (!m->added || m->added->type.rank == 0)
+        return NULL;
+    return body_2(b, body_2(b, m->added, last, "ReduceMax"), body_like(b, -INFINITY, m->added),
+                  "Equal");
+}
+
+/* ---- Body ----------------------------------------------------------------------------------- */
+
+/* The sink is one more key, whose weight is dropped. */
+static ir_value *softmax_with_sinks(attention *a, ir_value *scores)
+{
+    op_body *b = a->b;
+    ir_value *dims[] = {body_dim(b, scores, 0), body_dim(b, scores, 1), body_dim(b, scores, 2),
+                        body_ints(b, 1, (int64_t[]){1})};
+    ir_value *sinks =
+        body_reshape(b, body_cast(b, body_in(b, SINKS), scores->type.dtype), "1,-1,1,1");
+    sinks = body_2(b, sinks, body_n(b, 4, dims, "Concat axis=0"), "Expand");
+    ir_value *all = body_1(b, body_concat(b, scores, sinks, -1), "Softmax axis=-1");
+    return body_part(b, all, -1, 0, -1);
+}
+
+static ir_value *weights(attention *a, ir_value *scores)
+{
+    op_body *b = a->b;
+    heed_dtype type = a->q->type.dtype;
+    heed_dtype inner = (heed_dtype)ir_attr_int(b->node, "softmax_precision", 0);
+    if (b->status)
+        return NULL;
+    scores = body_cast(b, scores, inner ? inner : type);
+    if (b->status)
+        return NULL;
+    scores =
+        body_in(b, SINKS) ? softmax_with_sinks(a, scores) : body_1(b, scores, "Softmax axis=-1");
+    return b->status ? NULL : body_cast(b, scores, type);
+}
+
+static ir_value *zero_where(op_body *b, ir_value *rows, ir_value *x)
+{
+    return rows ? body_3(b, rows, body_like(b, 0, x), x, "Where") : x;
+}
+
+static void decompose_attention(op_body *b)
+{
+    attention a = {.b = b, .q = body_in(b, Q), .k = body_in(b, K), .v = body_in(b, V)};
+    for (uint32_t i = Q; i <= V; i++)
+        if (body_rank(b, body_in(b, i)) != 4)
+            return;
+    a.heads = a.q->type.dims[1];
+    a.kv_heads = a.k->type.dims[1];
+    ir_value *scores = raw_scores(&a);
+    mask m = build_mask(&a);
+    scores = apply_mask(b, &m, scores);
+    keep(&a, 2, scores);
+    ir_value *empty = empty_rows(b, &m), *p = weights(&a, scores);
+    if (body_wants(b, 1) && ir_attr_int(b->node, "scores", 0) == 3) {
+        p = zero_where(b, empty, p); /* then the product is 0 as well */
+        empty = NULL;
+    }
+    keep(&a, 3, p);
+    ir_value *y = ungroup_rows(&a, body_2(b, group_rows(&a, p), a.v, "MatMul"));
+    body_set(b, 0, zero_where(b, empty, y));
+    if (body_wants(b, 1))
+        body_set(b, 1, a.kept);
+}
+
+// clang-format off
+static const op_def attention_op = {
+    .domain = "heed", .name = "Attention", .since = 1,
+    .signature = "Q:T, K:T, V:T, bias:B?, lengths:I?, offsets:I?, sinks:T? -> Y:T, scores:T?",
+    .types = "T=float B=bool|real I=int32|int64",
+    .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 right_window:int=-1 "
+             "scores:int=0 softmax_precision:int=0 fill:float=-inf empty:string=zero",
+    .infer = infer_attention, .decompose = decompose_attention};
+
+const op_def *const ops_attention[] = {&attention_op, NULL};
+// clang-format on
