@@ -94,14 +94,14 @@ static double linear(double x, double a)
     return x < 1.0 ? 1.0 - x : 0.0;
 }
 
-static double cubic(double x, double a)
+double sampling_cubic(double x, double a)
 {
     if (x <= 1.0)
         return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
     return x < 2.0 ? ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a : 0.0;
 }
 
-static const filter filters[] = {{"linear", 1.0, linear}, {"cubic", 2.0, cubic}};
+static const filter filters[] = {{"linear", 1.0, linear}, {"cubic", 2.0, sampling_cubic}};
 
 static int64_t clamp(double x, int64_t in)
 {

@@ -22,4 +22,7 @@ typedef struct sampling {
  * exclude_outside. The lists are in scratch. */
 heed_status sampling_make(op_call *c, const sampling_axis *axis, sampling *out);
 
+/* The weight that cubic interpolation of coefficient `a` gives to an element at distance x >= 0. */
+double sampling_cubic(double x, double a);
+
 #endif
