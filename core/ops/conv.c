@@ -39,16 +39,17 @@ static heed_status infer_windows(op_infer *c)
         return infer_error(c, "input and weights of one rank, 2 or more", "ranks %d and %d", rank,
                            infer_rank(c, 1));
     TRY(check_channels(c, ir_attr_int(c->node, "group", 1)));
+    bool sized = true; /* the weights say how large the window is */
     for (int32_t i = 2; i < rank; i++)
-        if (!dim_known(c->in[1]->dims[i]))
-            return infer_set_unknown(c, 0, 0, rank);
-    const char *problem = window_read(c->node, rank - 2, c->in[1]->dims + 2, &w);
+        sized &= dim_known(c->in[1]->dims[i]);
+    const char *problem = sized ? window_read(c->node, rank - 2, c->in[1]->dims + 2, &w) : NULL;
     if (problem)
         return infer_error(c, problem, "another");
     dims[0] = c->in[0]->dims[0];
     dims[1] = c->in[1]->dims[0];
     for (int32_t i = 2; i < rank; i++)
-        dims[i] = window_extent(c->dims, &w, i - 2, c->in[0]->dims[i]);
+        dims[i] =
+            sized ? window_extent(c->dims, &w, i - 2, c->in[0]->dims[i]) : dims_fresh(c->dims);
     return infer_set(c, 0, 0, rank, dims);
 }
 
