@@ -1,6 +1,11 @@
 /* random.c - MT19937: a linear recurrence over 624 words, and a tempering of each word drawn. */
 #include "ops/random.h"
 
+#include <math.h>
+#include <stdatomic.h>
+#include <sys/random.h>
+#include <time.h>
+
 enum { MIDDLE = 397 };
 
 void random_seed(random_state *r, uint32_t seed)
@@ -11,6 +16,23 @@ void random_seed(random_state *r, uint32_t seed)
         r->words[i] = 1812433253u * (previous ^ (previous >> 30)) + i;
     }
     r->next = RANDOM_WORDS;
+    r->has_spare = false;
+}
+
+/* Without entropy of the system, the time and a count still make streams that differ. */
+void random_seed_fresh(random_state *r)
+{
+    static atomic_uint count;
+    struct timespec now = {0};
+    uint32_t entropy[8] = {0};
+    clock_gettime(CLOCK_REALTIME, &now);
+    random_seed(r, (uint32_t)now.tv_nsec ^ (uint32_t)now.tv_sec);
+    r->words[1] += atomic_fetch_add(&count, 1);
+    if (getrandom(entropy, sizeof entropy, GRND_NONBLOCK) == sizeof entropy)
+        for (uint32_t i = 0; i < RANDOM_WORDS; i++)
+            r->words[i] ^= entropy[i % 8];
+    for (uint32_t i = 0; i < 4 * RANDOM_WORDS; i++) /* until the words are mixed */
+        random_word(r);
 }
 
 /* The next 624 words, each from three of the old ones. */
@@ -40,4 +62,30 @@ double random_uniform(random_state *r)
 {
     double high = random_word(r) >> 5, low = random_word(r) >> 6;
     return (high * 67108864.0 + low) / 9007199254740992.0;
+}
+
+/* The polar method (Marsaglia 1962): a point in the unit circle gives two numbers. */
+double random_normal(random_state *r)
+{
+    double x, y, square;
+    if (r->has_spare) {
+        r->has_spare = false;
+        return r->spare;
+    }
+    do {
+        x = 2 * random_uniform(r) - 1;
+        y = 2 * random_uniform(r) - 1;
+        square = x * x + y * y;
+    } while (square >= 1 || square <= 0);
+    double factor = sqrt(-2 * log(square) / square);
+    r->spare = factor * x;
+    r->has_spare = true;
+    return factor * y;
+}
+
+bool random_bernoulli(random_state *r, double p)
+{
+    if (!(p > 0))
+        return false;
+    return p <= 0.5 ? random_uniform(r) > 1 - p : random_uniform(r) <= p;
 }
