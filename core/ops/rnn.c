@@ -44,6 +44,8 @@ static double gate_of(const recurrent_row *r, int64_t gate, int64_t i)
     return r->x[gate * r->size + i] + r->u[gate * r->size + i];
 }
 
+/* The clip bounds what gates get, not the cell's way out: the text of the standard can be read both
+ * ways, and this is what ONNX Runtime does. */
 static void step_lstm(recurrent_row *r)
 {
     for (int64_t i = 0; i < r->size; i++) {
@@ -53,7 +55,7 @@ static void step_lstm(recurrent_row *r)
         double cell = recurrent_apply(r, 1, gate_of(r, 3, i));
         r->c[i] = (r->option ? 1 - in : forget) * old + in * cell;
         double out = recurrent_apply(r, 0, gate_of(r, 1, i) + peep(r, 1, i, r->c[i]));
-        r->h[i] = out * recurrent_apply(r, 2, r->c[i]);
+        r->h[i] = out * r->acts[2].apply(r->c[i], r->acts[2].alpha, r->acts[2].beta);
     }
 }
 
