@@ -273,7 +273,7 @@ ir_value *body_reshape(op_body *b, ir_value *x, const char *format, ...)
 
 ir_value *body_reshape_to(op_body *b, ir_value *x, uint32_t n, ir_value *const *dims)
 {
-    return body_2(b, x, body_n(b, n, dims, "Concat axis=0"), "Reshape");
+    return body_2(b, x, body_n(b, n, dims, "Concat axis=0"), "Reshape allowzero=1");
 }
 
 ir_value *body_transpose(op_body *b, ir_value *x, const char *perm)

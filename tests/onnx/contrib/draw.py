@@ -16,6 +16,10 @@ class Draw(standard.Draw):
         mask, tolerance, form."""
         return Case(self.op, self.domain, inputs, outputs, rng=self.rng, **more)
 
+    def ranked(self):
+        """A form for operators that must know the rank of their inputs."""
+        return self.pick("fixed", "symbolic", "unknown dims")
+
     def dtype(self, among=standard.FLOATS, of=0):
         name = self.pick(*among)
         return np.dtype(getattr(ml_dtypes, name)) if hasattr(ml_dtypes, name) else np.dtype(name)
