@@ -19,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/body.h"
+#include "ops/heads.h"
 
 enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS };
 
@@ -27,26 +27,6 @@ enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS };
 #define WINDOW_MAX ((int64_t)1 << 40)
 
 /* ---- Inference ------------------------------------------------------------------------------ */
-
-static heed_status equal_dims(const op_infer *c, uint32_t one, int32_t i, uint32_t other, int32_t k)
-{
-    ir_dim a = infer_dim(c, one, i), b = infer_dim(c, other, k);
-    if (dim_known(a) && dim_known(b) && a != b)
-        return infer_error(c, "equal extents", "%lld on axis %d of input %u, %lld on %d of %u",
-                           (long long)a, i, one, (long long)b, k, other);
-    return HEED_OK;
-}
-
-static heed_status check_heads(const op_infer *c)
-{
-    ir_dim heads = infer_dim(c, Q, 1), kv_heads = infer_dim(c, K, 1);
-    bool known = dim_known(heads) && dim_known(kv_heads);
-    if (known && (kv_heads == 0 ? heads != 0 : heads % kv_heads != 0))
-        return infer_error(c, "query heads in groups, one a key head",
-                           "%lld query heads, %lld key heads", (long long)heads,
-                           (long long)kv_heads);
-    return HEED_OK;
-}
 
 /* Right-aligned with the scores' dims: 1 or equal, and the last one no longer. */
 static heed_status check_bias(const op_infer *c, const ir_dim *scores)
@@ -67,27 +47,11 @@ static heed_status check_bias(const op_infer *c, const ir_dim *scores)
 
 static heed_status infer_attention(op_infer *c)
 {
-    for (uint32_t i = Q; i <= V; i++)
-        if (infer_rank(c, i) >= 0 && infer_rank(c, i) != 4)
-            return infer_error(c, "query, key and value of rank 4", "rank %d", infer_rank(c, i));
-    TRY(equal_dims(c, Q, 0, K, 0));
-    TRY(equal_dims(c, K, 0, V, 0));
-    TRY(equal_dims(c, K, 1, V, 1));
-    TRY(equal_dims(c, K, 2, V, 2));
-    TRY(equal_dims(c, Q, 3, K, 3));
-    TRY(check_heads(c));
-    if (infer_rank(c, Q) < 0 || infer_rank(c, K) < 0 || infer_rank(c, V) < 0) {
-        TRY(infer_set_unknown(c, 0, 0, 4));
-        return c->n_out > 1 ? infer_set_unknown(c, 1, 0, 4) : HEED_OK;
-    }
-    ir_dim dims[4];
-    memcpy(dims, c->in[Q]->dims, sizeof(dims));
-    dims[3] = infer_dim(c, K, 2);
-    TRY(check_bias(c, dims));
+    ir_dim scores[4];
+    TRY(heads_infer(c, scores));
     if (c->n_out > 1)
-        TRY(infer_set(c, 1, 0, 4, dims));
-    dims[3] = infer_dim(c, V, 3);
-    return infer_set(c, 0, 0, 4, dims);
+        TRY(infer_set(c, 1, 0, 4, scores));
+    return check_bias(c, scores);
 }
 
 /* ---- Body: the products --------------------------------------------------------------------- */
@@ -96,46 +60,8 @@ static heed_status infer_attention(op_infer *c)
 typedef struct attention {
     op_body *b;
     ir_value *q, *k, *v;
-    ir_dim heads, kv_heads;
     ir_value *kept; /* the scores that output 1 wants */
 } attention;
-
-/* The heads of a group are rows of one product, so that keys and values are read where they lie:
- * [B, Hq, S, x] is [B, Hkv, Hq / Hkv * S, x], in the same order. */
-static ir_value *group_rows(attention *a, ir_value *x)
-{
-    op_body *b = a->b;
-    if (a->heads == a->kv_heads)
-        return x;
-    ir_value *rows = body_2(b, body_dim(b, a->q, 1), body_dim(b, a->q, 2), "Mul");
-    ir_value *kv = body_2(b, body_dim(b, a->k, 1), body_ints(b, 1, (int64_t[]){1}), "Max");
-    ir_value *dims[] = {body_dim(b, a->q, 0), body_dim(b, a->k, 1), body_2(b, rows, kv, "Div"),
-                        body_dim(b, x, 3)};
-    return body_reshape_to(b, x, 4, dims);
-}
-
-static ir_value *ungroup_rows(attention *a, ir_value *x)
-{
-    op_body *b = a->b;
-    if (a->heads == a->kv_heads)
-        return x;
-    ir_value *dims[] = {body_dim(b, a->q, 0), body_dim(b, a->q, 1), body_dim(b, a->q, 2),
-                        body_dim(b, x, 3)};
-    return body_reshape_to(b, x, 4, dims);
-}
-
-static ir_value *scaled_query(attention *a)
-{
-    op_body *b = a->b;
-    double scale = ir_attr_float(b->node, "scale", 0);
-    int64_t size = body_extent(b, a->q, 3);
-    if (scale != 0)
-        return body_2(b, a->q, body_like(b, scale, a->q), "Mul");
-    if (size > 0)
-        return body_2(b, a->q, body_like(b, 1 / sqrt((double)size), a->q), "Mul");
-    ir_value *root = body_1(b, body_cast(b, body_dim(b, a->q, 3), HEED_FLOAT32), "Sqrt");
-    return body_2(b, a->q, body_cast(b, root, a->q->type.dtype), "Div");
-}
 
 static void keep(attention *a, int64_t stage, ir_value *scores)
 {
@@ -147,9 +73,7 @@ static ir_value *raw_scores(attention *a)
 {
     op_body *b = a->b;
     double cap = ir_attr_float(b->node, "softcap", 0);
-    ir_value *turned = body_transpose(b, a->k, "0,1,3,2");
-    ir_value *scores = body_2(b, group_rows(a, scaled_query(a)), turned, "MatMul");
-    scores = ungroup_rows(a, scores);
+    ir_value *scores = heads_scores(b, a->q, a->k, ir_attr_float(b->node, "scale", 0));
     keep(a, 0, scores);
     if (cap > 0) {
         scores = body_2(b, scores, body_like(b, cap, scores), "Div");
@@ -325,8 +249,6 @@ static void decompose_attention(op_body *b)
     for (uint32_t i = Q; i <= V; i++)
         if (body_rank(b, body_in(b, i)) != 4)
             return;
-    a.heads = a.q->type.dims[1];
-    a.kv_heads = a.k->type.dims[1];
     ir_value *scores = raw_scores(&a);
     mask m = build_mask(&a);
     scores = apply_mask(b, &m, scores);
@@ -337,8 +259,7 @@ static void decompose_attention(op_body *b)
         empty = NULL;
     }
     keep(&a, 3, p);
-    ir_value *y = ungroup_rows(&a, body_2(b, group_rows(&a, p), a.v, "MatMul"));
-    body_set(b, 0, zero_where(b, empty, y));
+    body_set(b, 0, zero_where(b, empty, heads_weigh(b, p, a.q, a.v)));
     if (body_wants(b, 1))
         body_set(b, 1, a.kept);
 }

@@ -1,6 +1,7 @@
 /* heads.c - see heads.h. */
 #include "ops/heads.h"
 
+#include <math.h>
 #include <string.h>
 
 heed_status heads_dims(const op_infer *c, uint32_t i, int64_t heads, ir_dim out[4])
@@ -13,7 +14,7 @@ heed_status heads_dims(const op_infer *c, uint32_t i, int64_t heads, ir_dim out[
         memcpy(out, dims, 4 * sizeof(*out));
         return HEED_OK;
     }
-    if (heads < 1)
+    if (heads < 1 || heads > HEADS_MAX)
         return infer_error(c, "a number of heads for an input of rank 3", "%lld for input %u",
                            (long long)heads, i);
     if (dim_known(dims[2]) && dims[2] % heads != 0)
@@ -39,4 +40,98 @@ ir_value *heads_merge(op_body *b, ir_value *x)
     ir_value *dims[] = {body_dim(b, x, 0), body_dim(b, x, 2),
                         body_2(b, body_dim(b, x, 1), body_dim(b, x, 3), "Mul")};
     return body_reshape_to(b, body_transpose(b, x, "0,2,1,3"), 3, dims);
+}
+
+/* ---- Inference of q, k, v ---------------------------------------------------------------------
+ */
+
+enum { Q, K, V };
+
+static heed_status equal_dims(const op_infer *c, uint32_t one, int32_t i, uint32_t other, int32_t k)
+{
+    ir_dim a = infer_dim(c, one, i), b = infer_dim(c, other, k);
+    if (dim_known(a) && dim_known(b) && a != b)
+        return infer_error(c, "equal extents", "%lld on axis %d of input %u, %lld on %d of %u",
+                           (long long)a, i, one, (long long)b, k, other);
+    return HEED_OK;
+}
+
+static heed_status check_groups(const op_infer *c)
+{
+    ir_dim heads = infer_dim(c, Q, 1), kv_heads = infer_dim(c, K, 1);
+    bool known = dim_known(heads) && dim_known(kv_heads);
+    if (known && heads != kv_heads && (kv_heads == 0 || heads == 0 || heads % kv_heads != 0))
+        return infer_error(c, "query heads in groups, one a key head",
+                           "%lld query heads, %lld key heads", (long long)heads,
+                           (long long)kv_heads);
+    return HEED_OK;
+}
+
+heed_status heads_infer(op_infer *c, ir_dim scores[4])
+{
+    ir_dim dims[3][4];
+    for (uint32_t i = Q; i <= V; i++) {
+        if (infer_rank(c, i) >= 0 && infer_rank(c, i) != 4)
+            return infer_error(c, "query, key and value of rank 4", "rank %d", infer_rank(c, i));
+        for (int32_t k = 0; k < 4; k++)
+            dims[i][k] = infer_dim(c, i, k);
+    }
+    TRY(equal_dims(c, Q, 0, K, 0));
+    TRY(equal_dims(c, K, 0, V, 0));
+    TRY(equal_dims(c, K, 1, V, 1));
+    TRY(equal_dims(c, K, 2, V, 2));
+    TRY(equal_dims(c, Q, 3, K, 3));
+    TRY(check_groups(c));
+    memcpy(scores, dims[Q], sizeof(dims[Q]));
+    scores[3] = dims[K][2];
+    dims[Q][3] = dims[V][3];
+    return infer_set(c, 0, 0, 4, dims[Q]);
+}
+
+/* ---- Products -------------------------------------------------------------------------------- */
+
+static bool one_group(const op_body *b, const ir_value *q, const ir_value *k)
+{
+    return b->status || q->type.dims[1] == k->type.dims[1];
+}
+
+/* The heads of a group are rows of one product: x [B, Hq, Sq, n] is [B, Hkv, Hq / Hkv * Sq, n],
+ * the same elements in the same order. */
+static ir_value *group(op_body *b, ir_value *x, ir_value *q, ir_value *k)
+{
+    ir_value *rows = body_2(b, body_dim(b, q, 1), body_dim(b, q, 2), "Mul");
+    ir_value *heads = body_2(b, body_dim(b, k, 1), body_ints(b, 1, (int64_t[]){1}), "Max");
+    ir_value *dims[] = {body_dim(b, q, 0), body_dim(b, k, 1), body_2(b, rows, heads, "Div"),
+                        body_dim(b, x, 3)};
+    return body_reshape_to(b, x, 4, dims);
+}
+
+static ir_value *product(op_body *b, ir_value *x, ir_value *q, ir_value *k, ir_value *y)
+{
+    if (one_group(b, q, k))
+        return body_2(b, x, y, "MatMul");
+    x = body_2(b, group(b, x, q, k), y, "MatMul");
+    ir_value *dims[] = {body_dim(b, q, 0), body_dim(b, q, 1), body_dim(b, q, 2), body_dim(b, x, 3)};
+    return body_reshape_to(b, x, 4, dims);
+}
+
+static ir_value *scaled(op_body *b, ir_value *q, double scale)
+{
+    int64_t size = body_extent(b, q, 3);
+    if (scale == 0 && size > 0)
+        scale = 1 / sqrt((double)size);
+    if (scale != 0)
+        return body_2(b, q, body_like(b, scale, q), "Mul");
+    ir_value *root = body_1(b, body_cast(b, body_dim(b, q, 3), HEED_FLOAT32), "Sqrt");
+    return b->status ? NULL : body_2(b, q, body_cast(b, root, q->type.dtype), "Div");
+}
+
+ir_value *heads_scores(op_body *b, ir_value *q, ir_value *k, double scale)
+{
+    return product(b, scaled(b, q, scale), q, k, body_transpose(b, k, "0,1,3,2"));
+}
+
+ir_value *heads_weigh(op_body *b, ir_value *weights, ir_value *q, ir_value *v)
+{
+    return product(b, weights, q, v, v);
 }

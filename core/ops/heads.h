@@ -1,8 +1,12 @@
-/* heads.h - heads side by side in one axis, [B, S, heads * D], and apart, [B, heads, S, D]. */
+/* heads.h - heads side by side in one axis, [B, S, heads * D], and apart, [B, heads, S, D];
+ * and the products of attention over them. */
 #ifndef HEED_OPS_HEADS_H
 #define HEED_OPS_HEADS_H
 
 #include "ops/body.h"
+
+/* More than any model has; where heads are empty, nothing else bounds loops over them. */
+#define HEADS_MAX ((int64_t)1 << 20)
 
 /* Dims of input i with its heads apart: as they are at rank 4, split at rank 3. */
 heed_status heads_dims(const op_infer *c, uint32_t i, int64_t heads, ir_dim out[4]);
@@ -11,5 +15,15 @@ heed_status heads_dims(const op_infer *c, uint32_t i, int64_t heads, ir_dim out[
 ir_value *heads_split(op_body *b, ir_value *x, int64_t heads);
 /* [B, heads, S, D] becomes [B, S, heads * D]. */
 ir_value *heads_merge(op_body *b, ir_value *x);
+
+/* The products of attention, for q [B, Hq, Sq, D], k [B, Hkv, Skv, D], v [B, Hkv, Skv, Dv]. Query
+ * head h reads key head h / (Hq / Hkv); keys and values are not copied for that. */
+
+/* Checks inputs 0, 1, 2 (q, k, v), sets output 0 and gives the dims of the scores. */
+heed_status heads_infer(op_infer *c, ir_dim scores[4]);
+/* scale * q k^T as [B, Hq, Sq, Skv]; scale 0 is 1 / sqrt(D). */
+ir_value *heads_scores(op_body *b, ir_value *q, ir_value *k, double scale);
+/* weights [B, Hq, Sq, Skv] times v as [B, Hq, Sq, Dv]. */
+ir_value *heads_weigh(op_body *b, ir_value *weights, ir_value *q, ir_value *v);
 
 #endif
