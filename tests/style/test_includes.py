@@ -25,7 +25,9 @@ SYSTEM = re.compile(
 PROCESSOR = re.compile(r"(immintrin|x86intrin|cpuid|arm_neon|arm_sve|arm_acle)\.h")
 THIRD_PARTY = {"importers/onnx": re.compile(r"protobuf-c/protobuf-c\.h"),
                "backends/cpu": re.compile(r"cblas\.h|openblas_config\.h"),
-               "plugins/text": re.compile(r"pcre2\.h|utf8proc\.h")}
+               "plugins/text": re.compile(r"pcre2\.h|utf8proc\.h"),
+               "plugins/image": re.compile(r"turbojpeg\.h|png\.h|webp/decode\.h|tiffio\.h|"
+                                           r"openjpeg\.h|stb/stb_image\.h")}
 GENERATED = {"importers/onnx": {"onnx-ml.pb-c.h"}}
 PUBLIC = {"heed/" + os.path.basename(name) for name in files("plugins/include/heed")}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
@@ -83,7 +85,7 @@ def system(path, name):
 
 
 RULES = {"core": core, "importers": plugin, "backends": plugin, "cli": user, "examples": user,
-         "plugins/include": sdk, "plugins/text": plugin}
+         "plugins/include": sdk, "plugins/text": plugin, "plugins/image": plugin}
 
 
 def main():
