@@ -246,12 +246,12 @@ static bool compare_dense(comparison *c, const compare_rules *rules)
 bool compare_tensors(const char *name, const heed_tensor *got, const heed_tensor *want,
                      const compare_rules *rules, compare_result *result)
 {
-    static const char *const kinds[] = {"a tensor", "a sequence", "an optional"};
+    static const char *const kinds[] = {"a tensor", "a sequence", "an optional", "a map"};
     comparison c = {.name = name, .got = got, .want = want, .result = result, .first = -1};
     uint32_t kind = heed_tensor_get_kind(want);
     if (heed_tensor_get_kind(got) != kind)
-        return say(&c, "output \"%s\": expected %s, got %s", name, kinds[kind % 3],
-                   kinds[heed_tensor_get_kind(got) % 3]);
+        return say(&c, "output \"%s\": expected %s, got %s", name, kinds[kind % 4],
+                   kinds[heed_tensor_get_kind(got) % 4]);
     if (kind == HEED_TENSOR)
         return compare_dense(&c, rules);
     size_t n = heed_tensor_get_item_count(want);

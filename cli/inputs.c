@@ -145,12 +145,32 @@ static int make_filled(const input_set *set, input_item *item)
     return made ? EXIT_OK : exit_error(name);
 }
 
-/* A sequence or optional that nobody gave is an empty one. */
+static heed_status new_empty_map(const heed_value_info *info, heed_tensor **out)
+{
+    heed_tensor *keys = NULL, *values = NULL;
+    const int64_t none = 0;
+    heed_status status = heed_tensor_new(info->keys, 1, &none, &keys);
+    if (!status)
+        status = heed_tensor_new(info->dtype, 1, &none, &values);
+    if (!status)
+        return heed_tensor_new_map(keys, values, out);
+    heed_tensor_free(keys);
+    return status;
+}
+
+static heed_status new_empty(const heed_value_info *info, heed_tensor **out)
+{
+    if (info->kind == HEED_MAP)
+        return new_empty_map(info, out);
+    if (info->kind == HEED_OPTIONAL)
+        return heed_tensor_new_optional(NULL, out);
+    return heed_tensor_new_sequence(info->dtype, 0, NULL, out);
+}
+
+/* A sequence, optional or map that nobody gave is an empty one. */
 static int make_empty(input_item *item)
 {
-    heed_status status = item->info->kind == HEED_OPTIONAL
-                             ? heed_tensor_new_optional(NULL, &item->tensor)
-                             : heed_tensor_new_sequence(item->info->dtype, 0, NULL, &item->tensor);
+    heed_status status = new_empty(item->info, &item->tensor);
     item->from = cli_copy("empty");
     return status ? exit_error(item->info->name) : EXIT_OK;
 }

@@ -107,7 +107,7 @@ static bool put_strings(file_bytes *out, const heed_tensor *tensor)
 
 bool npy_encode(const heed_tensor *tensor, file_bytes *out, char why[NPY_WHY])
 {
-    snprintf(why, NPY_WHY, "a sequence or optional is no array");
+    snprintf(why, NPY_WHY, "a sequence, an optional or a map is no array");
     if (heed_tensor_get_kind(tensor) != HEED_TENSOR)
         return false;
     heed_dtype dtype = heed_tensor_get_dtype(tensor);

@@ -8,8 +8,8 @@
 
 static const char *kind_name(const heed_value_info *info)
 {
-    static const char *const names[] = {"tensor", "sequence", "optional"};
-    return info->kind < 3 ? names[info->kind] : "?";
+    static const char *const names[] = {"tensor", "sequence", "optional", "map"};
+    return info->kind < 4 ? names[info->kind] : "?";
 }
 
 /* "batch x seq x 64"; symbols that are expressions stand as they are. */
@@ -36,6 +36,8 @@ static void add_value(print_table *table, const char *what, const heed_value_inf
     char shape[PRINT_SIZE];
     print_shape(shape, info);
     const char *kind = info->kind == HEED_TENSOR ? "" : kind_name(info);
+    if (info->kind == HEED_SEQUENCE && info->keys)
+        kind = "sequence of maps";
     const char *optional = info->optional ? "has a default" : kind;
     table_add(
         table, 5,
@@ -126,6 +128,8 @@ static void json_value(json_out *out, const heed_value_info *info)
     json_open(out, NULL, '{');
     json_text(out, "name", info->name);
     json_text(out, "kind", kind_name(info));
+    if (info->keys)
+        json_text(out, "keys", heed_dtype_name(info->keys));
     json_text(out, "dtype", heed_dtype_name(info->dtype));
     json_bool(out, "optional", info->optional);
     if (info->ndim < 0)

@@ -30,10 +30,10 @@ void buffer_unref(buffer *b); /* NULL is legal */
 struct heed_tensor {
     DLTensor dl; /* shape points to `dims`, strides is NULL, byte_offset is 0 */
     heed_dtype dtype;
-    uint32_t kind; /* HEED_TENSOR, HEED_SEQUENCE, HEED_OPTIONAL */
+    uint32_t kind; /* HEED_TENSOR, _SEQUENCE, _OPTIONAL, _MAP */
     int64_t dims[TENSOR_MAX_RANK];
     buffer *owner;
-    size_t n_items; /* sequence: its length; optional: 0 or 1 */
+    size_t n_items; /* sequence: its length; optional: 0 or 1; map: 2, keys and values */
     heed_tensor **items;
 };
 

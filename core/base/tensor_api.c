@@ -167,6 +167,24 @@ heed_status heed_tensor_new_optional(heed_tensor *item, heed_tensor **out)
     return new_items(HEED_OPTIONAL, item ? item->dtype : HEED_UNDEFINED, item ? 1 : 0, &item, out);
 }
 
+static bool is_list(const heed_tensor *t) { return t->kind == HEED_TENSOR && t->dl.ndim == 1; }
+
+heed_status heed_tensor_new_map(heed_tensor *keys, heed_tensor *values, heed_tensor **out)
+{
+    if (!out)
+        return missing("out");
+    *out = NULL;
+    if (!keys || !values)
+        return missing(keys ? "values" : "keys");
+    if (!is_list(keys) || !is_list(values) || keys->dims[0] != values->dims[0])
+        return err_fail(HEED_USAGE, "a map has a list of keys and a list of as many values");
+    if (keys->dtype != HEED_INT64 && keys->dtype != HEED_STRING)
+        return err_fail(HEED_USAGE, "keys of a map are int64 or string, not %s",
+                        dtype_name(keys->dtype));
+    heed_tensor *const items[] = {keys, values};
+    return new_items(HEED_MAP, values->dtype, 2, items, out);
+}
+
 void heed_tensor_free(heed_tensor *tensor) { tensor_free(tensor); }
 
 /* ---- Reading what a tensor is --------------------------------------------------------------- */

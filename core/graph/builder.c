@@ -143,8 +143,9 @@ static heed_status take_type(ir_builder *b, const heed_type *type, ir_type *out)
     out->dtype = leaf->dtype;
     out->optional_sequence = type->kind == HEED_KIND_OPTIONAL && type->element &&
                              type->element->kind == HEED_KIND_SEQUENCE;
-    if (type->kind == HEED_KIND_MAP)
-        return err_expected(HEED_UNSUPPORTED, "a tensor, a sequence or an optional", "a map", NULL);
+    for (const heed_type *t = type; t; t = t->element)
+        if (t->kind == HEED_KIND_MAP)
+            out->keys = t->dtype;
     return type->kind == HEED_KIND_TENSOR ? take_dims(b, type, out) : HEED_OK;
 }
 

@@ -20,11 +20,12 @@ struct op_def;
 
 /* What is known of a value before it exists. */
 typedef struct ir_type {
-    uint32_t kind;              /* HEED_KIND_TENSOR, _SEQUENCE, _OPTIONAL */
-    heed_dtype dtype;           /* of the tensor, or of the items; 0: not known */
+    uint32_t kind;              /* HEED_KIND_TENSOR, _SEQUENCE, _OPTIONAL, _MAP */
+    heed_dtype dtype;           /* of the tensor, the items, or the map's values; 0: not known */
     int32_t rank;               /* -1: not known */
     uint32_t optional_sequence; /* HEED_KIND_OPTIONAL: 1 if it holds a sequence */
     ir_dim *dims;               /* rank entries; each may be a symbol */
+    heed_dtype keys;            /* of the map, or of the maps in the sequence; 0: there are none */
 } ir_type;
 
 /* One reading of a value by input `slot` of a node. Embedded in the node; linked in the value. */

@@ -9,6 +9,9 @@ ir_type op_type_of(const heed_tensor *t)
         type.rank = tensor_rank(t);
         type.dims = t->dl.shape;
     }
+    const heed_tensor *item = t->kind == HEED_SEQUENCE && t->n_items ? t->items[0] : t;
+    if (item->kind == HEED_MAP)
+        type.keys = item->items[0]->dtype;
     if (t->kind == HEED_OPTIONAL && t->n_items)
         type.optional_sequence = t->items[0]->kind == HEED_SEQUENCE;
     return type;
@@ -27,6 +30,7 @@ static heed_status preset_types(const ir_node *n, op_concrete *c)
             c->out[o].kind = v->type.kind;
             c->out[o].dtype = v->type.dtype;
             c->out[o].optional_sequence = v->type.optional_sequence;
+            c->out[o].keys = v->type.keys;
         }
     }
     return known ? HEED_OK : op_bind_types(n, c->in, c->out);

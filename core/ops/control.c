@@ -32,6 +32,10 @@ heed_status control_keep_type(op_infer *c, const ir_type *from, ir_type *to)
 static bool widen(op_infer *c, control_state *s, const ir_type *next)
 {
     bool changed = false;
+    if (next->kind == HEED_KIND_OPTIONAL && s->type.kind != HEED_KIND_OPTIONAL) {
+        s->type = *next; /* what was there may be missing from now on */
+        return true;
+    }
     if (s->type.kind != HEED_KIND_TENSOR || s->type.rank < 0)
         return false;
     if (next->rank != s->type.rank || next->kind != HEED_KIND_TENSOR) {
@@ -62,6 +66,10 @@ heed_status control_settle(op_infer *c, ir_graph *body, uint32_t n_types, const 
         for (uint32_t k = 0; k < n; k++) {
             const ir_type *next = &body->outputs[first_out + k]->type;
             ir_type *own = &states[k].type;
+            bool optional = own->kind == HEED_KIND_OPTIONAL || next->kind == HEED_KIND_OPTIONAL;
+            if (own->dtype && next->dtype && own->kind != next->kind && !optional)
+                return infer_error(c, "a value of one type through all iterations",
+                                   "a tensor and a sequence in value %u", k);
             if (own->dtype && next->dtype && own->dtype != next->dtype)
                 return infer_error(c, "a value of one type through all iterations",
                                    "%s becomes %s in value %u", dtype_name(own->dtype),
@@ -81,6 +89,7 @@ heed_status control_set(op_infer *c, uint32_t o, const ir_type *type)
         return HEED_OK;
     c->out[o].kind = type->kind;
     c->out[o].optional_sequence = type->optional_sequence;
+    c->out[o].keys = type->keys;
     if (type->kind != HEED_KIND_TENSOR || type->rank < 0)
         return infer_set_unknown(c, o, type->dtype, -1);
     return infer_set(c, o, type->dtype, type->rank, type->dims);

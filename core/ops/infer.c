@@ -164,6 +164,7 @@ heed_status infer_set_like(op_infer *c, uint32_t o, uint32_t i)
         c->out[o].dtype = from->dtype;
     c->out[o].kind = from->kind;
     c->out[o].optional_sequence = from->optional_sequence;
+    c->out[o].keys = from->keys;
     if (from->rank < 0 || from->kind != HEED_KIND_TENSOR)
         return infer_set_unknown(c, o, 0, -1);
     return infer_set(c, o, 0, from->rank, from->dims);

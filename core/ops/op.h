@@ -7,8 +7,8 @@
  * Signature. "data:T, indices:I?, inputs:T* -> output:T, extra:I?" with `?` optional and `*`
  * variadic (last only; `**` variadic and not all of one type). `types` binds the letters:
  * "T=any I=int32|int64". Sets: any (every tensor dtype, strings too), numeric (int, float,
- * complex), real (int, float), float, int, signed, unsigned, all (any plus sequences and
- * optionals). Attributes: "axis:int=0 keepdims:int=1 axes:ints to:int! alpha:float=0.01
+ * complex), real (int, float), float, int, signed, unsigned, sequence, optional, map, all (any
+ * plus these three). Attributes: "axis:int=0 keepdims:int=1 axes:ints to:int! alpha:float=0.01
  * mode:string=linear body:graph! value:tensor strings:strings floats:floats"; `!` is required. */
 #ifndef HEED_OPS_OP_H
 #define HEED_OPS_OP_H

@@ -11,6 +11,7 @@
 
 #define SEQUENCE_BIT (1u << 30)
 #define OPTIONAL_BIT (1u << 31)
+#define MAP_BIT      (1u << 29)
 #define MAX_VARS     12
 
 typedef struct text {
@@ -42,7 +43,7 @@ typedef struct named_set {
 
 static const named_set sets[] = {
     {"any", EVERY},
-    {"all", EVERY | SEQUENCE_BIT | OPTIONAL_BIT},
+    {"all", EVERY | SEQUENCE_BIT | OPTIONAL_BIT | MAP_BIT},
     {"numeric", FLOATS | SMALL_FLOAT | INTS | COMPLEX},
     {"real", FLOATS | SMALL_FLOAT | INTS},
     {"float", FLOATS | SMALL_FLOAT},
@@ -52,6 +53,7 @@ static const named_set sets[] = {
     {"complex", COMPLEX},
     {"sequence", SEQUENCE_BIT | EVERY},
     {"optional", OPTIONAL_BIT | EVERY},
+    {"map", MAP_BIT | EVERY},
 };
 
 static bool text_is(text t, const char *word)
@@ -183,7 +185,7 @@ static uint32_t type_bits(const ir_type *t)
     uint32_t kind = t->kind == HEED_KIND_SEQUENCE   ? SEQUENCE_BIT
                     : t->kind == HEED_KIND_OPTIONAL ? OPTIONAL_BIT
                                                     : 0;
-    return kind | (t->dtype ? BIT(t->dtype) : 0);
+    return kind | (t->keys ? MAP_BIT : 0) | (t->dtype ? BIT(t->dtype) : 0);
 }
 
 static heed_status wrong_type(const ir_node *n, uint32_t i, const formal *f, const char *expected,
@@ -227,7 +229,8 @@ heed_status op_bind_types(const ir_node *n, const ir_type *const *in, ir_type *o
         const ir_type *known = f.mixed ? NULL : bound(&b, f.type);
         uint32_t mask = set_of_variable(n->op->types, f.type) ? 0 : set_of(f.type);
         if (known)
-            out[o] = (ir_type){known->kind, known->dtype, -1, known->optional_sequence, NULL};
+            out[o] = (ir_type){known->kind, known->dtype, -1, known->optional_sequence,
+                               NULL,        known->keys};
         else if (mask && !(mask & (mask - 1)))
             out[o].dtype = (heed_dtype)__builtin_ctz(mask);
     }

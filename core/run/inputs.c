@@ -45,6 +45,10 @@ static heed_status check_type(const heed_value_info *info, const heed_tensor *t)
         return wrong(info->name, kinds[info->kind & 3], kinds[t->kind & 3], NULL);
     if (info->dtype && t->dtype && info->dtype != t->dtype)
         return wrong(info->name, dtype_name(info->dtype), dtype_name(t->dtype), NULL);
+    for (size_t i = 0; t->kind == HEED_SEQUENCE && i < t->n_items; i++)
+        if ((t->items[i]->kind == HEED_MAP) != (info->keys != 0))
+            return wrong(info->name, kinds[info->keys ? HEED_MAP : HEED_TENSOR],
+                         kinds[t->items[i]->kind & 3], NULL);
     return info->kind == HEED_TENSOR ? check_shape(info, t) : HEED_OK;
 }
 

@@ -29,7 +29,8 @@ static heed_status describe_type(heed_model *m, const char *name, const ir_type 
                               .dtype = type->dtype,
                               .ndim = rank,
                               .dims = dims,
-                              .symbols = symbols};
+                              .symbols = symbols,
+                              .keys = type->keys};
     return HEED_OK;
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Shape inference before any extent is known, against the outputs that the corpora give.
 
-Every extent of every input is a symbol; what inference says of the outputs in terms of these symbols
-is evaluated with the extents that the case has. It must never contradict the output. Where it does
-not follow (an extent that depends on data), it is counted, by operator, with `--list`."""
+Every extent of every input is a symbol; what inference says of the outputs in terms of these
+symbols is evaluated with the extents that the case has. It must never contradict the output. Where
+it does not follow (an extent that depends on data), it is counted; `--list` says by which operator.
+"""
 
 import collections
 import glob
@@ -35,7 +36,8 @@ def evaluate(text, extents):
 
 
 def verdict(row, extents):
-    """"exact", "open" (some extent does not follow), "rank" (not even the rank), or what is wrong."""
+    """"exact", "open" (some extent does not follow), "rank" (nor does the rank), or what is
+    wrong."""
     dtype, dtype_there, inferred, there = row[2:6]
     if inferred == "rank?":
         return "rank"

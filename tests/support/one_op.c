@@ -1,6 +1,7 @@
 /* See one_op.h. */
 #include "one_op.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,12 +71,21 @@ static heed_status set_attrs(ir_node *n, const char *attrs)
     return HEED_OK;
 }
 
+/* "com.microsoft.FastGelu": the domain ends at the last dot. */
+static const op_def *find_op(const char *name)
+{
+    char domain[64];
+    const char *dot = strrchr(name, '.');
+    snprintf(domain, sizeof(domain), "%.*s", dot ? (int)(dot - name) : 0, name);
+    return op_find(domain, dot ? dot + 1 : name);
+}
+
 /* A node whose inputs are the graph's inputs. */
 static heed_status make_node(ir_model *m, const char *name, const char *attrs, uint32_t n_in,
                              const bool *present, uint32_t n_out, ir_node **out)
 {
     ir_value *in[MAX_VALUES] = {NULL};
-    const op_def *op = op_find("", name);
+    const op_def *op = find_op(name);
     ir_graph *g = ir_graph_new(m, NULL, "test");
     if (!op || !g)
         return err_fail(HEED_NOTFOUND, "no operator %s", name);

@@ -11,7 +11,8 @@ heed_tensor *one_op_tensor(heed_dtype dtype, int32_t rank, const int64_t *dims,
 heed_tensor *one_op_vector(heed_dtype dtype, int64_t n, const double *values);
 heed_tensor *one_op_scalar(heed_dtype dtype, double value);
 
-/* attrs: "axis=1 epsilon=0.5 mode='x'"; a number with a point is a float,
+/* op: "Softmax", "com.microsoft.FastGelu".
+ * attrs: "axis=1 epsilon=0.5 mode='x'"; a number with a point is a float,
  * "pads=[1,0]" a list of at most eight. in[i] may be NULL. On
  * success out[0..n_out) are new tensors. */
 heed_status one_op_run(const char *op, const char *attrs, uint32_t n_in, heed_tensor *const *in,

@@ -109,9 +109,13 @@ HEED_EXPORT heed_status heed_tensor_new_sequence(heed_dtype item_dtype, size_t n
                                                  heed_tensor *const *items, heed_tensor **out);
 /* An optional: with an item (taken) or, with NULL, empty. */
 HEED_EXPORT heed_status heed_tensor_new_optional(heed_tensor *item, heed_tensor **out);
+/* A map: n different keys (int64 or string, of rank 1) and their n values (of rank 1), both taken.
+ * Its items are these two tensors. */
+HEED_EXPORT heed_status heed_tensor_new_map(heed_tensor *keys, heed_tensor *values,
+                                            heed_tensor **out);
 HEED_EXPORT void heed_tensor_free(heed_tensor *tensor);
 
-enum { HEED_TENSOR = 0, HEED_SEQUENCE = 1, HEED_OPTIONAL = 2 };
+enum { HEED_TENSOR = 0, HEED_SEQUENCE = 1, HEED_OPTIONAL = 2, HEED_MAP = 3 };
 HEED_EXPORT uint32_t heed_tensor_get_kind(const heed_tensor *tensor);
 HEED_EXPORT heed_dtype heed_tensor_get_dtype(const heed_tensor *tensor);
 HEED_EXPORT int32_t heed_tensor_get_ndim(const heed_tensor *tensor);
@@ -121,7 +125,7 @@ HEED_EXPORT uint64_t heed_tensor_get_bytes(const heed_tensor *tensor);
 HEED_EXPORT const void *heed_tensor_get_data(const heed_tensor *tensor);
 HEED_EXPORT void *heed_tensor_get_mutable_data(heed_tensor *tensor);
 HEED_EXPORT const DLTensor *heed_tensor_get_dlpack(const heed_tensor *tensor);
-/* Sequences and optionals. An empty optional has 0 items. */
+/* Sequences, optionals, maps. An empty optional has 0 items. */
 HEED_EXPORT size_t heed_tensor_get_item_count(const heed_tensor *tensor);
 HEED_EXPORT const heed_tensor *heed_tensor_get_item(const heed_tensor *tensor, size_t i);
 /* Sets element i of a string tensor; the bytes are copied. */
@@ -168,7 +172,7 @@ typedef struct heed_value_info {
     const int64_t *dims;
     const char *const *symbols; /* ndim entries; NULL where the dim is fixed */
     uint32_t optional;          /* an input with a default: it may be left out */
-    uint32_t reserved;
+    heed_dtype keys;            /* of a map, or of the maps in a sequence; 0: none */
 } heed_value_info;
 HEED_EXPORT size_t heed_model_get_input_count(const heed_model *model);
 HEED_EXPORT size_t heed_model_get_output_count(const heed_model *model);
