@@ -78,19 +78,30 @@ static int merge(cpu_loop *loop, const DLTensor *const *operand, size_t *dims)
     return rank;
 }
 
+/* Does an input walk the innermost dimension? None does where Max takes its first two operands,
+ * and a later one is wider: loop bodies know no form in which every input is repeated. */
+static bool is_walked(const cpu_loop *loop, int rank)
+{
+    bool walked = false;
+    for (uint32_t a = 1; rank && a < loop->args; a++)
+        walked |= loop->stride[0][a] != 0;
+    return walked;
+}
+
 /* Takes the innermost dimension out of the plan as the run of the inner loop. */
 static void take_inner(cpu_loop *loop, const size_t *dims, int rank)
 {
-    loop->inner = rank ? dims[0] : 1;
+    int taken = is_walked(loop, rank) ? 1 : 0;
+    loop->inner = taken ? dims[0] : 1;
     loop->rows = 1;
-    loop->rank = rank ? rank - 1 : 0;
+    loop->rank = rank - taken;
     for (uint32_t a = 0; a < loop->args; a++)
-        loop->step[a] = !rank || loop->stride[0][a] ? 1 : 0;
+        loop->step[a] = !taken || loop->stride[0][a] ? 1 : 0;
     for (int d = 0; d < loop->rank; d++) {
-        loop->dims[d] = dims[d + 1];
-        loop->rows *= dims[d + 1];
+        loop->dims[d] = dims[d + taken];
+        loop->rows *= dims[d + taken];
         for (uint32_t a = 0; a < loop->args; a++)
-            loop->stride[d][a] = loop->stride[d + 1][a];
+            loop->stride[d][a] = loop->stride[d + taken][a];
     }
 }
 

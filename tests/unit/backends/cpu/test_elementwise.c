@@ -169,15 +169,15 @@ static void binary_in_place(void)
     mini_free(a), mini_free(b), mini_free(before);
 }
 
-/* Max of four operands, and the exponents that have a loop of their own. */
-static void many_operands(void)
+/* Max of four operands, of which a later one may be wider than those before it. */
+static void many_in_order(const int *order)
 {
     int64_t x[2] = {5, 20}, row[1] = {20}, column[2] = {5, 1};
     mini_node node = {.op = "Max", .n_in = 4, .n_out = 1};
-    node.in[0] = random_tensor(1, row), node.in[1] = random_tensor(2, column);
-    node.in[2] = random_tensor(2, x), node.in[3] = random_tensor(0, NULL);
+    node.in[order[0]] = random_tensor(1, row), node.in[order[1]] = random_tensor(2, column);
+    node.in[order[2]] = random_tensor(2, x), node.in[order[3]] = random_tensor(0, NULL);
     node.out[0] = random_tensor(2, x);
-    ((float *)mini_data(node.in[2]))[7] = NAN;
+    ((float *)mini_data(node.in[order[2]]))[7] = NAN;
     run_node(&node);
     const float *y = mini_data(node.out[0]);
     for (size_t i = 0; i < 100; i++) {
@@ -190,6 +190,14 @@ static void many_operands(void)
     drop(&node);
 }
 
+static void many_operands(void)
+{
+    const int orders[][4] = {{0, 1, 2, 3}, {2, 1, 3, 0}, {3, 1, 2, 0}, {3, 2, 1, 0}};
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+        many_in_order(orders[i]);
+}
+
+/* Exponents that have a loop of their own. */
 static void powers(void)
 {
     const float bases[8] = {4.0f, 0.0f, -0.0f, INFINITY, -INFINITY, NAN, -2.0f, 0.3f};
