@@ -188,7 +188,7 @@ static const float code_books[2][16] = {
 };
 
 typedef struct book {
-    rows rows; /* first */
+    row_source rows; /* first */
     const float *codes;
     const uint8_t *data;
     const heed_tensor *most;
@@ -196,7 +196,7 @@ typedef struct book {
 } book;
 
 /* The first element of a byte is in its high bits. */
-static void load_codes(const rows *r, int64_t row, int64_t first, int64_t n, float *out)
+static void load_codes(const row_source *r, int64_t row, int64_t first, int64_t n, float *out)
 {
     const book *w = (const book *)(const void *)r;
     for (int64_t i = 0; i < n; i++) {

@@ -13,8 +13,9 @@ static float zero_at(const nbits *w, int64_t row, int64_t block)
 {
     float zero = (float)(1u << (w->bits - 1));
     if (w->zeros && w->zeros_packed) {
-        const uint8_t *data = tensor_data(w->zeros);
-        zero = (float)nbits_get(w->bits, data + w->zero_first + row * w->zero_bytes, block);
+        const uint8_t *data = (const uint8_t *)tensor_data(w->zeros) + w->zero_first;
+        data += w->zeros_by_row ? 0 : row * w->zero_bytes;
+        zero = (float)nbits_get(w->bits, data, w->zeros_by_row ? row : block);
     } else if (w->zeros) {
         dtype_load_f32(w->zeros->dtype, tensor_data(w->zeros),
                        w->zero_first + row * w->blocks + block, 1, &zero);
@@ -31,7 +32,7 @@ static void load_run(const nbits *w, int64_t row, int64_t block, int64_t first, 
         out[i] = ((float)nbits_get(w->bits, data, first + i) - zero) * scale;
 }
 
-static void load(const rows *r, int64_t row, int64_t first, int64_t n, float *out)
+static void load(const row_source *r, int64_t row, int64_t first, int64_t n, float *out)
 {
     const nbits *w = (const nbits *)(const void *)r;
     for (int64_t done = 0, run; done < n; done += run) {

@@ -24,7 +24,7 @@ static float dot(int64_t n, const float *a, const float *b)
 }
 
 typedef struct rows_job {
-    const rows *w;
+    const row_source *w;
     int64_t m, n, k;
     const float *a;
     float *c;
@@ -47,7 +47,7 @@ static void run_rows(void *arg, uint32_t i)
     }
 }
 
-void rows_multiply(const rows *w, int64_t m, int64_t n, int64_t k, const float *a, float *c)
+void rows_multiply(const row_source *w, int64_t m, int64_t n, int64_t k, const float *a, float *c)
 {
     rows_job job = {w, m, n, k, a, c};
     pool_run(run_rows, &job, (uint32_t)((n + ROWS_CHUNK - 1) / ROWS_CHUNK));
