@@ -43,7 +43,7 @@ static const char *word(const char *at, char out[WORD])
 /* ---- Types ---------------------------------------------------------------------------------- */
 
 typedef struct text_type {
-    int sequence, dtype;
+    int optional, sequence, dtype;
     int rank; /* -1: no shape */
     char dims[MAX_RANK][WORD];
 } text_type;
@@ -61,6 +61,10 @@ static const char *read_type(const char *at, text_type *type)
     char name[WORD];
     *type = (text_type){.rank = -1};
     at = word(at, name);
+    if (!strcmp(name, "opt")) {
+        type->optional = 1;
+        at = word(at, name);
+    }
     if (!strcmp(name, "seq")) {
         type->sequence = 1;
         at = word(at, name);
@@ -89,6 +93,15 @@ static void write_dim(onnx_message *shape, const char *text)
     onnx_write_part(shape, 1, &dim);
 }
 
+/* The type becomes the element of another; `field` of TypeProto says of which kind. */
+static void wrap_type(onnx_message *type, uint32_t field)
+{
+    onnx_message item = *type, outer = {0};
+    *type = (onnx_message){0};
+    onnx_write_part(&outer, 1, &item);
+    onnx_write_part(type, field, &outer);
+}
+
 static void write_value(onnx_message *graph, uint32_t field, const char *at)
 {
     char name[WORD];
@@ -102,12 +115,10 @@ static void write_value(onnx_message *graph, uint32_t field, const char *at)
     if (t.rank >= 0)
         onnx_write_part(&tensor, 2, &shape);
     onnx_write_part(&type, 1, &tensor);
-    if (t.sequence) {
-        onnx_message item = type, sequence = {0};
-        type = (onnx_message){0};
-        onnx_write_part(&sequence, 1, &item);
-        onnx_write_part(&type, 4, &sequence);
-    }
+    if (t.sequence)
+        wrap_type(&type, 4);
+    if (t.optional)
+        wrap_type(&type, 9);
     if (t.dtype)
         onnx_write_part(&value, 2, &type);
     onnx_write_free(&type);

@@ -1,6 +1,7 @@
 /* Whole ONNX models from a few lines of text, for tests that run models:
  *
- *     in x float32 [batch, 3]              an input; `in s seq float32` a sequence
+ *     in x float32 [batch, 3]              an input; `in s seq float32` a sequence,
+ *                                          `in o opt seq float32` an optional
  *     out y float32 [batch, 3]             an output; the type may be left out
  *     const w float32 [2, 3] 1 2 3         values repeat; `random` draws them from [-1, 1)
  *     If(c) -> (y)                         a node, as onnx_write_node reads it
