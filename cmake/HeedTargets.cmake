@@ -38,10 +38,15 @@ function(heed_objects name)
                                             ${CMAKE_DL_LIBS})
 endfunction()
 
-# heed_plugin(<name> SOURCES ... INCLUDES ... LIBRARIES ...): build/lib/heed/plugins-1/<name>.so,
-# built against plugins/include alone, linked to nothing of ours.
+# heed_plugin(<name> [SERVICE] SOURCES ... INCLUDES ... LIBRARIES ...): build/lib/heed/plugins-1/<name>.so,
+# built against plugins/include alone, linked to nothing of ours. With SERVICE it goes to the folder
+# services below, which is not loaded until an operator asks for it.
 function(heed_plugin name)
-  cmake_parse_arguments(arg "" "" "SOURCES;INCLUDES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "SERVICE" "" "SOURCES;INCLUDES;LIBRARIES" ${ARGN})
+  set(below "")
+  if(arg_SERVICE)
+    set(below "/services")
+  endif()
   if(NOT arg_SOURCES)
     message(STATUS "heed: plugin ${name} has no source yet")
     return()
@@ -57,10 +62,10 @@ function(heed_plugin name)
     heed_plugin_${name}
     PROPERTIES OUTPUT_NAME ${name}
                PREFIX ""
-               LIBRARY_OUTPUT_DIRECTORY "${HEED_PLUGIN_DIR}"
+               LIBRARY_OUTPUT_DIRECTORY "${HEED_PLUGIN_DIR}${below}"
                INSTALL_RPATH_USE_LINK_PATH ON
                INSTALL_RPATH "")
   add_dependencies(programs heed_plugin_${name})
   install(TARGETS heed_plugin_${name} LIBRARY DESTINATION
-                                              "${CMAKE_INSTALL_LIBDIR}/${HEED_PLUGIN_SUBDIR}")
+                                              "${CMAKE_INSTALL_LIBDIR}/${HEED_PLUGIN_SUBDIR}${below}")
 endfunction()

@@ -89,6 +89,12 @@ static void add_path(paths *p, const char *path)
         p->items[p->count++] = copy;
 }
 
+static void add_paths(paths *p, const char *const *files)
+{
+    for (size_t i = 0; files[i] && p->status == HEED_OK; i++)
+        add_path(p, files[i]);
+}
+
 static bool add_loaded(plugin_module *m, void *arg)
 {
     paths *p = arg;
@@ -101,9 +107,13 @@ static heed_status find_paths(paths *p)
     const char *const *folders, *const *files;
     TRY(plugin_search_folders(p->memory, &folders));
     for (size_t i = 0; folders[i]; i++) {
+        const char *services = arena_printf(p->memory, "%s/" PLUGIN_SERVICES, folders[i]);
+        if (services == NULL)
+            return HEED_NOMEM;
         TRY(plugin_search_files(p->memory, folders[i], &files));
-        for (size_t j = 0; files[j] && p->status == HEED_OK; j++)
-            add_path(p, files[j]);
+        add_paths(p, files);
+        TRY(plugin_search_files(p->memory, services, &files));
+        add_paths(p, files);
     }
     plugin_lock();
     if (p->status == HEED_OK)

@@ -1,4 +1,5 @@
-/* named.c - a plugin by its name: NAME.so in the first folder of the search that has it. */
+/* named.c - a plugin by its name: NAME.so in the first folder of the search that has it, itself or
+ * in its services. */
 #include <string.h>
 
 #include "plugin/module.h"
@@ -14,16 +15,22 @@ static heed_status not_found(arena *memory, const char *name, const char *const 
     return err_hint("add its folder to HEED_PLUGIN_PATH, or give the path of %s.so", name);
 }
 
+static heed_status load_from(arena *memory, const char *folder, const char *below, const char *name,
+                             plugin_module **out)
+{
+    const char *path = arena_printf(memory, "%s%s/%s.so", folder, below, name);
+    return path ? plugin_module_named(path, out) : HEED_NOMEM;
+}
+
 /* Opens only NAME.so: the file name is the plugin's name. */
 static heed_status load_by_name(arena *memory, const char *name, plugin_module **out)
 {
     const char *const *folders;
     TRY(plugin_search_folders(memory, &folders));
     for (size_t i = 0; folders[i]; i++) {
-        const char *path = arena_printf(memory, "%s/%s.so", folders[i], name);
-        if (path == NULL)
-            return HEED_NOMEM;
-        heed_status status = plugin_module_named(path, out);
+        heed_status status = load_from(memory, folders[i], "", name, out);
+        if (status == HEED_NOTFOUND)
+            status = load_from(memory, folders[i], "/" PLUGIN_SERVICES, name, out);
         if (status != HEED_NOTFOUND)
             return status;
     }
