@@ -1,5 +1,6 @@
 /* fused_matmul.c - products of com.microsoft with what ONNX Runtime fuses into them: transposes and
- * a factor (FusedMatMul, TransposeMatMul), a sum and an activation (FusedGemm, FusedConv). */
+ * a factor (FusedMatMul, TransposeMatMul), a sum and an activation (FusedGemm, FusedConv), images
+ * with channels last (NhwcConv, NhwcFusedConv). */
 #include <stdio.h>
 #include <string.h>
 
@@ -115,9 +116,14 @@ static void decompose_gemm(op_body *b)
     body_set(b, 0, activate(b, y, ir_attr_string(b->node, "activation", ""), n, parameters));
 }
 
+/* A row with data: the channels of images stand last. */
+static bool has_channels_last(const ir_node *n) { return n->op->data != NULL; }
+
 static heed_status infer_conv(op_infer *c)
 {
-    return infer_as(c, "Conv", c->n_in < 3 ? c->n_in : 3, c->in);
+    uint32_t n = c->n_in < 3 ? c->n_in : 3;
+    bool last = has_channels_last(c->node);
+    return last ? infer_as_last(c, "Conv", n, c->in) : infer_as(c, "Conv", n, c->in);
 }
 
 static void decompose_conv(op_body *b)
@@ -127,9 +133,12 @@ static void decompose_conv(op_body *b)
     const float *given = ir_attr_floats(b->node, "activation_params", &n);
     for (uint64_t i = 0; given && i < n && i < 2; i++)
         parameters[i] = (double)given[i];
+    bool last = has_channels_last(b->node);
+    ir_value *x = quant_channels_first(b, body_in(b, 0), last);
     ir_value *y =
-        body_3(b, body_in(b, 0), body_in(b, 1), body_in(b, 2), "%s",
+        body_3(b, x, body_in(b, 1), body_in(b, 2), "%s",
                quant_with_attrs(b, "Conv", "auto_pad dilations group kernel_shape pads strides"));
+    y = quant_channels_last(b, y, last);
     if (body_in(b, 3))
         y = body_2(b, y, body_in(b, 3), "Add");
     body_set(b, 0, activate(b, y, ir_attr_string(b->node, "activation", ""), n, parameters));
@@ -158,5 +167,19 @@ static const op_def conv = {
              "group:int=1 kernel_shape:ints pads:ints strides:ints",
     .infer = infer_conv, .decompose = decompose_conv};
 
-const op_def *const ops_fused_matmul[] = {&fused_matmul, &transpose_matmul, &gemm, &conv, NULL};
+static const op_def nhwc_conv = {
+    .domain = "com.microsoft", .name = "NhwcConv", .since = 1, .data = "channels last",
+    .signature = "X:T, W:T, B:T? -> Y:T", .types = "T=float",
+    .attrs = "auto_pad:string=NOTSET dilations:ints group:int=1 kernel_shape:ints pads:ints "
+             "strides:ints",
+    .infer = infer_conv, .decompose = decompose_conv};
+static const op_def nhwc_fused_conv = {
+    .domain = "com.microsoft", .name = "NhwcFusedConv", .since = 1, .data = "channels last",
+    .signature = "X:T, W:T, B:T?, Z:T? -> Y:T", .types = "T=float",
+    .attrs = "activation:string activation_params:floats auto_pad:string=NOTSET dilations:ints "
+             "group:int=1 kernel_shape:ints pads:ints strides:ints",
+    .infer = infer_conv, .decompose = decompose_conv};
+
+const op_def *const ops_fused_matmul[] = {&fused_matmul, &transpose_matmul, &gemm,
+                                          &conv, &nhwc_conv, &nhwc_fused_conv, NULL};
 // clang-format on

@@ -22,6 +22,24 @@ heed_status infer_as(op_infer *c, const char *op, uint32_t n, const ir_type *con
     return status;
 }
 
+heed_status infer_as_last(op_infer *c, const char *op, uint32_t n, const ir_type *const *types)
+{
+    int32_t perm[TENSOR_MAX_RANK];
+    const ir_type **in = arena_array(c->memory, n, sizeof(*in));
+    ir_type x = *types[0], back;
+    if (!in)
+        return HEED_NOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        in[i] = i == 0 ? &x : types[i];
+    channels_first(x.rank, perm);
+    TRY(infer_permuted(c, types[0], perm, &x));
+    TRY(infer_as(c, op, n, in));
+    channels_last(c->out[0].rank, perm);
+    TRY(infer_permuted(c, &c->out[0], perm, &back));
+    c->out[0] = back;
+    return HEED_OK;
+}
+
 heed_status infer_permuted(op_infer *c, const ir_type *from, const int32_t *perm, ir_type *to)
 {
     *to = *from;

@@ -64,20 +64,9 @@ static bool has_channels_last(const ir_node *n) { return ir_attr_int(n, "channel
 
 static heed_status infer_conv(op_infer *c)
 {
-    int32_t perm[TENSOR_MAX_RANK];
-    ir_type x = *c->in[X], back;
+    const ir_type *types[] = {c->in[X], c->in[W]};
     bool last = has_channels_last(c->node);
-    if (last) {
-        channels_first(x.rank, perm);
-        TRY(infer_permuted(c, c->in[X], perm, &x));
-    }
-    TRY(infer_as(c, "ConvInteger", 2, (const ir_type *[]){&x, c->in[W]}));
-    if (!last)
-        return HEED_OK;
-    channels_last(c->out[0].rank, perm);
-    TRY(infer_permuted(c, &c->out[0], perm, &back));
-    c->out[0] = back;
-    return HEED_OK;
+    return last ? infer_as_last(c, "ConvInteger", 2, types) : infer_as(c, "ConvInteger", 2, types);
 }
 
 /* One for each output channel, against [N, C, D1 ... Dn]. */
