@@ -38,9 +38,10 @@ function(heed_objects name)
                                             ${CMAKE_DL_LIBS})
 endfunction()
 
-# heed_plugin(<name> [SERVICE] SOURCES ... INCLUDES ... LIBRARIES ...): build/lib/heed/plugins-1/<name>.so,
-# built against plugins/include alone, linked to nothing of ours. With SERVICE it goes to the folder
-# services below, which is not loaded until an operator asks for it.
+# heed_plugin(<name> [SERVICE] SOURCES ... INCLUDES ... LIBRARIES ...):
+# build/lib/heed/plugins-1/<name>.so, built against plugins/include alone, linked to nothing of
+# ours. With SERVICE it goes to the folder services below, which is not loaded until an operator
+# asks for it.
 function(heed_plugin name)
   cmake_parse_arguments(arg "SERVICE" "" "SOURCES;INCLUDES;LIBRARIES" ${ARGN})
   set(below "")
@@ -66,6 +67,6 @@ function(heed_plugin name)
                INSTALL_RPATH_USE_LINK_PATH ON
                INSTALL_RPATH "")
   add_dependencies(programs heed_plugin_${name})
-  install(TARGETS heed_plugin_${name} LIBRARY DESTINATION
-                                              "${CMAKE_INSTALL_LIBDIR}/${HEED_PLUGIN_SUBDIR}${below}")
+  set(folder "${CMAKE_INSTALL_LIBDIR}/${HEED_PLUGIN_SUBDIR}${below}")
+  install(TARGETS heed_plugin_${name} LIBRARY DESTINATION "${folder}")
 endfunction()

@@ -43,7 +43,7 @@ heed_status plugin_search_files(arena *memory, const char *folder, const char *c
 /* The folder that was installed with the library; false when there is none. */
 bool plugin_search_installed(char folder[PATH_MAX]);
 bool plugin_search_off(void); /* HEED_NO_PLUGINS=1 */
-/* Below each folder: plugins that are loaded when something asks for them by name, and not before. */
+/* Below each folder: plugins that are loaded when something asks for them by name, not before. */
 #define PLUGIN_SERVICES "services"
 
 /* modules.c: all plugins of the process. The lock is held around everything but itself. */

@@ -48,7 +48,7 @@ AT(heed_value_info, ndim, 20);
 AT(heed_value_info, dims, 24);
 AT(heed_value_info, symbols, 32);
 AT(heed_value_info, optional, 40);
-AT(heed_value_info, reserved, 44);
+AT(heed_value_info, keys, 44);
 AT_LEAST(heed_value_info, 48);
 
 /* heed_op_count */

@@ -4,7 +4,9 @@
  * Compiling this file is the test (tests/abi/test_layout.sh). Fields may be added to the end of a
  * struct that begins with its size: AT_LEAST allows it. Nothing here ever changes: an assertion
  * that fails means that plugins in the world would stop working. */
+#include "heed/image.h"
 #include "heed/importer.h"
+#include "heed/text.h"
 
 #define AT(type, field, offset)                                                                    \
     _Static_assert(offsetof(type, field) == (offset), #type "." #field " moved")
@@ -225,6 +227,27 @@ AT(heed_importer, load, 32);
 AT(heed_importer, read_value, 40);
 AT_LEAST(heed_importer, 48);
 
+/* heed_image_size */
+AT(heed_image_size, height, 0);
+AT(heed_image_size, width, 8);
+FROZEN(heed_image_size, 16);
+
+/* heed_image */
+AT(heed_image, size, 0);
+AT(heed_image, flags, 4);
+AT(heed_image, measure, 8);
+AT(heed_image, decode, 16);
+AT_LEAST(heed_image, 24);
+
+/* heed_text */
+AT(heed_text, size, 0);
+AT(heed_text, flags, 4);
+AT(heed_text, regex_compile, 8);
+AT(heed_text, regex_full_match, 16);
+AT(heed_text, regex_free, 24);
+AT(heed_text, change_case, 32);
+AT_LEAST(heed_text, 40);
+
 /* ---- Enumerators ---------------------------------------------------------------------------- */
 
 VALUE(HEED_OK, 0);
@@ -311,3 +334,8 @@ VALUE(HEED_KIND_SEQUENCE, 1);
 VALUE(HEED_KIND_OPTIONAL, 2);
 VALUE(HEED_KIND_MAP, 3);
 VALUE(HEED_TENSOR_BORROWED, 1 << 0);
+VALUE(HEED_PIXELS_RGB, 1);
+VALUE(HEED_PIXELS_BGR, 2);
+VALUE(HEED_PIXELS_GRAY, 3);
+VALUE(HEED_TEXT_LOWER, 1);
+VALUE(HEED_TEXT_UPPER, 2);
