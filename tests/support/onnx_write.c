@@ -97,11 +97,26 @@ static void list(onnx_message *a, const char *at)
     onnx_write_int(a, 20, is_float ? 6 : 7);
 }
 
+/* "['Relu','Tanh']" */
+static void text_list(onnx_message *a, const char *at)
+{
+    char text[128];
+    for (at++; *at == '\''; at += *at == ',') {
+        size_t n = strcspn(at + 1, "'");
+        snprintf(text, sizeof(text), "%.*s", (int)n, at + 1);
+        onnx_write_text(a, 9, text);
+        at += n + 2;
+    }
+    onnx_write_int(a, 20, 8);
+}
+
 static void attribute_value(onnx_message *a, const char *at, size_t size)
 {
     char text[128];
     snprintf(text, sizeof(text), "%.*s", (int)(size > 1 ? size - 2 : 0), at + 1);
-    if (*at == '[') {
+    if (*at == '[' && at[1] == '\'') {
+        text_list(a, at);
+    } else if (*at == '[') {
         list(a, at);
     } else if (*at == '\'') {
         onnx_write_text(a, 4, text);

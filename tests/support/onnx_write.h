@@ -26,7 +26,8 @@ void onnx_write_raw(onnx_message *m, const void *bytes, size_t size);
 void onnx_write_part(onnx_message *m, uint32_t field, onnx_message *part);
 void onnx_write_free(onnx_message *m);
 
-/* A NodeProto. Attributes: INT, FLOAT (with a point), 'text', [ints], [floats], @ref. */
+/* A NodeProto. Attributes: INT, FLOAT (with a point), 'text', [ints], [floats],
+ * ['texts'], @ref. */
 onnx_message onnx_write_node(const char *text);
 /* A ValueInfoProto; rank -1 leaves the shape out, dtype 0 the type. */
 onnx_message onnx_write_value(const char *name, int dtype, int rank);

@@ -117,7 +117,7 @@ static void put_element(writer *w, const heed_tensor *t, int64_t i)
         snprintf(text, sizeof(text), "%.*s", (int)s->size, s->data);
     } else {
         heed_tensor_read_f64(t, i, 1, &value);
-        snprintf(text, sizeof(text), "%.7g", value);
+        snprintf(text, sizeof(text), "%.6g", value);
     }
     put(w, text);
 }

@@ -4,6 +4,8 @@
  *     3.5        a scalar            [[1 2][3 4]]   a tensor        [] [[][]]   without elements
  *     ([1][2 3]) a sequence          none           an empty optional (else what it holds)
  *     [a bc]     strings, without blanks and brackets
+ *
+ * Numbers are printed with six digits.
  */
 #ifndef VALUE_TEXT_H
 #define VALUE_TEXT_H
