@@ -24,11 +24,12 @@ enum { X, GAMMA, BETA, SKIP, BIAS };
 static bool has_channels_last(const ir_node *n) { return ir_attr_int(n, "channels_last", 1) != 0; }
 
 /* In float32, as gamma and beta may be of another type than the image. */
-static ir_value *normalise(op_body *b, ir_value *x, heed_dtype dtype)
+static ir_value *normalise(op_body *b, ir_value *x)
 {
     bool last = has_channels_last(b->node);
     int64_t activation = ir_attr_int(b->node, "activation", 0);
-    ir_value *y = quant_channels_first(b, body_cast(b, x, HEED_FLOAT32), last);
+    ir_value *y = body_cast(b, x, HEED_FLOAT32);
+    y = last ? body_transpose(b, y, "0,3,1,2") : y;
     y = body_3(b, y, body_cast(b, body_in(b, GAMMA), HEED_FLOAT32),
                body_cast(b, body_in(b, BETA), HEED_FLOAT32),
                "GroupNormalization num_groups=%lld epsilon=%.17g",
@@ -38,31 +39,32 @@ static ir_value *normalise(op_body *b, ir_value *x, heed_dtype dtype)
         body_fail(b, HEED_INVALID, "activation %lld is neither 0 nor 1", (long long)activation);
     if (activation == 1)
         y = body_1(b, y, "Swish");
-    return body_cast(b, quant_channels_last(b, y, last), dtype);
+    y = last ? body_transpose(b, y, "0,2,3,1") : y;
+    return body_cast(b, y, body_in(b, X)->type.dtype);
 }
 
-static void decompose_group_norm(op_body *b)
-{
-    ir_value *x = body_in(b, X);
-    body_set(b, 0, normalise(b, x, x->type.dtype));
-}
+static void decompose_group_norm(op_body *b) { body_set(b, 0, normalise(b, body_in(b, X))); }
 
-/* [N, C] or [C] against the image. */
-static ir_value *spread(op_body *b, ir_value *x, bool last)
+/* [N, C], or an image of one pixel or of all: as [N, pixels, C] or [N, C, pixels] they broadcast
+ * to each other, whatever they are. */
+static ir_value *flat(op_body *b, ir_value *x, bool last)
 {
-    int32_t rank = body_rank(b, x);
-    if (rank == 2)
-        return body_unsqueeze(b, x, last ? "1,2" : "2,3");
-    return rank == 1 && !last ? body_unsqueeze(b, x, "1,2") : x;
+    ir_value *image = body_in(b, X), *pixels = body_ints(b, 1, (const int64_t[]){-1});
+    ir_value *batch = body_1(b, image, "Shape end=1");
+    ir_value *channels = body_1(b, image, last ? "Shape start=3 end=4" : "Shape start=1 end=2");
+    ir_value *order[] = {batch, last ? pixels : channels, last ? channels : pixels};
+    return body_reshape_to(b, x, 3, order);
 }
 
 static void decompose_skip_group_norm(op_body *b)
 {
     bool last = has_channels_last(b->node);
-    ir_value *x = body_in(b, X), *sum = body_2(b, x, spread(b, body_in(b, SKIP), last), "Add");
-    if (body_in(b, BIAS))
-        sum = body_2(b, sum, spread(b, body_in(b, BIAS), last), "Add");
-    body_set(b, 0, normalise(b, sum, x->type.dtype));
+    ir_value *x = body_in(b, X), *bias = body_in(b, BIAS);
+    ir_value *sum = body_2(b, flat(b, x, last), flat(b, body_in(b, SKIP), last), "Add");
+    if (bias)
+        sum = body_2(b, sum, last ? bias : body_unsqueeze(b, bias, "1"), "Add");
+    sum = body_2(b, sum, body_1(b, x, "Shape"), "Reshape allowzero=1");
+    body_set(b, 0, normalise(b, sum));
     body_set(b, 1, sum);
 }
 
@@ -80,21 +82,21 @@ static heed_status infer_dynamic_pads(op_infer *c)
     return infer_set_unknown(c, 0, 0, infer_rank(c, 0));
 }
 
-/* Padding takes away what the convolution without it has too much at its ends. */
+/* Padding takes away what the convolution without it has too much at its ends: [2, axes] numbers,
+ * and none of batch and channels. */
 static void decompose_dynamic_pads(op_body *b)
 {
     ir_value *pads = body_in(b, 2), *in[] = {body_in(b, 0), body_in(b, 1), body_in(b, 3)};
     const char *names = "auto_pad dilations group kernel_shape output_padding strides";
     ir_value *y = body_n(b, 3, in, "%s", quant_with_attrs(b, "ConvTranspose", names));
-    int32_t n = body_rank(b, in[0]) - 2;
-    if (pads && n > 0) {
-        int64_t axes[TENSOR_MAX_RANK];
-        for (int32_t i = 0; i < n; i++)
-            axes[i] = i + 2;
-        ir_value *starts = body_part(b, pads, 0, 0, n);
-        ir_value *extents = body_1(b, y, "Shape start=2");
-        ir_value *ends = body_2(b, extents, body_part(b, pads, 0, n, 2 * n), "Sub");
-        y = body_n(b, 4, (ir_value *[]){y, starts, ends, body_ints(b, n, axes)}, "Slice");
+    if (pads) {
+        ir_value *ends[2], *none = body_ints(b, 2, (const int64_t[]){0, 0});
+        for (int side = 0; side < 2; side++) {
+            ir_value *row = body_part(b, body_reshape(b, pads, "2,-1"), 0, side, side + 1);
+            ends[side] = body_concat(b, none, body_reshape(b, row, "-1"), 0);
+        }
+        ends[1] = body_2(b, body_1(b, y, "Shape"), ends[1], "Sub");
+        y = body_3(b, y, ends[0], ends[1], "Slice");
     }
     body_set(b, 0, y);
 }

@@ -93,9 +93,10 @@ static void set_axis(const grid *g, double x, int64_t extent, point_axis *axis)
     double low = g->corners ? 0.0 : -0.5, high = (double)(extent - 1) - low;
     if (g->mode->n == 1)
         x = nearbyint(x);
-    if (g->padding == BORDER)
+    bool cubic = g->mode->taps == point_cubic; /* bounds its elements, not the coordinate */
+    if (g->padding == BORDER && !cubic)
         x = x < 0.0 ? 0.0 : x > (double)(extent - 1) ? (double)(extent - 1) : x;
-    else if (g->padding == REFLECTION && (x < low || x > high))
+    else if (g->padding == REFLECTION && !cubic && (x < low || x > high))
         x = point_mirror(x, low, high);
     g->mode->taps(axis, x);
     if (g->padding == ZEROS)

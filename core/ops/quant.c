@@ -29,30 +29,46 @@ ir_value *quant_scalar(op_body *b, ir_value *x)
 
 /* ---- Order of axes -------------------------------------------------------------------------- */
 
-ir_value *quant_permute(op_body *b, ir_value *x, const int32_t *perm)
+static ir_value *permute(op_body *b, ir_value *x, int32_t rank, const int32_t *perm)
 {
     char text[8 * TENSOR_MAX_RANK] = "";
-    for (int32_t i = 0, n = body_rank(b, x); i < n; i++)
+    for (int32_t i = 0; i < rank; i++)
         snprintf(text + strlen(text), sizeof(text) - strlen(text), i ? ",%d" : "%d", perm[i]);
     return body_transpose(b, x, text);
 }
 
+ir_value *quant_permute(op_body *b, ir_value *x, const int32_t *perm)
+{
+    return permute(b, x, body_rank(b, x), perm);
+}
+
+/* The rank of an image: its own, or else that of the kernel that it meets. */
+static int32_t image_rank(op_body *b, const ir_value *x)
+{
+    uint64_t spatial;
+    const int64_t *kernel = ir_attr_ints(b->node, "kernel_shape", &spatial);
+    if (b->status || !x || x->type.rank >= 0)
+        return body_rank(b, x);
+    if (kernel && spatial > 0 && spatial <= TENSOR_MAX_RANK - 2)
+        return (int32_t)spatial + 2;
+    for (uint32_t i = 0; i < b->node->n_in; i++)
+        if (body_in(b, i) && body_in(b, i)->type.rank > 2)
+            return body_in(b, i)->type.rank;
+    return body_rank(b, x);
+}
+
 ir_value *quant_channels_first(op_body *b, ir_value *x, bool apply)
 {
-    int32_t perm[TENSOR_MAX_RANK];
-    if (!apply)
-        return x;
-    channels_first(body_rank(b, x), perm);
-    return quant_permute(b, x, perm);
+    int32_t perm[TENSOR_MAX_RANK], rank = apply ? image_rank(b, x) : 0;
+    channels_first(rank, perm);
+    return apply ? permute(b, x, rank, perm) : x;
 }
 
 ir_value *quant_channels_last(op_body *b, ir_value *x, bool apply)
 {
-    int32_t perm[TENSOR_MAX_RANK];
-    if (!apply)
-        return x;
-    channels_last(body_rank(b, x), perm);
-    return quant_permute(b, x, perm);
+    int32_t perm[TENSOR_MAX_RANK], rank = apply ? image_rank(b, x) : 0;
+    channels_last(rank, perm);
+    return apply ? permute(b, x, rank, perm) : x;
 }
 
 /* ---- Attributes ----------------------------------------------------------------------------- */
