@@ -1,6 +1,7 @@
 /* See value_text.h. */
 #include "value_text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,7 @@ static void put_element(writer *w, const heed_tensor *t, int64_t i)
         snprintf(text, sizeof(text), "%.*s", (int)s->size, s->data);
     } else {
         heed_tensor_read_f64(t, i, 1, &value);
-        snprintf(text, sizeof(text), "%.6g", value);
+        snprintf(text, sizeof(text), "%.6g", isnan(value) ? (double)NAN : value);
     }
     put(w, text);
 }
