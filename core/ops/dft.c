@@ -199,7 +199,7 @@ static heed_status frame_length(op_infer *c, ir_dim *length)
     if (infer_has(c, 2) && dim_known(window) && e.known && window != e.number)
         return infer_error(c, "a window of frame_length", "%lld, not %lld", (long long)window,
                            (long long)e.number);
-    if (e.dim != DIM_UNKNOWN)
+    if (e.dim != DIM_UNKNOWN || !infer_has(c, 2))
         *length = e.dim;
     return HEED_OK;
 }

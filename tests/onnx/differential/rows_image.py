@@ -33,14 +33,17 @@ def resize(d):
     mode = d.pick("nearest", "linear", "nearest", "linear", "cubic")
     x = d.shape(rank=4, zero=(0,), low=2, high=6)
     d.long = False
-    scales = [1.0, 1.0, d.pick(*SCALES), d.pick(*SCALES)]
+    attrs = resize_attrs(d, mode)
+    # With corners aligned, a fractional size (3 elements by 0.5) is a fraction in the standard's
+    # test data and rounded down in ONNX Runtime.
+    aligned = attrs.get("coordinate_transformation_mode") == "align_corners"
+    scales = [1.0, 1.0] + [d.pick(1.0, 2.0, 3.0) if aligned else d.pick(*SCALES) for _ in range(2)]
     scales = [s if int(n * s) > 0 else 1.0 for n, s in zip(x, scales)]
     sizes = [int(n * s) for n, s in zip(x, scales)]
     data = d.data(x, d.dtype(("float32", "float32", "float32", "float64")))
     if d.opset < 11:
         mode = d.pick("nearest", "linear")
         return d.case([data, np.array(scales, np.float32)], attrs={"mode": mode})
-    attrs = resize_attrs(d, mode)
     if mode != "nearest" and d.opset >= 18:
         attrs |= d.attrs(antialias=d.pick(0, 0, 1))
     if d.opset >= 18 and 0 not in x and d.chance(0.3):
@@ -50,6 +53,7 @@ def resize(d):
         roi = np.zeros(0, np.float32)  # it became optional in 13
     if d.chance(0.3):
         if d.opset >= 18 and len(sizes) == 2:
+            attrs["axes"] = [2, 3]  # ONNX Runtime does not find a negative one for this
             attrs |= d.attrs(keep_aspect_ratio_policy=d.pick("not_larger", "not_smaller"))
         # In 11 and 12 the scales had to be there, if empty.
         absent = None if d.opset >= 13 else np.zeros(0, np.float32)
@@ -57,7 +61,8 @@ def resize(d):
     return d.case([data, roi, np.array(scales, np.float32)], attrs=attrs)
 
 
-@row("GridSample")
+# Where one coordinate is outside, ONNX Runtime moves the others too.
+@row("GridSample", order=("reference",))
 def grid_sample(d):
     new = d.opset >= 20
     mode = d.pick("linear", "nearest", "cubic") if new else d.pick("bilinear", "nearest", "bicubic")
@@ -68,6 +73,10 @@ def grid_sample(d):
         grid = grid[:, :0]
     attrs = {"mode": mode} | d.attrs(align_corners=d.pick(0, 1),
                                      padding_mode=d.pick("zeros", "border", "reflection"))
+    if "cubic" in mode and attrs.get("padding_mode", "zeros") != "zeros":
+        # Outside, both oracles move the point to the border and then look around. PyTorch, which
+        # the text refers to and exporters mean, moves each neighbour of the point by itself.
+        grid = np.clip(grid, -0.7, 0.7)
     return d.case([d.data((n, c, *size)), grid], attrs=attrs)
 
 
