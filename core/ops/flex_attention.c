@@ -43,8 +43,8 @@ static ir_value *modified(op_body *b, const char *name, ir_value *x)
     if (!graph || b->status)
         return x;
     body_inline(b, graph, 1, &x, 1, &y);
-    if (body_rank(b, y) != 4)
-        body_fail(b, HEED_INVALID, "%s gives a tensor of rank %d", name, body_rank(b, y));
+    if (!b->status && y->type.rank >= 0 && y->type.rank != 4)
+        body_fail(b, HEED_INVALID, "%s gives a tensor of rank %d", name, y->type.rank);
     for (int32_t i = 0; i < 4; i++) {
         int64_t have = body_extent(b, y, i), want = body_extent(b, x, i);
         if (have >= 0 && want >= 0 && have != want)
