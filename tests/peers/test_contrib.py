@@ -92,7 +92,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.keep or scratch
         os.makedirs(folder, exist_ok=True)
-        made = make(chosen(load(), args.names), folder)
+        made = make(chosen(load(args.names), args.names), folder)
         runs = {"default": run(folder, ())}
         if not args.once:
             runs["reference"] = run(folder, ("--backends", "reference"))
