@@ -13,7 +13,7 @@ SKIPPED = 77
 
 try:
     import numpy as np
-    from onnx import helper, numpy_helper
+    from onnx import TensorProto, helper, numpy_helper
 except ImportError as error:
     print(f"SKIPPED: {error}")
     sys.exit(SKIPPED)
@@ -122,6 +122,85 @@ def image_cases(x):
     case("resize", 10, op("Resize", "x s", mode="nearest"), x, [y], s=sizes)
 
 
+def scattered(x, indices, updates, axis):
+    y = x.copy()
+    part = tuple(slice(n) if a != axis else slice(None) for a, n in enumerate(indices.shape))
+    np.put_along_axis(y[part], indices, updates, axis)
+    return y
+
+
+def hard(x, axis):
+    """Hardmax before opset 13: over all axes from `axis` on."""
+    matrix = x.reshape(int(np.prod(x.shape[:axis])), -1)
+    return np.eye(matrix.shape[1], dtype=x.dtype)[matrix.argmax(1)].reshape(x.shape)
+
+
+def loop_body():
+    """v -> v + v, with v recorded."""
+    declare = helper.make_tensor_value_info
+    nodes = [op("Identity", "c", "go"), op("Add", "v v", "w"), op("Identity", "v", "seen")]
+    inputs = [declare("i", TensorProto.INT64, []), declare("c", TensorProto.BOOL, []),
+              declare("v", TensorProto.FLOAT, None)]
+    outputs = [declare("go", TensorProto.BOOL, []), declare("w", TensorProto.FLOAT, None),
+               declare("seen", TensorProto.FLOAT, None)]
+    return helper.make_graph(nodes, "body", inputs, outputs)
+
+
+def selection_cases(x):
+    indices, updates = np.array([[[0, 2]], [[1, 0]]]), random(2, 1, 2)
+    for opset in (9, 10, 11):
+        case("scatter", opset, op("Scatter", "x i u", axis=2), x,
+             [scattered(x, indices, updates, 2)], i=indices, u=updates)
+    first = np.zeros((1, 3, 4), np.int64)
+    zeros = np.zeros((1, 3, 4), np.float32)
+    case("scatter_default", 9, op("Scatter", "x i u"), x, [scattered(x, first, zeros, 0)],
+         i=first, u=zeros)
+    for axis in range(x.ndim):
+        case(f"hardmax_axis_{axis}", 11, op("Hardmax", axis=axis), x, [hard(x, axis)])
+    case("hardmax_default", 7, op("Hardmax"), x, [hard(x, 1)])
+    case("hardmax", 13, op("Hardmax"), x, [(x == x.max(-1, keepdims=True)).astype(x.dtype)])
+    truth = np.array([False, True, True])
+    case("compress", 9, op("Compress", "x c", axis=1), x, [x[:, 1:]], c=truth)
+    case("reverse_sequence", 10, op("ReverseSequence", "x n", time_axis=1, batch_axis=0), x,
+         [np.stack([x[0, ::-1], x[1, [1, 0, 2]]])], n=np.array([3, 2]))
+    case("split_concat", 11, [op("SplitToSequence", "x", "s", axis=2),
+                              op("ConcatFromSequence", "s", axis=0)], x,
+         [np.concatenate(np.split(x, 4, 2), 0)])
+    for opset in (7, 11, 13):
+        case("loop", opset, op("Loop", "n go x", "y z", body=loop_body()), x,
+             [x * 4, np.stack([x, x * 2])], n=np.array(2), go=np.array(True))
+
+
+def loss_cases(x):
+    labels, weights = np.array([[0, 2, 1, 2], [1, 1, 0, 2]]), np.float32([0.5, 1, 2])
+    log_prob = x - np.log(np.exp(x).sum(1, keepdims=True))
+    scale = weights[labels]
+
+    def loss(scores):
+        return -np.take_along_axis(scores, labels[:, None], 1)[:, 0] * scale
+
+    for opset in (12, 13):
+        case("nll", opset, op("NegativeLogLikelihoodLoss", "x l w"), x,
+             [np.float32(loss(x).sum() / scale.sum())], l=labels, w=weights)
+        case("nll_none", opset, op("NegativeLogLikelihoodLoss", "x l w", reduction="none"), x,
+             [loss(x)], l=labels, w=weights)
+        case("cross_entropy", opset, op("SoftmaxCrossEntropyLoss", "x l w", "y z"), x,
+             [np.float32(loss(log_prob).sum() / scale.sum()), log_prob], l=labels, w=weights)
+
+
+def recurrent_cases(x):
+    w, r = random(1, 2, 4), random(1, 2, 2)
+    state, steps = np.zeros((3, 2), np.float32), []
+    for step in x:
+        state = np.tanh(step @ w[0].T + state @ r[0].T)
+        steps.append(state[None])
+    for opset in (7, 14, 22):
+        case("rnn", opset, op("RNN", "x w r", "y z", hidden_size=2), x, [np.stack(steps),
+                                                                        state[None]], w=w, r=r)
+    case("rnn_batch_first", 14, op("RNN", "x w r", hidden_size=2, layout=1), x.swapaxes(0, 1),
+         [np.stack(steps).transpose(2, 0, 1, 3)], w=w, r=r)
+
+
 def make_value(name, array, dims):
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), dims)
 
@@ -152,7 +231,8 @@ def main():
         print("SKIPPED: there is no heed in the build folder")
         return SKIPPED
     x, image = random(2, 3, 4), random(2, 4, 3, 3)
-    for make in (softmax_cases, layout_cases, reduce_cases, unary_cases):
+    for make in (softmax_cases, layout_cases, reduce_cases, unary_cases, selection_cases,
+                 loss_cases, recurrent_cases):
         make(x)
     for make in (norm_cases, image_cases):
         make(image)
