@@ -127,23 +127,24 @@ static int grow(matcher *m)
     return m->states != NULL;
 }
 
-/* The result of pcre2_dfa_match, with as much workspace as it needs. */
+/* The result of pcre2_dfa_match, with as much workspace as it needs. Not PCRE2_ENDANCHORED: 10.42
+ * does not look at it here. The longest match comes first, so its end says what we ask. */
 static int match(matcher *m, const pcre2_code *code, const char *text, size_t bytes)
 {
     int result = PCRE2_ERROR_DFA_WSSIZE;
     while (result == PCRE2_ERROR_DFA_WSSIZE && m->n_states < STATES_MAX) {
         if (!grow(m))
             return PCRE2_ERROR_NOMEMORY;
-        result =
-            pcre2_dfa_match(code, (PCRE2_SPTR)text, bytes, 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED,
-                            m->data, m->context, m->states, m->n_states);
+        result = pcre2_dfa_match(code, (PCRE2_SPTR)text, bytes, 0, PCRE2_ANCHORED, m->data,
+                                 m->context, m->states, m->n_states);
     }
     return result;
 }
 
-static heed_status judge(int result, int32_t *matches)
+/* `end`: where the longest match ends. */
+static heed_status judge(int result, size_t end, size_t bytes, int32_t *matches)
 {
-    *matches = result >= 0;
+    *matches = result >= 0 && end == bytes;
     if (result >= 0 || result == PCRE2_ERROR_NOMATCH)
         return HEED_OK;
     if (result <= PCRE2_ERROR_UTF8_ERR1 && result >= PCRE2_ERROR_UTF8_ERR21)
@@ -160,6 +161,7 @@ heed_status regex_full_match(const heed_regex *regex, const char *text, uint64_t
 {
     pcre2_general_context *general = memory();
     matcher m = {.n_states = 0};
+    size_t end = 0;
     int result = PCRE2_ERROR_NOMEMORY;
     if (general) {
         m.data = pcre2_match_data_create(1, general);
@@ -168,10 +170,11 @@ heed_status regex_full_match(const heed_regex *regex, const char *text, uint64_t
     if (m.data && m.context) {
         pcre2_set_heap_limit(m.context, HEAP_MAX);
         result = match(&m, regex->code, bytes ? text : "", bytes);
+        end = pcre2_get_ovector_pointer(m.data)[1];
     }
     text_free(m.states, NULL);
     pcre2_match_data_free(m.data);
     pcre2_match_context_free(m.context);
     pcre2_general_context_free(general);
-    return judge(result, matches);
+    return judge(result, end, bytes, matches);
 }
