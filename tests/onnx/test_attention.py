@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Attention against its formula in float64, on random cases: ai.onnx Attention in its newest form
-and heed.Attention. The formula itself is checked against the standard's evaluator.
+and heed.Attention. The formula itself is checked against the standard's evaluator, which also
+judges what stands around attention.
 
     test_attention.py [NAME-INDEX]... [--keep DIR]
 """
@@ -16,14 +17,17 @@ try:
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
-    from attention import cases
+    from attention import cases, family
     from differential.case import declare_result, write_case
 except ImportError as error:
     corpora.skip("attention cases are made by NumPy and onnx: %s" % error)
 
 SEED, CASES = 20261122, 260
-OPSETS = [helper.make_opsetid("", 25), helper.make_opsetid("heed", 1)]
+OPSETS = [helper.make_opsetid(*o) for o in (("", 27), ("heed", 1), ("ai.onnx.preview", 1))]
 KINDS = {"standard": cases.standard_case, "heed": cases.heed_case}
+FAMILY = {"rotary": family.rotary_case, "scatter": family.scatter_case, "conv": family.conv_case,
+          "linear": family.linear_case, "flex": family.flex_case}
+FAMILY_CASES = 80
 TOLERANCES = {"full": ("--rtol", "1e-4", "--atol", "2e-5"),
               "half": ("--rtol", "2e-2", "--atol", "2e-2")}
 BACKENDS = ((), ("--backends", "reference"))
@@ -48,18 +52,36 @@ def model_of(node, given, outputs, form="fixed"):
     return helper.make_model(graph, opset_imports=OPSETS, ir_version=12)
 
 
-def make(kind, index, folder):
-    """Writes a case; returns what the standard's evaluator must agree with, or None."""
-    drawn = cases.Drawn(SEED, index)
-    node, given, outputs = KINDS[kind](drawn)
+def write(kind, index, folder, drawn, case):
+    node, given, outputs = case
     form = ("fixed", "symbolic", "heads only")[index % 3]
     results = {name: value.astype(drawn.dtype) for name, value in outputs.items()}
     tolerance = "full" if drawn.dtype == np.float32 else "half"
     model = model_of(node, given, results, form)
     write_case(os.path.join(folder, tolerance, f"{kind}-{index:03}"), model, given.values(),
                results.values())
-    comparable = kind == "standard" and tolerance == "full" and knows(drawn, given, outputs)
+    return model
+
+
+def make(kind, index, folder):
+    """Writes a case; returns what the standard's evaluator must agree with, or None."""
+    drawn = cases.Drawn(SEED, index)
+    if kind in FAMILY:
+        write(kind, index, folder, drawn, judged(*FAMILY[kind](drawn)))
+        return None
+    node, given, outputs = KINDS[kind](drawn)
+    model = write(kind, index, folder, drawn, (node, given, outputs))
+    comparable = kind == "standard" and drawn.dtype == np.float32 and knows(drawn, given, outputs)
     return (model, given, outputs) if comparable else None
+
+
+def judged(node, given):
+    """With the outputs that the standard's evaluator gives, in float32 for what is narrower."""
+    wide = {n: x if x.dtype.kind == "i" else x.astype(np.float32) for n, x in given.items()}
+    model = model_of(node, wide, {name: np.zeros(0, np.float32) for name in node.output})
+    model.graph.ClearField("output")
+    model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in node.output)
+    return node, given, dict(zip(node.output, ReferenceEvaluator(model).run(None, wide)))
 
 
 def knows(drawn, given, outputs):
@@ -102,6 +124,8 @@ def main():
     args = parser.parse_args()
     wanted = [c.rsplit("-", 1) for c in args.cases]
     wanted = wanted or [(kind, index) for kind in KINDS for index in range(CASES)]
+    if not args.cases:
+        wanted += [(kind, index) for kind in FAMILY for index in range(FAMILY_CASES)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or temporary
         comparable = [(index, make(kind, int(index), folder)) for kind, index in wanted]
