@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/loops.h"
+#include "ops/causal_conv.h"
 
 enum { X, WEIGHT, BIAS, PAST };
 
@@ -33,18 +33,12 @@ static heed_status infer_causal(op_infer *c)
     return c->n_out > 1 ? infer_set(c, 1, 0, 3, state) : HEED_OK;
 }
 
-typedef struct causal {
-    int64_t channels, length, k;
-    bool swish;
-    double *row, *weight, *sum; /* row: what is carried, then the input */
-} causal;
-
-static void convolve(const op_call *c, const causal *w, double bias)
+void causal_convolve(const op_call *c, const causal *w, double bias)
 {
     for (int64_t i = 0; i < w->length; i++) {
         w->sum[i] = bias;
         for (int64_t j = 0; j < w->k; j++)
-            w->sum[i] += w->weight[j] * w->row[i + j];
+            w->sum[i] += w->weight[j] * w->row[i + j * w->dilation];
     }
     if (!w->swish)
         return;
@@ -53,17 +47,33 @@ static void convolve(const op_call *c, const causal *w, double bias)
         w->sum[i] /= 1 + exp(-w->sum[i]);
 }
 
+heed_status causal_open(op_call *c, causal *w)
+{
+    const char *activation = ir_attr_string(c->node, "activation", "none");
+    size_t carried = (size_t)causal_carried(w), length = (size_t)w->length;
+    w->swish = strcmp(activation, "silu") == 0 || strcmp(activation, "swish") == 0;
+    if (!w->swish && strcmp(activation, "none") != 0)
+        return call_error(c, HEED_INVALID, "activation %s is none of none, silu, swish",
+                          activation);
+    w->row = call_scratch(c, (2 * length + carried + 1) * sizeof(double));
+    w->weight = call_scratch(c, (size_t)w->k * sizeof(double) + 1);
+    if (!w->row || !w->weight)
+        return HEED_NOMEM;
+    w->sum = w->row + length + carried;
+    return HEED_OK;
+}
+
 /* Channel `at` of all images. */
 static void run_row(const op_call *c, const causal *w, int64_t at)
 {
-    int64_t carried = w->k - 1, channel = at % w->channels;
+    int64_t carried = causal_carried(w), channel = at % c->in[X]->dims[1];
     memset(w->row, 0, (size_t)carried * sizeof(*w->row));
     if (call_has(c, PAST))
         loop_load(c->in[PAST], CLASS_F64, at * carried, carried, w->row);
     loop_load(c->in[X], CLASS_F64, at * w->length, w->length, w->row + carried);
     loop_load(c->in[WEIGHT], CLASS_F64, channel * w->k, w->k, w->weight);
     if (call_out(c, 0)) {
-        convolve(c, w, call_has(c, BIAS) ? tensor_get_float(c->in[BIAS], channel) : 0);
+        causal_convolve(c, w, call_has(c, BIAS) ? tensor_get_float(c->in[BIAS], channel) : 0);
         loop_store(c->out[0], CLASS_F64, at * w->length, w->length, w->sum);
     }
     if (call_out(c, 1))
@@ -73,20 +83,9 @@ static void run_row(const op_call *c, const causal *w, int64_t at)
 static heed_status run_causal(op_call *c)
 {
     const heed_tensor *x = c->in[X];
-    const char *activation = ir_attr_string(c->node, "activation", "none");
-    causal w = {.channels = x->dims[1], .length = x->dims[2], .k = c->in[WEIGHT]->dims[2]};
-    w.swish = strcmp(activation, "silu") == 0 || strcmp(activation, "swish") == 0;
-    if (!w.swish && strcmp(activation, "none") != 0)
-        return call_error(c, HEED_INVALID, "activation %s is none of none, silu, swish",
-                          activation);
-    w.row = call_scratch(c, (size_t)(2 * (w.length + w.k)) * sizeof(double));
-    if (!w.row)
-        return HEED_NOMEM;
-    w.sum = w.row + w.length + w.k - 1;
-    w.weight = call_scratch(c, (size_t)w.k * sizeof(double));
-    if (!w.weight)
-        return HEED_NOMEM;
-    for (int64_t at = 0; at < x->dims[0] * w.channels; at++)
+    causal w = {.length = x->dims[2], .k = c->in[WEIGHT]->dims[2], .dilation = 1};
+    TRY(causal_open(c, &w));
+    for (int64_t at = 0; at < x->dims[0] * x->dims[1]; at++)
         run_row(c, &w, at);
     return HEED_OK;
 }
