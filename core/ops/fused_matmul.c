@@ -38,11 +38,23 @@ static heed_status infer_matmul(op_infer *c)
     return matmul_infer_of(c, &sides[0], &sides[1]);
 }
 
+/* The same of as many axes as come: m is the batch's axis. */
+static ir_value *move_axes(op_body *b, ir_value *x, bool batch, bool flip)
+{
+    if (batch)
+        return body_1(b, x, "Einsum equation=%s", flip ? "m...n->...nm" : "m...n->...mn");
+    return flip ? body_1(b, x, "Einsum equation=...mn->...nm") : x;
+}
+
 static ir_value *side(op_body *b, uint32_t i)
 {
     int32_t perm[TENSOR_MAX_RANK];
     ir_value *x = body_in(b, i);
-    bool moved = order_axes(b->node, i == 0, body_rank(b, x), perm);
+    bool batch = ir_attr_int(b->node, i == 0 ? "transBatchA" : "transBatchB", 0) != 0;
+    bool flip = ir_attr_int(b->node, i == 0 ? "transA" : "transB", 0) != 0;
+    if (x->type.rank < 0)
+        return move_axes(b, x, batch, flip);
+    bool moved = order_axes(b->node, i == 0, x->type.rank, perm);
     return moved ? quant_permute(b, x, perm) : x;
 }
 

@@ -4,6 +4,8 @@
  *
  * Their bodies sum integers exactly and scale the sums, so that a fast MatMulInteger or ConvInteger
  * serves all of them. */
+#include <string.h>
+
 #include "ops/infer_as.h"
 #include "ops/matmul.h"
 #include "ops/quant.h"
@@ -69,32 +71,28 @@ static heed_status infer_conv(op_infer *c)
     return last ? infer_as_last(c, "ConvInteger", 2, types) : infer_as(c, "ConvInteger", 2, types);
 }
 
-/* One for each output channel, against [N, C, D1 ... Dn]. */
-static ir_value *of_channels(op_body *b, ir_value *v, const ir_value *image)
+/* One for each output channel (or one for all), against [N, C, D1 ... Dn]. */
+static ir_value *of_channels(op_body *b, ir_value *v, int32_t rank)
 {
-    static const char *const axes[] = {"", "1", "1,2", "1,2,3", "1,2,3,4", "1,2,3,4,5"};
-    v = quant_scalar(b, v);
-    int32_t spatial = body_rank(b, image) - 2;
-    if (b->status || !v || v->type.rank != 1 || spatial < 1)
-        return v;
-    if (spatial >= (int32_t)(sizeof(axes) / sizeof(*axes))) {
-        body_fail(b, HEED_UNSUPPORTED, "QLinearConv over %d spatial axes", spatial);
-        return v;
-    }
-    return body_unsqueeze(b, v, axes[spatial]);
+    char shape[4 * TENSOR_MAX_RANK] = "-1";
+    for (int32_t i = 2; i < rank && i < TENSOR_MAX_RANK; i++)
+        strcat(shape, ",1");
+    return v ? body_reshape(b, v, "%s", shape) : NULL;
 }
 
 static void decompose_conv(op_body *b)
 {
     bool last = has_channels_last(b->node);
+    const ir_value *w = body_in(b, W);
+    int32_t rank = w->type.rank >= 0 ? w->type.rank : body_rank(b, body_in(b, X));
     ir_value *x = quant_channels_first(b, body_in(b, X), last);
     ir_value *in[] = {x, body_in(b, W), quant_scalar(b, body_in(b, X_ZERO)), body_in(b, W_ZERO)};
     const char *conv =
         quant_with_attrs(b, "ConvInteger", "auto_pad dilations group kernel_shape pads strides");
-    ir_value *y = body_n(b, 4, in, "%s", conv), *bias = of_channels(b, body_in(b, BIAS), x);
+    ir_value *y = body_n(b, 4, in, "%s", conv), *bias = of_channels(b, body_in(b, BIAS), rank);
     if (bias)
         y = body_2(b, y, bias, "Add");
-    ir_value *w_scale = of_channels(b, body_in(b, W_SCALE), x);
+    ir_value *w_scale = of_channels(b, body_in(b, W_SCALE), rank);
     y = scaled(b, y, quant_scalar(b, body_in(b, X_SCALE)), w_scale, body_in(b, Y_SCALE));
     body_set(b, 0, quant_channels_last(b, rounded(b, y, body_in(b, Y_ZERO)), last));
 }

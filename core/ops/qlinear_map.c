@@ -60,16 +60,29 @@ static void decompose_one(op_body *b)
     set_grid(b, quant_channels_last(b, y, last), 3, body_in(b, 0));
 }
 
+/* Without knowing where the channels are; axes in the middle make one of planes. */
+static ir_value *global_average(op_body *b, ir_value *x)
+{
+    ir_value *last = body_1(b, body_1(b, x, "Shape"), "Size"), *one = body_int(b, 1);
+    ir_value *axes = body_3(b, one, body_2(b, last, one, "Sub"), one, "Range");
+    return body_2(b, x, axes, "ReduceMean keepdims=1");
+}
+
+static void decompose_global(op_body *b)
+{
+    ir_value *x = real_at(b, 0);
+    bool last = has_channels_last(b->node);
+    ir_value *y = last ? global_average(b, x) : body_1(b, x, "GlobalAveragePool");
+    set_grid(b, y, 3, body_in(b, 0));
+}
+
 /* Before opset 13 all axes from `axis` on were normalised together. */
 static void decompose_softmax(op_body *b)
 {
     ir_value *x = real_at(b, 0), *y;
-    int32_t rank = body_rank(b, x);
     int64_t axis = ir_attr_int(b->node, "axis", -1);
-    if (!b->status && (axis < -rank || axis >= rank))
-        body_fail(b, HEED_INVALID, "axis %lld of a tensor of rank %d", (long long)axis, rank);
-    axis += axis < 0 ? rank : 0;
-    if (ir_attr_int(b->node, "opset", 13) >= 13 || axis == rank - 1) {
+    bool last = axis == -1 || (!b->status && axis >= 0 && axis + 1 == x->type.rank);
+    if (ir_attr_int(b->node, "opset", 13) >= 13 || last) {
         y = body_1(b, x, "Softmax axis=%lld", (long long)axis);
     } else {
         y = body_1(b, body_1(b, x, "Flatten axis=%lld", (long long)axis), "Softmax axis=-1");
@@ -223,7 +236,7 @@ ROW(average, "QLinearAveragePool", ONE,
     "auto_pad:string=NOTSET ceil_mode:int=0 channels_last:int=0 count_include_pad:int=0 "
     "kernel_shape:ints! pads:ints strides:ints", &as_average, infer_one, decompose_one);
 ROW(global, "QLinearGlobalAveragePool", ONE, "channels_last:int=0", &as_global, infer_one,
-    decompose_one);
+    decompose_global);
 ROW(softmax, "QLinearSoftmax", ONE, "axis:int=-1 opset:int!", &as_softmax, infer_one,
     decompose_softmax);
 ROW(mean, "QLinearReduceMean", ONE, "axes:ints keepdims:int=1", NULL, infer_reduced,
