@@ -170,7 +170,7 @@ static int is_model_field(const onnx_field *field)
 
 uint32_t onnx_model_probe(const uint8_t *bytes, uint64_t n_bytes)
 {
-    onnx_range rest = {bytes, bytes + n_bytes};
+    onnx_range rest = {bytes, n_bytes ? bytes + n_bytes : bytes}; /* NULL: nothing to read */
     onnx_field field;
     onnx_wire_state state = WIRE_END;
     int seen = 0, good = 0;
