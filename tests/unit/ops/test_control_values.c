@@ -137,7 +137,8 @@ static const value_text_case branches[] = {
     "  Mul(a, z) -> (c)\n Add(c, b) -> (d)\n Shape(d) -> (e)\n out d\n out e\n}\n"
 
 static const value_text_case maps[] = {
-    {"two sequences and a tensor", TWO, "([1][2 3]); ([10][20 30]); [2]", "([12][24 36]); ([1][2])"},
+    {"two sequences and a tensor", TWO, "([1][2 3]); ([10][20 30]); [2]",
+     "([12][24 36]); ([1][2])"},
     {"none", TWO, "(); (); [2]", "(); ()"},
     {"of two lengths", TWO, "([1][2]); ([1]); [2]", "! sequences of 2 and 1 items"},
     {"captures and loops inside", "in s seq float32\nin x float32 [k]\nout p seq float32\n"

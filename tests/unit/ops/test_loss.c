@@ -53,10 +53,12 @@ static const value_text_case cases[] = {
     {"bfloat16", "in x bfloat16 [n, c]\nin l int64 [n]\nout y bfloat16\n"
      "NegativeLogLikelihoodLoss(x, l) -> (y)\n", X "; [0 2]", "-3.5"},
     {"nothing", "in x float32 [n, c]\nin l int64 [n]\nout y float32\nconst none int64 [2] 0 3\n"
-     "Reshape(x, none) -> (z) allowzero=1\nNegativeLogLikelihoodLoss(z, l) -> (y) reduction='sum'\n",
+     "Reshape(x, none) -> (z) allowzero=1\n"
+     "NegativeLogLikelihoodLoss(z, l) -> (y) reduction='sum'\n",
      "[[]]; []", "0"},
 
-    {"cross entropy", SCE(""), "[[0 0][0 1]]; [0 1]", "0.503204; [[-0.693147 -0.693147][-1.31326 -0.313262]]"},
+    {"cross entropy", SCE(""), "[[0 0][0 1]]; [0 1]",
+     "0.503204; [[-0.693147 -0.693147][-1.31326 -0.313262]]"},
     {"cross entropy, each", SCE("reduction='none'"), "[[0 0][0 1]]; [0 0]",
      "[0.693147 1.31326]; [[-0.693147 -0.693147][-1.31326 -0.313262]]"},
     {"cross entropy, ignored", SCE("ignore_index=7"), "[[0 0][0 1]]; [7 1]",
