@@ -1,4 +1,7 @@
-/* bias_gelu.c - the Gelu family of com.microsoft: with a bias first, and with other curves. */
+/* bias_gelu.c - the Gelu family of com.microsoft: with a bias or a product first, and with other
+ * curves. */
+#include "ops/matmul.h"
+
 #include "ops/body.h"
 
 static ir_value *biased(op_body *b)
@@ -20,6 +23,14 @@ static void decompose_quick(op_body *b)
     body_set(b, 0, body_1(b, body_in(b, 0), "Swish alpha=%.17g", alpha));
 }
 
+static void decompose_gemm(op_body *b)
+{
+    ir_value *y = body_2(b, body_in(b, 0), body_in(b, 1), "MatMul");
+    if (body_in(b, 2))
+        y = body_2(b, y, body_in(b, 2), "Add");
+    body_set(b, 0, body_1(b, y, "Gelu approximate=tanh"));
+}
+
 // clang-format off
 static const op_def gelu = {
     .domain = "com.microsoft", .name = "Gelu", .since = 1,
@@ -37,6 +48,11 @@ static const op_def quick_gelu = {
     .domain = "com.microsoft", .name = "QuickGelu", .since = 1,
     .signature = "X:T -> Y:T", .types = "T=float", .attrs = "alpha:float=1.702",
     .infer = infer_same, .decompose = decompose_quick};
+static const op_def gemm_gelu = {
+    .domain = "com.microsoft", .name = "GemmFastGelu", .since = 1,
+    .signature = "X:T, W:T, bias:T? -> Y:T", .types = "T=float",
+    .infer = matmul_infer, .decompose = decompose_gemm};
 
-const op_def *const ops_bias_gelu[] = {&gelu, &bias_gelu, &fast_gelu, &quick_gelu, NULL};
+const op_def *const ops_bias_gelu[] = {&gelu, &bias_gelu, &fast_gelu, &quick_gelu, &gemm_gelu,
+                                       NULL};
 // clang-format on

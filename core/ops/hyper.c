@@ -99,6 +99,70 @@ static void decompose_post(op_body *b)
     give(b, 0, body_2(b, body_2(b, x, block, "Add"), shape, "Reshape allowzero=1"));
 }
 
+/* ---- LowRankMix: both for the next block, with gates that a small network makes
+ * ------------------ */
+
+enum { STREAMS, SCALE, DOWN, UP, INJECT, BLOCK, GATE };
+
+static heed_status infer_low_rank(op_infer *c)
+{
+    int32_t rank = infer_rank(c, STREAMS);
+    int64_t n = ir_attr_int(c->node, "num_branches", 0);
+    ir_dim dims[TENSOR_MAX_RANK];
+    if (n < 1)
+        return infer_error(c, "a num_branches of one or more", "%lld", (long long)n);
+    TRY(infer_set_like(c, 2, STREAMS));
+    if (rank < 0) {
+        TRY(infer_set_unknown(c, 0, 0, -1));
+        return infer_set_unknown(c, 1, 0, -1);
+    }
+    if (rank < 1 || rank >= TENSOR_MAX_RANK)
+        return infer_error(c, "streams [..., C * H]", "rank %d", rank);
+    for (int32_t i = 0; i < rank; i++)
+        dims[i] = c->in[STREAMS]->dims[i];
+    dims[rank - 1] = dims_floor_div(c->dims, dims[rank - 1], n);
+    TRY(infer_set(c, 0, 0, rank, dims));
+    dims[rank - 1] = n;
+    return infer_set(c, 1, 0, rank, dims);
+}
+
+static double number(const op_body *b, const char *name, double missing)
+{
+    return ir_attr_float(b->node, name, missing);
+}
+
+/* The streams with what the block before gave added to each, flat. */
+static ir_value *injected(op_body *b, ir_value *flat)
+{
+    ir_value *x = body_in(b, STREAMS);
+    if (!body_in(b, BLOCK) || !body_in(b, GATE))
+        return x;
+    ir_value *add = body_2(b, body_unsqueeze(b, body_in(b, GATE), "-1"),
+                           body_unsqueeze(b, body_in(b, BLOCK), "-2"), "Mul");
+    return body_2(b, body_2(b, group(b, x), add, "Add"), flat, "Reshape allowzero=1");
+}
+
+static void decompose_low_rank(op_body *b)
+{
+    ir_value *flat = body_1(b, body_in(b, STREAMS), "Shape");
+    ir_value *all = injected(b, flat), *one = group(b, all);
+    ir_value *dims[] = {body_ints(b, 1, (int64_t[]){branches(b)}), body_dim(b, one, -1)};
+    ir_value *scale = body_reshape_to(b, body_in(b, SCALE), 2, dims);
+    ir_value *norm =
+        body_2(b, one, scale, "RMSNormalization axis=-1 epsilon=%.9g", number(b, "epsilon", 1e-5));
+    ir_value *x = body_2(b, norm, flat, "Reshape allowzero=1");
+    ir_value *hidden = body_1(b, body_2(b, x, body_in(b, DOWN), "MatMul"),
+                              "com.microsoft.ScaledSiLU alpha=%.9g", number(b, "silu_alpha", 1));
+    ir_value *gates = body_1(b, body_2(b, hidden, body_in(b, UP), "MatMul"), "Sigmoid");
+    ir_value *mixed = body_2(b, wide(b, norm), wide(b, group(b, gates)), "Mul");
+    give(b, 0, times(b, over_streams(b, mixed), number(b, "reduction_scale", 1)));
+    ir_value *inject = body_2(b, x, body_in(b, INJECT), "MatMul");
+    double divisor = number(b, "gate_div", 1);
+    inject = body_2(b, inject, body_like(b, divisor, inject), "Div");
+    body_set(b, 1, times(b, body_1(b, inject, "Sigmoid"), number(b, "gate_mul", 1)));
+    body_set(b, 2, all);
+}
+
 // clang-format off
 static const op_def pre = {
     .domain = "com.microsoft", .name = "HyperConnectionPreMix", .since = 1,
@@ -110,6 +174,15 @@ static const op_def post = {
     .signature = "streams:T, block_output:T, post_mix:M, stream_mix:M? -> output:T",
     .types = "T=float M=float", .attrs = "num_branches:int=0",
     .infer = infer_same, .decompose = decompose_post};
+static const op_def low_rank = {
+    .domain = "com.microsoft", .name = "HyperConnectionLowRankMix", .since = 1,
+    .signature = "streams:T, norm_scale:T, down_weight:T, up_weight:T, inject_weight:T, "
+                 "prev_block_output:T?, prev_post_gate:T? -> "
+                 "pre_output:T, post_gate:T, streams_out:T?",
+    .types = "T=float",
+    .attrs = "epsilon:float=0.00001 gate_div:float=1 gate_mul:float=1 num_branches:int! "
+             "reduction_scale:float=1 silu_alpha:float=1",
+    .infer = infer_low_rank, .decompose = decompose_low_rank};
 
-const op_def *const ops_hyper[] = {&pre, &post, NULL};
+const op_def *const ops_hyper[] = {&pre, &post, &low_rank, NULL};
 // clang-format on
