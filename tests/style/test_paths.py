@@ -11,8 +11,9 @@ from style import files, report, text, without_comments
 MACHINE = re.compile(r"(?<![\w.~$}])/(home|root|work|mnt|Users|opt|data|srv)/[\w.]")
 TEXTS = (".c", ".h", ".py", ".sh", ".md", ".txt", ".cmake", ".in", ".json", "/demo", "/check",
          "/run", "/setup", "/build", "/format", "/fuzz")
-# (pytorch_half_pixel is a value that the standard gives to an attribute of Resize.)
-NAMES = re.compile(r"(?i)(?<![a-z])(gpt|bert|llama|qwen|mistral|gemma|phi[234]|whisper|minilm|"
+# (pytorch_half_pixel is a value that the standard gives to an attribute of Resize;
+# GemmaRotaryEmbedding is an operator.)
+NAMES = re.compile(r"(?i)(?<![a-z])(gpt|bert|llama|qwen|mistral|gemma(?!RotaryEmbedding)|phi[234]|whisper|minilm|"
                    r"smollm|bloom|falcon|deepseek|pytorch(?!_half_pixel)|torchscript|optimum|"
                    r"tf2onnx|keras|jax|tensorflow|huggingface|transformers)")
 
