@@ -154,17 +154,16 @@ static void count_row(const vectorizer *v, const int64_t *tokens, int64_t n, int
 typedef enum criterion { TF, IDF, TFIDF, N_CRITERIA } criterion;
 static const char *const criteria[N_CRITERIA] = {"TF", "IDF", "TFIDF"};
 
-/* A weight belongs to an output, as the standard's evaluator and other runtimes read it. */
-static void weigh(const ir_node *node, criterion how, int64_t n, double *counts)
+/* A weight belongs to an n-gram of the pool, as the text and ONNX Runtime have it; the standard's
+ * evaluator gives it to an output. */
+static void weigh(const vectorizer *v, criterion how, int64_t n, double *counts)
 {
     uint64_t n_weights = 0;
-    const float *weights = ir_attr_floats(node, "weights", &n_weights);
-    for (int64_t i = 0; how != TF && i < n; i++) {
-        if (how == IDF)
-            counts[i] = counts[i] > 0 ? 1 : 0;
-        if (weights && (uint64_t)i < n_weights)
-            counts[i] *= (double)weights[i];
-    }
+    const float *weights = ir_attr_floats(v->call->node, "weights", &n_weights);
+    for (int64_t i = 0; how == IDF && i < n; i++)
+        counts[i] = counts[i] > 0 ? 1 : 0;
+    for (int64_t i = 0; how != TF && weights && i < v->n_indices && i < (int64_t)n_weights; i++)
+        counts[v->indices[i]] *= (double)weights[i];
 }
 
 static heed_status read_criterion(const op_call *c, criterion *how)
@@ -212,7 +211,7 @@ static heed_status vectorize(vectorizer *v)
         memset(counts, 0, (size_t)columns * sizeof *counts);
         read_row(v, row, n, tokens);
         count_row(v, tokens, n, gram, counts);
-        weigh(c->node, how, columns, counts);
+        weigh(v, how, columns, counts);
         loop_store(out, CLASS_F64, row * columns, columns, counts);
     }
     return HEED_OK;

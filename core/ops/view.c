@@ -47,9 +47,11 @@ static bool cancel(op_infer *c, ir_dim dim, bool *used)
     return false;
 }
 
-/* Products of the input's and the target's extents, without those that stand in both. */
-static void reshape_products(op_infer *c, const reshape *r, ir_dim *from, ir_dim *to)
+/* Products of the input's and the target's extents, without those that stand in both. True when
+ * one of these is or may be 0: then both counts may be 0, whatever the rest. */
+static bool reshape_products(op_infer *c, const reshape *r, ir_dim *from, ir_dim *to)
 {
+    bool empty = false;
     bool used[TENSOR_MAX_RANK] = {false};
     *from = *to = 1;
     for (int32_t i = 0; i < r->rank; i++)
@@ -57,9 +59,13 @@ static void reshape_products(op_infer *c, const reshape *r, ir_dim *from, ir_dim
     for (int32_t i = 0; i < r->rank; i++)
         if (i != r->free && !r->copied[i] && !cancel(c, r->dims[i], used))
             *to = dims_mul(c->dims, *to, r->dims[i]);
-    for (int32_t k = 0; k < infer_rank(c, 0); k++)
+    for (int32_t k = 0; k < infer_rank(c, 0); k++) {
         if (!used[k])
             *from = dims_mul(c->dims, *from, c->in[0]->dims[k]);
+        else if (!dim_known(c->in[0]->dims[k]) || c->in[0]->dims[k] == 0)
+            empty = true;
+    }
+    return empty;
 }
 
 static heed_status reshape_mismatch(const op_infer *c, ir_dim from, ir_dim to)
@@ -79,10 +85,10 @@ static heed_status reshape_rest(op_infer *c, reshape *r)
             r->dims[r->free] = DIM_UNKNOWN;
         return HEED_OK;
     }
-    reshape_products(c, r, &from, &to);
+    bool empty = reshape_products(c, r, &from, &to);
     bool known = dim_known(from) && dim_known(to);
     if (r->free < 0)
-        return known && from != to ? reshape_mismatch(c, from, to) : HEED_OK;
+        return known && from != to && !empty ? reshape_mismatch(c, from, to) : HEED_OK;
     if (known && (to == 0 ? from != 0 : from % to != 0))
         return reshape_mismatch(c, from, to);
     r->dims[r->free] = to == 0 ? 0 : dims_floor_div(c->dims, from, to);
