@@ -82,8 +82,10 @@ static heed_status read_modes(const op_call *c, grid *g)
 static double place(const grid *g, double x, int64_t extent)
 {
     float n = (float)x, whole = (float)extent;
+    if (g->single && g->corners)
+        return (double)((n + 1.0f) / 2.0f * (whole - 1.0f));
     if (g->single)
-        return g->corners ? (n + 1.0f) / 2.0f * (whole - 1.0f) : ((n + 1.0f) * whole - 1.0f) / 2.0f;
+        return (double)(((n + 1.0f) * whole - 1.0f) / 2.0f);
     return g->corners ? (x + 1.0) / 2.0 * ((double)extent - 1.0)
                       : ((x + 1.0) * (double)extent - 1.0) / 2.0;
 }

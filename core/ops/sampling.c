@@ -36,6 +36,12 @@ static double align_corners(const sampling_axis *a, double i)
 
 static double asymmetric(const sampling_axis *a, double i) { return i / a->scale; }
 
+/* Of opsets 11 and 12. */
+static double half_pixel_for_nearest(const sampling_axis *a, double i)
+{
+    return (i + 0.5) / a->scale;
+}
+
 static double crop_and_resize(const sampling_axis *a, double i)
 {
     double last = (double)(a->in - 1);
@@ -54,6 +60,7 @@ static const struct {
     {"align_corners", align_corners},
     {"asymmetric", asymmetric},
     {"tf_crop_and_resize", crop_and_resize},
+    {"tf_half_pixel_for_nn", half_pixel_for_nearest},
 };
 
 static coordinate_fn find_coordinate(const char *name)
@@ -68,6 +75,9 @@ static coordinate_fn find_coordinate(const char *name)
 
 static double prefer_floor(double x) { return ceil(x - 0.5); }
 static double prefer_ceil(double x) { return floor(x + 0.5); }
+
+/* What opset 10, which had no nearest_mode, is raised to: it depends on the scale of the axis. */
+#define SHRINK_CEIL "heed_shrink_ceil"
 
 static const struct {
     const char *name;
@@ -156,6 +166,8 @@ static heed_status sample_nearest(op_call *c, const sampling_axis *a, coordinate
     for (size_t i = 0; i < sizeof(roundings) / sizeof(roundings[0]); i++)
         if (strcmp(roundings[i].name, name) == 0)
             round_to = roundings[i].round;
+    if (strcmp(name, SHRINK_CEIL) == 0)
+        round_to = a->scale < 1.0 ? ceil : floor;
     if (!round_to)
         return call_error(c, HEED_INVALID, "nearest_mode %s is not known", name);
     s->taps = 1;

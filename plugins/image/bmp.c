@@ -36,9 +36,27 @@ static heed_status measure(const image_bytes *in, heed_image_size *size)
     return image_check(name, size->height, size->width);
 }
 
+static uint64_t little_endian(const image_bytes *in, size_t at, size_t n)
+{
+    uint64_t value = 0;
+    for (size_t i = n; i-- > 0;)
+        value = value << 8 | (at + i < in->size ? in->data[at + i] : 0u);
+    return value;
+}
+
+/* The library reads zeros behind the end of a file. Rows end at a multiple of four bytes. */
+static int is_whole(const image_bytes *in, const heed_image_size *size)
+{
+    int old = little_endian(in, 14, 4) == 12; /* a header with short extents */
+    uint64_t first = little_endian(in, 10, 4), bits = little_endian(in, old ? 24 : 28, 2);
+    return first + (size->width * bits + 31) / 32 * 4 * size->height <= in->size;
+}
+
 static heed_status decode(const image_bytes *in, const heed_image_size *size, uint8_t *rgb)
 {
     int width, height, channels;
+    if (!is_whole(in, size))
+        return image_broken(name, "the file ends too early");
     uint8_t *pixels = stbi_load_from_memory(in->data, (int)in->size, &width, &height, &channels, 3);
     if (!pixels)
         return broken();

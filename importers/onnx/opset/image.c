@@ -3,8 +3,9 @@
 #include "model.h"
 #include "opset/adapter.h"
 
-/* Upsample, and Resize of opset 10, map coordinates by the scale alone and round them down. The
- * scales were an attribute in opset 7, and input 1 from 9 on; now they are input 2. */
+/* Upsample, and Resize of opset 10, map coordinates by the scale alone; where an axis grows they
+ * are rounded down, where it shrinks up. The scales were an attribute in opset 7, and input 1 from
+ * 9 on; now they are input 2. */
 static heed_status raise_upsample(onnx_node *n, const adapter_def *def)
 {
     const onnx_attr *attr = onnx_node_attr(n, "scales");
@@ -16,7 +17,7 @@ static heed_status raise_upsample(onnx_node *n, const adapter_def *def)
     TRY(onnx_raise_set_in(n, 1, ""));
     TRY(onnx_raise_set_in(n, 2, scales));
     TRY(onnx_raise_set_text(n, "coordinate_transformation_mode", "asymmetric"));
-    TRY(onnx_raise_set_text(n, "nearest_mode", "floor"));
+    TRY(onnx_raise_set_text(n, "nearest_mode", "heed_shrink_ceil"));
     n->op = "Resize";
     return HEED_OK;
 }
