@@ -14,7 +14,7 @@ import corpora
 
 try:
     from differential import compare, cover, rows  # noqa: F401, rows fills the table
-    from differential.generate import make_row
+    from differential.generate import make_row, make_rows
     from differential.table import ROWS, last_opset
 except ImportError as error:
     corpora.skip(f"{error}; the packages of tests/requirements.txt are needed")
@@ -35,14 +35,14 @@ def read_options():
 
 def make(options, folder):
     op, _, index = options.only.partition(":")
-    made = []
-    for name in [op] if op else sorted(ROWS):
-        opset = options.opset or last_opset(name)
-        count, first = (1, int(index)) if index else (options.count, 0)
-        made.append(make_row(name, opset, options.seed, count, folder, first))
-        if options.table:
-            print(compare.describe(made[-1]))
-    return made
+    if index:
+        return make_row(op, [opset_of(op, options)], options.seed, 1, folder, int(index))
+    jobs = [(name, [opset_of(name, options)]) for name in ([op] if op else sorted(ROWS))]
+    return make_rows(jobs, options.seed, options.count, folder)
+
+
+def opset_of(op, options):
+    return options.opset or last_opset(op)
 
 
 def main():
@@ -54,6 +54,8 @@ def main():
         wrong = [] if options.only else cover.missing_rows()
         wrong += [f"{m.op}: only {m.count()} of {options.count} cases: {m.refused[0][1]}"
                   for m in made if not options.only and m.count() < options.count]
+        if options.table:
+            print("\n".join(compare.describe(m) for m in made))
         compare.print_sum(made, options.seed)
         command = f"python3 tests/onnx/test_differential.py --seed {options.seed}"
         return compare.run(options.keep or folder, command, wrong)

@@ -13,7 +13,7 @@ class Case:
     `outputs`: how many, or a string with a letter for each, "-" for one that is left out.
     `attrs`: the node's. `constant`: inputs that must be weights, "some": a coin for each but the
     first, "none". `expect`: the right outputs where neither oracle is right, with a comment that
-    says why. `oracle`: "reference" where the standard's own evaluator outranks ONNX Runtime.
+    says why. `oracle`: "runtime" or "reference" where it alone is asked.
     `form`: how the model declares the shapes of its inputs. `captured`: {name: array} of inputs of
     the model that only the bodies of a control flow node read."""
 

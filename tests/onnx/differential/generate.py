@@ -3,6 +3,7 @@
 A row is made in a child process (see oracle.py) that reports each case over a pipe, before and
 after its oracle; the parent knows so which case a child died of.
 """
+import concurrent.futures
 import multiprocessing
 import os
 import traceback
@@ -49,58 +50,91 @@ def make_one(row, opset, seed, index, folder, order):
     return oracle
 
 
-def child(pipe, row, opset, seed, indices, wanted, folder, alone):
-    for index in indices:
-        if wanted == 0:
-            break
+class Plan:
+    """What a child makes: `wanted` cases at each opset, from draw `first` on. `alone`: draws of
+    which ONNX Runtime does not live to tell, as (opset, index)."""
+
+    def __init__(self, row, opsets, seed, wanted, first, folder):
+        self.row, self.seed, self.wanted, self.folder = row, seed, wanted, folder
+        self.alone = set()
+        self.made = [Made(row.op, opset) for opset in opsets]
+        self.at, self.first, self.start = 0, first, first
+
+    def end(self):
+        return self.start + self.wanted * MOST_DRAWS
+
+
+def make_cases(pipe, plan, made, first):
+    """The draws of one opset from `first` on, until there are enough."""
+    left = plan.wanted - made.count()
+    for index in range(first, plan.end()):
+        if left == 0:
+            return
         pipe.send(("start", index, None))
-        order = ("reference",) if index in alone else row.order
+        order = ("reference",) if (made.opset, index) in plan.alone else plan.row.order
         try:
-            pipe.send(("done", index, make_one(row, opset, seed, index, folder, order)))
-            wanted -= 1
+            oracle = make_one(plan.row, made.opset, plan.seed, index, plan.folder, order)
         except Refused as error:
             pipe.send(("refused", index, str(error)))
+            continue
+        left -= 1
+        pipe.send(("done", index, oracle))
+
+
+def child(pipe, plan):
+    first = plan.first
+    for made in plan.made[plan.at:]:
+        try:
+            make_cases(pipe, plan, made, first)
         except Exception:  # a mistake in the row
-            pipe.send(("wrong", index, traceback.format_exc()))
+            pipe.send(("wrong", 0, f"{made.op} at opset {made.opset}: {traceback.format_exc()}"))
             return
-    pipe.send(("end", 0, None))
+        first = plan.start
+        pipe.send(("next", 0, None))
 
 
-def listen(pipe, made):
-    """(index of the last case that was begun, did the child come to an end?)"""
-    last = 0
+def note(plan, what, index, detail):
+    """Puts down what a child reports."""
+    made = plan.made[plan.at]
+    if what == "wrong":
+        raise RowError(detail)
+    if what == "next":
+        plan.at, plan.first = plan.at + 1, plan.start
+        return
+    plan.first = index
+    if what == "refused":
+        made.refused.append((index, detail))
+    elif what == "done":
+        made.by[detail] += 1
+
+
+def listen(pipe, plan):
     try:
-        while True:
-            what, index, detail = pipe.recv()
-            last = max(last, index)
-            if what == "refused":
-                made.refused.append((index, detail))
-            elif what == "done":
-                made.by[detail] += 1
-            elif what == "wrong":
-                raise RowError(f"{name_of(made.op, made.opset, index)}: {detail}")
-            elif what == "end":
-                return last, True
-    except EOFError:
-        return last, False
+        while plan.at < len(plan.made):
+            note(plan, *pipe.recv())
+    except EOFError:  # it died of the draw that it began last
+        made = plan.made[plan.at]
+        if (made.opset, plan.first) in plan.alone:
+            raise RowError(f"{name_of(made.op, made.opset, plan.first)} ended the process")
+        plan.alone.add((made.opset, plan.first))
+        made.died += 1
 
 
-def make_row(op, opset, seed, wanted, folder, first=0):
-    """Makes `wanted` cases of an operator, from draw `first` on."""
-    made, alone, end = Made(op, opset), set(), first + wanted * MOST_DRAWS
-    while made.count() < wanted and first < end:
+def make_row(op, opsets, seed, wanted, folder, first=0):
+    """Makes `wanted` cases of an operator at each opset, from draw `first` on. [Made]"""
+    plan = Plan(ROWS[op], opsets, seed, wanted, first, folder)
+    while plan.at < len(plan.made):
         ours, theirs = multiprocessing.Pipe(duplex=False)
-        worker = multiprocessing.Process(
-            target=child, args=(theirs, ROWS[op], opset, seed, range(first, end),
-                                wanted - made.count(), folder, alone))
+        worker = multiprocessing.Process(target=child, args=(theirs, plan))
         worker.start()
         theirs.close()
-        first, finished = listen(ours, made)
+        listen(ours, plan)
         worker.join()
-        if finished:
-            break
-        if first in alone:
-            raise RowError(f"{name_of(op, opset, first)}: the reference ended the process")
-        made.died += 1
-        alone.add(first)
-    return made
+    return plan.made
+
+
+def make_rows(jobs, seed, wanted, folder):
+    """[Made] of [(operator, opsets)], several operators at a time."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = pool.map(lambda job: make_row(*job, seed, wanted, folder), jobs)
+        return [made for row in done for made in row]

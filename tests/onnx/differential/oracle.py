@@ -54,7 +54,7 @@ def judge(case, order, runtime_opset):
         return case.expect, "text"
     ways = {"runtime": by_runtime, "reference": by_reference}
     opset, reasons = min(case.opset, runtime_opset), []
-    for name in ("reference",) if case.oracle == "reference" else order:
+    for name in (case.oracle,) if case.oracle else order:
         try:
             return clean(ways[name](case, opset)), name
         except Exception as error:  # whatever they raise, they have no answer

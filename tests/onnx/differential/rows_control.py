@@ -37,15 +37,17 @@ def loop_body(d, grows):
     """state + captured each time, a scan output, and a condition that may end it."""
     step = helper.make_node("Concat", ["s", "c"], ["s2"], axis=0) if grows else \
         helper.make_node("Add", ["s", "c"], ["s2"])
-    stop = helper.make_tensor("limit", INT64, [], [d.whole(0, 6)])
+    stop = helper.make_tensor("limit", FLOAT, [], [d.whole(0, 6)])
     nodes = [step, helper.make_node("Constant", [], ["n"], value=stop),
-             helper.make_node("Less", ["i", "n"], ["going"]),
+             helper.make_node("Cast", ["i"], ["at"], to=FLOAT),
+             helper.make_node("Less", ["at", "n"], ["going"]),
              helper.make_node("Mul", ["c", "c"], ["e"])]
     return graph(nodes, [value("i", INT64, []), value("k", BOOL, []), value("s")],
                  [value("going", BOOL, []), value("s2"), value("e")])
 
 
-@row("Loop")
+# The evaluator joins scan outputs where all others stack them.
+@row("Loop", order=("runtime",))
 def loop(d):
     shape = d.shape(least=1, most=3)
     count = np.array(d.whole(0, 5), np.int64) if d.chance(0.8) else None

@@ -48,6 +48,9 @@ def resize(d):
         attrs |= d.attrs(antialias=d.pick(0, 0, 1))
     if d.opset >= 18 and 0 not in x and d.chance(0.3):
         attrs["axes"], scales, sizes = [2, -1], scales[2:], sizes[2:]
+    # The evaluator takes -0.5 for the text's 0 where one element is left.
+    half = attrs.get("coordinate_transformation_mode") == "pytorch_half_pixel"
+    more = {"attrs": attrs, "oracle": "runtime" if half else None}
     roi = None if d.opset >= 13 or d.chance() else np.zeros(0, np.float32)
     if d.opset < 13 and roi is None:
         roi = np.zeros(0, np.float32)  # it became optional in 13
@@ -57,8 +60,8 @@ def resize(d):
             attrs |= d.attrs(keep_aspect_ratio_policy=d.pick("not_larger", "not_smaller"))
         # In 11 and 12 the scales had to be there, if empty.
         absent = None if d.opset >= 13 else np.zeros(0, np.float32)
-        return d.case([data, roi, absent, np.array(sizes, np.int64)], attrs=attrs)
-    return d.case([data, roi, np.array(scales, np.float32)], attrs=attrs)
+        return d.case([data, roi, absent, np.array(sizes, np.int64)], **more)
+    return d.case([data, roi, np.array(scales, np.float32)], **more)
 
 
 # Where one coordinate is outside, ONNX Runtime moves the others too.

@@ -68,7 +68,9 @@ def matmul_integer(d):
     ta, tb = d.pick("uint8", "int8"), d.pick("uint8", "int8")
     za = d.data((), ta) if d.chance() else None
     zb = d.data(d.pick((), b[-1:]) if len(b) == 2 else (), tb) if d.chance() else None
-    return d.case([d.data(a, ta), d.data(b, tb), za, zb])
+    # ONNX Runtime leaves a product over nothing as the memory was.
+    return d.case([d.data(a, ta), d.data(b, tb), za, zb],
+                  oracle="reference" if a[-1] == 0 else None)
 
 
 @row("CausalConvWithState")
