@@ -32,12 +32,12 @@ typedef struct words {
     double *out;
 } words;
 
-/* Characters up to the first that is none; the convolution sees at least one window. */
+/* Character 0 fills up; the convolution sees at least one window of a word. */
 static int64_t word_length(const words *w, const int64_t *word)
 {
     int64_t n = 0;
-    while (n < w->length && word[n] > 0)
-        n++;
+    for (int64_t i = 0; i < w->length && word[0] > 0; i++)
+        n += word[i] > 0;
     return n > 0 && n < w->window ? w->window : n;
 }
 
