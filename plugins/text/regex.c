@@ -55,8 +55,8 @@ static heed_status compile(const char *pattern, size_t bytes, pcre2_compile_cont
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     pcre2_set_parens_nest_limit(context, DEPTH_MAX);
     *out = pcre2_compile((PCRE2_SPTR)pattern, bytes,
-                         PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_CIRCUMFLEX |
-                             PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE,
+                         PCRE2_UTF | PCRE2_ALT_CIRCUMFLEX | PCRE2_NEVER_BACKSLASH_C |
+                             PCRE2_NO_AUTO_CAPTURE,
                          &error, &offset, context);
     if (!*out)
         return refuse(error, offset);

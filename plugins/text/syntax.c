@@ -11,13 +11,15 @@
 
 #include "alloc.h"
 
-enum { REPEAT_MAX = 1000, LETTER_MAX = 0x10FFFF };
+enum { REPEAT_MAX = 1000, LETTER_MAX = 0x10FFFF, DEPTH_MAX = 256 };
 
 typedef struct walk {
     const char *text;
     size_t n, at;
     char *out; /* NULL: only count */
     size_t size;
+    size_t depth;              /* of groups */
+    bool multiline[DEPTH_MAX]; /* (?m) holds in the group of this depth */
 } walk;
 
 /* ---- Reading and writing -------------------------------------------------------------------- */
@@ -237,6 +239,16 @@ static heed_status class(walk *w)
 
 /* ---- Groups and quantifiers ----------------------------------------------------------------- */
 
+/* A group begins, with the flags of the one around it. */
+static heed_status enter(walk *w)
+{
+    if (w->depth + 1 >= DEPTH_MAX)
+        return refuse(w, "groups that are nested too deep");
+    w->depth++;
+    w->multiline[w->depth] = w->multiline[w->depth - 1];
+    return HEED_OK;
+}
+
 /* (?P<name> and (?<name>: nobody asks what a group matched. */
 static heed_status named_group(walk *w, size_t i)
 {
@@ -247,28 +259,40 @@ static heed_status named_group(walk *w, size_t i)
         return refuse(w, "a group whose name is wrong");
     put_text(w, "(?:");
     w->at += i + 1;
-    return HEED_OK;
+    return enter(w);
+}
+
+/* (?im-s) holds from here on, (?im-s: ...) in a group. */
+static heed_status flags(walk *w)
+{
+    size_t i = 2;
+    bool on = true, multiline = w->multiline[w->depth];
+    for (; is_one_of(peek(w, i), "imsU-"); i++) {
+        on = on && peek(w, i) != '-';
+        multiline = peek(w, i) == 'm' ? on : multiline;
+    }
+    bool group = peek(w, i) == ':';
+    if (!group && (peek(w, i) != ')' || i == 2))
+        return refuse(w, "a group that RE2 does not have");
+    copy(w, i + 1);
+    heed_status status = group ? enter(w) : HEED_OK;
+    w->multiline[w->depth] = multiline;
+    return status;
 }
 
 static heed_status group(walk *w)
 {
-    size_t i = 2;
     if (peek(w, 1) == '*')
         return refuse(w, "a repetition of nothing");
     if (peek(w, 1) != '?') {
         copy(w, 1);
-        return HEED_OK;
+        return enter(w);
     }
     if (peek(w, 2) == 'P' && peek(w, 3) == '<')
         return named_group(w, 4);
     if (peek(w, 2) == '<' && is_word(peek(w, 3)))
         return named_group(w, 3);
-    while (is_one_of(peek(w, i), "imsU-"))
-        i++;
-    if (peek(w, i) != ':' && (peek(w, i) != ')' || i == 2))
-        return refuse(w, "a group that RE2 does not have");
-    copy(w, i + 1);
-    return HEED_OK;
+    return flags(w);
 }
 
 /* The digits at `i`: a number, or -1. */
@@ -330,9 +354,14 @@ static heed_status item(walk *w)
         return class(w);
     case '(':
         return group(w);
+    case '$': /* not before a newline at the end, as PCRE2 has it */
+        put_text(w, w->multiline[w->depth] ? "$" : "\\z");
+        w->at++;
+        return HEED_OK;
     default:
         break;
     }
+    w->depth -= peek(w, 0) == ')' && w->depth > 0;
     if (is_one_of(peek(w, 0), "{}]"))
         put(w, "\\", 1);
     copy(w, 1);
