@@ -114,7 +114,8 @@ static ir_value *activate(op_body *b, ir_value *x, const char *name, uint64_t n,
 
 static heed_status infer_gemm(op_infer *c) { return infer_as(c, "Gemm", c->n_in, c->in); }
 
-static void decompose_gemm(op_body *b)
+/* y, and then what "activation" says. */
+static void finish(op_body *b, ir_value *y)
 {
     const char *names[] = {"activation_alpha", "activation_beta"};
     double parameters[2];
@@ -123,9 +124,20 @@ static void decompose_gemm(op_body *b)
         parameters[n] = ir_attr_float(b->node, names[n], 0.0);
         n++;
     }
-    ir_value *y = body_3(b, body_in(b, 0), body_in(b, 1), body_in(b, 2), "%s",
-                         quant_with_attrs(b, "Gemm", "alpha beta transA transB"));
     body_set(b, 0, activate(b, y, ir_attr_string(b->node, "activation", ""), n, parameters));
+}
+
+static void decompose_gemm(op_body *b)
+{
+    finish(b, body_3(b, body_in(b, 0), body_in(b, 1), body_in(b, 2), "%s",
+                     quant_with_attrs(b, "Gemm", "alpha beta transA transB")));
+}
+
+static void decompose_matmul_activation(op_body *b)
+{
+    const char *text = quant_with_attrs(b, "com.microsoft.FusedMatMul",
+                                        "alpha transA transB transBatchA transBatchB");
+    finish(b, body_2(b, body_in(b, 0), body_in(b, 1), "%s", text));
 }
 
 /* A row with data: the channels of images stand last. */
@@ -166,6 +178,13 @@ static void decompose_conv(op_body *b)
 
 MATMUL(fused_matmul, "FusedMatMul");
 MATMUL(transpose_matmul, "TransposeMatMul");
+static const op_def matmul_activation = {
+    .domain = "com.microsoft", .name = "FusedMatMulActivation", .since = 1,
+    .signature = "A:T, B:T -> Y:T", .types = "T=float",
+    .attrs = "activation:string! activation_alpha:float activation_axis:int activation_beta:float "
+             "activation_gamma:float alpha:float=1.0 transA:int=0 transB:int=0 transBatchA:int=0 "
+             "transBatchB:int=0",
+    .infer = infer_matmul, .decompose = decompose_matmul_activation};
 static const op_def gemm = {
     .domain = "com.microsoft", .name = "FusedGemm", .since = 1,
     .signature = "A:T, B:T, C:T? -> Y:T", .types = "T=real",
@@ -192,6 +211,6 @@ static const op_def nhwc_fused_conv = {
              "group:int=1 kernel_shape:ints pads:ints strides:ints",
     .infer = infer_conv, .decompose = decompose_conv};
 
-const op_def *const ops_fused_matmul[] = {&fused_matmul, &transpose_matmul, &gemm,
+const op_def *const ops_fused_matmul[] = {&fused_matmul, &transpose_matmul, &matmul_activation, &gemm,
                                           &conv, &nhwc_conv, &nhwc_fused_conv, NULL};
 // clang-format on

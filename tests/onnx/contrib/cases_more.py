@@ -65,3 +65,20 @@ def low_rank_mix(d):
     expect = [pre, post, s.reshape(x.shape)]
     return d.case(inputs, 3, expect=[e.astype(np.float32) for e in expect], attrs=attrs,
                   form=d.ranked())
+
+
+@row("FusedMatMulActivation")  # DirectML only
+def fused_matmul_activation(d):
+    m, k, n, batch = d.whole(1, 6), d.whole(1, 6), d.whole(1, 6), d.shape(most=2, zero=False)
+    left, right = d.pick(0, 1), d.pick(0, 1)
+    a, b = d.data(batch + (m, k)), d.data(batch + (k, n))
+    attrs = {"transA": left, "transB": right} | d.attrs(alpha=d.real(0.5, 2))
+    y = attrs.get("alpha", 1) * (a.astype(np.float64) @ b)
+    name = d.pick("Relu", "Tanh", "Sigmoid", "LeakyRelu")
+    slope = d.real(0.1, 0.5)
+    curves = {"Relu": np.maximum(y, 0), "Tanh": np.tanh(y), "Sigmoid": sigmoid(y),
+              "LeakyRelu": np.where(y < 0, slope * y, y)}
+    attrs |= {"activation": name} | ({"activation_alpha": slope} if name == "LeakyRelu" else {})
+    inputs = [np.swapaxes(a, -1, -2) if left else a, np.swapaxes(b, -1, -2) if right else b]
+    return d.case([np.ascontiguousarray(x) for x in inputs], form=d.ranked(),
+                  expect=[curves[name].astype(np.float32)], attrs=attrs)

@@ -4,7 +4,8 @@ from contrib.table import row
 
 @row("Affine", domain="")
 def affine(d):
-    return d.case([d.data(d.shape())], attrs=d.attrs(alpha=d.real(-2, 2), beta=d.real(-2, 2)), opset=9)
+    attrs = d.attrs(alpha=d.real(-2, 2), beta=d.real(-2, 2))
+    return d.case([d.data(d.shape())], attrs=attrs, opset=9)
 
 
 @row("Scale", domain="")

@@ -1,4 +1,4 @@
-"""The table: one row an operator. Modules cases_*.py of this folder fill it when they are loaded."""
+"""The table: one row an operator. Modules cases_*.py of this folder fill it as they are loaded."""
 import glob
 import importlib
 import os
