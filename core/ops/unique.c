@@ -10,10 +10,19 @@
 
 static bool has_axis(const ir_node *n) { return ir_node_attr(n, "axis") != NULL; }
 
+static ir_dim count_of(const op_infer *c)
+{
+    ir_dim count = infer_rank(c, 0) < 0 ? DIM_UNKNOWN : 1;
+    for (int32_t i = 0; i < infer_rank(c, 0); i++)
+        count = dims_mul(c->dims, count, c->in[0]->dims[i]);
+    return count;
+}
+
+/* The outputs but inverse_indices are as long as there are different slices. */
 static heed_status infer_unique(op_infer *c)
 {
     ir_dim dims[TENSOR_MAX_RANK], found = c->dims ? dims_fresh(c->dims) : DIM_UNKNOWN;
-    ir_dim all = c->dims ? dims_fresh(c->dims) : DIM_UNKNOWN;
+    ir_dim all = count_of(c);
     int32_t rank = infer_rank(c, 0), axis;
     TRY(infer_set(c, 1, HEED_INT64, 1, &found));
     TRY(infer_set(c, 3, HEED_INT64, 1, &found));
@@ -22,7 +31,7 @@ static heed_status infer_unique(op_infer *c)
         return infer_set(c, 0, 0, 1, &found);
     }
     if (rank < 0) {
-        TRY(infer_set(c, 2, HEED_INT64, 1, &all));
+        TRY(infer_set_unknown(c, 2, HEED_INT64, 1));
         return infer_set_unknown(c, 0, 0, -1);
     }
     TRY(infer_axis(c, ir_attr_int(c->node, "axis", 0), rank, &axis));

@@ -91,6 +91,34 @@ static const value_text_case loops[] = {
     {"not found", FOUND, "(1 3 5)", "0; none"},
     {"not looked for", FOUND, "()", "0; none"},
     {"lost", LOST, "3; 1", "0"},
+    {"a body that gives what it got, what is around it, and a constant",
+     "in n int64\nin s seq float32\nin x float32 [k]\nout p seq float32\nout q seq float32\n"
+     "out r float32\nout all float32\nNeg(x) -> (y)\n"
+     "Loop(n, , s, s, x) -> (p, q, r, all)\n"
+     "{ body\n in i int64\n in c bool\n in v seq float32\n in w seq float32\n in z float32 [k]\n"
+     "  const one float32 [1] 1\n SequenceInsert(v, y) -> (u)\n"
+     "  out c\n out u\n out s\n out y\n out one\n}\n", "2; ([1]); [5 6]",
+     "([1][-5 -6][-5 -6]); ([1]); [-5 -6]; [[1][1]]"},
+    {"one value twice, one not at all",
+     "in n int64\nin s seq float32\nin x float32\nout q seq float32\nout r seq float32\n"
+     "Loop(n, , s, s, s) -> (, q, r)\n"
+     "{ body\n in i int64\n in c bool\n in v seq float32\n in w seq float32\n in z seq float32\n"
+     "  SequenceInsert(v, x) -> (u)\n out c\n out u\n out u\n out v\n}\n", "2; (1); 7",
+     "(1 7 7); (1 7)"},
+    {"a condition that is captured", "in go bool\nin s seq float32\nout p seq float32\n"
+     "const three int64 3\nLoop(three, go, s) -> (p)\n"
+     "{ body\n in i int64\n in c bool\n in v seq float32\n Not(go) -> (no)\n"
+     "  SequenceErase(v) -> (w)\n out no\n out w\n}\n", "1; (1 2 3)", "(1 2)"},
+    {"a loop in a branch in a loop", "in s seq float32\nin x float32 [k]\nout p seq float32\n"
+     "const two int64 2\nconst one int64 1\nLoop(two, , s) -> (p)\n"
+     "{ body\n in i int64\n in c bool\n in v seq float32\n Less(i, one) -> (early)\n"
+     "  Cast(i) -> (f) to=1\n Add(x, f) -> (y)\n If(early) -> (w)\n"
+     "  { then_branch\n Loop(two, , v) -> (a)\n"
+     "    { body\n in j int64\n in d bool\n in t seq float32\n"
+     "      Concat(y, x) -> (z) axis=0\n SequenceInsert(t, z, j) -> (u)\n out d\n out u\n}\n"
+     "    out a\n}\n"
+     "  { else_branch\n SequenceAt(v, i) -> (b)\n SequenceConstruct(b, y) -> (e)\n out e\n}\n"
+     "  out c\n out w\n}\n", "([9]); [1 2]", "([1 2 1 2][2 3])"},
     {"a state of two kinds", "in n int64\nin x float32\nout y float32\nLoop(n, , x) -> (y)\n"
      "{ body\n in i int64\n in c bool\n in v float32\n Identity(c) -> (go)\n"
      "  SequenceConstruct(v) -> (w)\n out go\n out w\n}\n", "1; 2", "! a value of one type"},
@@ -125,6 +153,12 @@ static const value_text_case branches[] = {
      "OptionalHasElement(x) -> (has)\nIf(has) -> (y)\n"
      "{ then_branch\n OptionalGetElement(x) -> (a)\n Neg(a) -> (b)\n out b\n}\n"
      "{ else_branch\n Identity(x) -> (d)\n out d\n}\n", "[1 2]", "[-1 -2]"},
+    {"branches that give what is around them", "in c bool\nin s seq float32\nin t seq float32\n"
+     "out r seq float32\nIf(c) -> (r)\n"
+     "{ then_branch\n out s\n}\n{ else_branch\n out t\n}\n", "0; (1); (2 3)", "(2 3)"},
+    {"both or none", "in c bool\nin o opt float32\nin x float32\nout r opt float32\n"
+     "If(c) -> (r)\n{ then_branch\n Optional(x) -> (a)\n out a\n}\n"
+     "{ else_branch\n out o\n}\n", "0; none; 3", "none"},
     {"branches of two kinds", "in c bool\nin x float32\nout y float32\nIf(c) -> (y)\n"
      "{ then_branch\n SequenceConstruct(x) -> (a)\n out a\n}\n"
      "{ else_branch\n Neg(x) -> (b)\n out b\n}\n", "1; 2", "! branches that give one type"},
@@ -156,6 +190,10 @@ static const value_text_case maps[] = {
      "SplitToSequence(x) -> (s) axis=1 keepdims=0\nSequenceMap(s) -> (t)\n"
      "{ body\n in a float32 [k]\n Neg(a) -> (b)\n out b\n}\n"
      "ConcatFromSequence(t) -> (y) axis=-1 new_axis=1\n", "[[1 2][3 4]]", "[[-1 -2][-3 -4]]"},
+    {"a body that gives what it got, and what is around it",
+     "in s seq float32\nin x float32 [k]\nout p seq float32\nout q seq float32\n"
+     "SequenceMap(s) -> (p, q)\n{ body\n in a float32 [n]\n out a\n out x\n}\n",
+     "([1][2 3]); [7]", "([1][2 3]); ([7][7])"},
     {"a body of too few inputs", "in s seq float32\nin x float32\nout p seq float32\n"
      "SequenceMap(s, x) -> (p)\n{ body\n in a float32\n Neg(a) -> (b)\n out b\n}\n", "(1); 2",
      "! a body with the inputs and outputs of the node"},
