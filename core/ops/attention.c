@@ -45,9 +45,21 @@ static heed_status check_bias(const op_infer *c, const ir_dim *scores)
     return HEED_OK;
 }
 
+static heed_status check_attrs(const op_infer *c)
+{
+    int64_t stage = ir_attr_int(c->node, "scores", 0);
+    const char *empty = ir_attr_string(c->node, "empty", "zero");
+    if (stage < 0 || stage > 3)
+        return infer_error(c, "scores of stage 0 to 3", "%lld", (long long)stage);
+    if (strcmp(empty, "zero") != 0 && strcmp(empty, "nan") != 0)
+        return infer_error(c, "empty rows as zero or nan", "%s", empty);
+    return HEED_OK;
+}
+
 static heed_status infer_attention(op_infer *c)
 {
     ir_dim scores[4];
+    TRY(check_attrs(c));
     TRY(heads_infer(c, scores));
     if (c->n_out > 1)
         TRY(infer_set(c, 1, 0, 4, scores));

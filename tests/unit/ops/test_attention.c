@@ -96,6 +96,9 @@ static const value_text_case refused[] = {
      ONE "; " ONE "; " ONE "; [1]", "! both"},
     {"window", STANDARD("left_window_size=-2"), ONE "; " ONE "; " ONE, "! windows of -1 or more"},
     {"precision", STANDARD("softmax_precision=7"), ONE "; " ONE "; " ONE, "! expected float"},
+    {"a stage that is none", STANDARD("qk_matmul_output_mode=4"), ONE "; " ONE "; " ONE,
+     "! stage 0 to 3"},
+    {"other empty rows", BAD("empty='mean'"), ONE "; " ONE "; " ONE, "! zero or nan"},
     {"no precision", STANDARD("softmax_precision=99"), ONE "; " ONE "; " ONE, "! "},
 };
 
@@ -108,6 +111,10 @@ static const value_text_case flexible[] = {
      "{ score_mod\n in x float32\n Mul(x, w) -> (z)\n out z\n}\n"
      "{ prob_mod\n in x float32\n Add(x, x) -> (z)\n out z\n}\n",
      "[[[[1]]]]; [[[[4][6]]]]; 0", "[[[[10]]]]"},
+    {"a function inside", FLEX "FlexAttention(q, v, v) -> (y) ai.onnx.preview\n"
+     "{ score_mod\n in x float32\n QuickGelu(x) -> (u) com.microsoft\n"
+     " Mul(u, w) -> (z)\n out z\n}\n",
+     "[[[[1]]]]; [[[[4][6]]]]; 0", "[[[[5]]]]"},
     {"a graph of two inputs", FLEX "FlexAttention(q, v, v) -> (y) ai.onnx.preview\n"
      "{ score_mod\n in x float32\n in u float32\n Mul(x, u) -> (z)\n out z\n}\n",
      "[[[[1]]]]; [[[[4][6]]]]; 0", "! one input and one output"},
