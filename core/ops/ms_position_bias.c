@@ -1,6 +1,8 @@
 /* ms_position_bias.c - what is added to scores for how far query and key are apart:
  * RelativePositionBias (by buckets, which widen with the distance) and GatedRelativePositionBias of
  * com.microsoft. */
+#include <math.h>
+
 #include "ops/attend.h"
 
 /* ---- RelativePositionBias ------------------------------------------------------------------- */
@@ -24,19 +26,20 @@ static heed_status infer_relative(op_infer *c)
 
 static ir_value *plus(op_body *b, ir_value *x, ir_value *y) { return body_2(b, x, y, "Add"); }
 
-/* Distances of at least `exact`: buckets that widen as logarithms do, up to max_distance. */
+/* Distances of at least `exact`: buckets that widen as logarithms do. max_distance is where they end
+ * in a table of 32 buckets, the half of which (a quarter, for both directions) is exact; it means
+ * the same widening whatever the table, since that is how such nodes are made. */
 static ir_value *far_bucket(op_body *b, ir_value *distance, ir_value *exact, ir_value *buckets)
 {
-    int64_t most = ir_attr_int(b->node, "max_distance", 1);
-    ir_value *base = body_cast(b, exact, HEED_FLOAT64);
-    ir_value *span =
-        body_1(b, body_2(b, body_number(b, HEED_FLOAT64, (double)most), base, "Div"), "Log");
+    double most = (double)ir_attr_int(b->node, "max_distance", 1);
+    double span = log(most / (ir_attr_int(b->node, "is_bidirectional", 0) ? 8 : 16));
     ir_value *x = body_cast(b, body_2(b, distance, body_int(b, 1), "Max"), HEED_FLOAT32);
-    x = body_1(b, body_2(b, x, body_cast(b, base, HEED_FLOAT32), "Div"), "Log");
-    x = body_2(b, x, body_cast(b, span, HEED_FLOAT32), "Div");
+    x = body_1(b, body_2(b, x, body_cast(b, exact, HEED_FLOAT32), "Div"), "Log");
+    x = body_2(b, x, body_number(b, HEED_FLOAT32, span), "Div");
     x = body_2(b, x, body_cast(b, body_2(b, buckets, exact, "Sub"), HEED_FLOAT32), "Mul");
-    x = plus(b, exact, body_cast(b, x, HEED_INT64));
-    return body_2(b, x, body_2(b, buckets, body_int(b, 1), "Sub"), "Min");
+    ir_value *last = body_2(b, buckets, body_int(b, 1), "Sub");
+    x = body_3(b, x, body_like(b, 0, x), body_cast(b, last, HEED_FLOAT32), "Clip");
+    return body_2(b, plus(b, exact, body_cast(b, x, HEED_INT64)), last, "Min");
 }
 
 /* int64 [query, key]. Both directions have half of the buckets each. */

@@ -33,8 +33,8 @@ static bool within_budget(const ir_node *n)
             read += tensor_bytes(n->in[i].value->constant);
     if (n->op->flags & OP_DATA_SHAPE) /* not known before it ran, but bounded by what it reads */
         return read <= FREE_BYTES / TENSOR_MAX_RANK;
-    if (!n->op->run) /* a view */
-        return true;
+    if (!n->op->run) /* a view; of a result whose shape depends on data, it is inferred later */
+        return op_known_bytes(&n->out[0]->type, &bytes);
     for (uint32_t i = 0; i < n->n_out; i++) {
         if (!n->out[i])
             continue;

@@ -465,7 +465,9 @@ def relative_position_bias(inputs, attrs):
     exact = buckets // 2
     with np.errstate(divide="ignore"):
         steps = np.log(distance.astype(np.float32) / np.float32(exact))
-    steps = steps / np.float32(np.log(attrs["max_distance"] / exact)) * np.float32(buckets - exact)
+    # Where 32 buckets end, whatever the table.
+    span = np.log(attrs["max_distance"] / (8 if attrs.get("is_bidirectional") else 16))
+    steps = steps / np.float32(span) * np.float32(buckets - exact)
     far = np.minimum(exact + np.where(distance > 0, steps, 0).astype(int), buckets - 1)
     bucket = bucket + np.where(distance < exact, distance, far)
     return [table[:, bucket][None]]

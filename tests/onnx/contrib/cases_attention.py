@@ -575,7 +575,7 @@ def gemma_rotary_embedding(d):
 def relative_position_bias(d):
     types(d)
     rows, buckets, heads = d.whole(1, 40), 2 * d.whole(2, 16), d.whole(1, 4)
-    attrs = dict(max_distance=d.whole(buckets, 4 * buckets))
+    attrs = dict(max_distance=d.whole(20, 200))
     attrs.update(d.attrs(is_bidirectional=d.whole(0, 1)))
     inputs = [numbers(d, buckets, heads), np.array(rows), np.array(rows)]
     if d.chance():
