@@ -4,8 +4,6 @@
  *
  * Their bodies sum integers exactly and scale the sums, so that a fast MatMulInteger or ConvInteger
  * serves all of them. */
-#include <string.h>
-
 #include "ops/infer_as.h"
 #include "ops/matmul.h"
 #include "ops/quant.h"
@@ -74,10 +72,10 @@ static heed_status infer_conv(op_infer *c)
 /* One for each output channel (or one for all), against [N, C, D1 ... Dn]. */
 static ir_value *of_channels(op_body *b, ir_value *v, int32_t rank)
 {
-    char shape[4 * TENSOR_MAX_RANK] = "-1";
-    for (int32_t i = 2; i < rank && i < TENSOR_MAX_RANK; i++)
-        strcat(shape, ",1");
-    return v ? body_reshape(b, v, "%s", shape) : NULL;
+    int64_t shape[TENSOR_MAX_RANK] = {-1};
+    for (int32_t i = 2; i < rank; i++)
+        shape[i - 1] = 1;
+    return v ? body_2(b, v, body_ints(b, rank > 1 ? rank - 1 : 1, shape), "Reshape") : NULL;
 }
 
 static void decompose_conv(op_body *b)

@@ -28,12 +28,6 @@ def dequantize(d):
     return d.case(inputs, attrs={"axis": axis} if by_axis else {})
 
 
-@row("DynamicQuantizeLinear", domain="")
-def dynamic_quantize(d):
-    x = d.data(d.shape(zero=False)) + np.float32(d.real(-4, 4))
-    return d.case([np.asarray(x, np.float32)], outputs=3, tolerance="step")
-
-
 # ---- One input -----------------------------------------------------------------------------------
 
 @row("QLinearSigmoid")

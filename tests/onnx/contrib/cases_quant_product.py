@@ -21,31 +21,10 @@ def flat(d):
     return a, b[-2:]
 
 
-@row("MatMulInteger", domain="", cases=60)
-def matmul_integer(d):
-    left, right = mixed(d)
-    a, b = sides(d)
-    zero = codes(d, (b[-1],) if d.chance() else (), right)
-    inputs = [codes(d, a, left), codes(d, b, right), d.pick(None, codes(d, (), left)),
-              d.pick(None, zero)]
-    return d.case(inputs)
-
-
 @row("MatMulInteger16")
 def matmul_integer16(d):
     a, b = sides(d)
     return d.case([codes(d, a, "int16"), codes(d, b, "int16")])
-
-
-@row("QLinearMatMul", domain="", cases=60)
-def qlinear_matmul(d):
-    left, right = mixed(d)
-    a, b = flat(d)
-    columns = (b[-1],) if d.chance(0.4) else ()
-    inputs = [codes(d, a, left), *grid(d, left), codes(d, b, right),
-              real(d, 0.01, 0.1, columns), codes(d, columns, right),
-              real(d, 0.1, 2), codes(d, (), left)]
-    return d.case(inputs, tolerance="step")
 
 
 @row("MatMulIntegerToFloat", cases=60)
@@ -111,15 +90,6 @@ def image_and_kernel(d):
     space = [d.whole(5, 9) for _ in range(rank)]
     kernel = [d.whole(1, 3) for _ in range(rank)]
     return (d.whole(1, 2), group * inner, *space), (maps, inner, *kernel), group
-
-
-@row("ConvInteger", domain="", cases=60)
-def conv_integer(d):
-    left, right = mixed(d)
-    x, w, group = image_and_kernel(d)
-    inputs = [codes(d, x, left), codes(d, w, right), d.pick(None, codes(d, (), left)),
-              d.pick(None, codes(d, (), right))]
-    return d.case(inputs, attrs={"group": group, **window(d, len(x) - 2)})
 
 
 @row("QLinearConv", cases=60)
