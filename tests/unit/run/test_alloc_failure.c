@@ -256,6 +256,62 @@ static void control_flow(void **state)
     job_close(&j);
 }
 
+static const char sequences_text[] = "in x float32 [n, m]\n"
+                                     "out joined float32\n"
+                                     "out values float32\n"
+                                     "out state float32\n"
+                                     "out words string\n"
+                                     "const two int64 [] 2\n"
+                                     "const zero int64 [] 0\n"
+                                     "const letters string [3] a bc a\n"
+                                     "const third int64 [3] 1 -1 1\n"
+                                     "const w float32 [1, 8, 1] random\n"
+                                     "const r float32 [1, 8, 2] random\n"
+                                     "SplitToSequence(x) -> (rows) keepdims=0\n"
+                                     "Optional(rows) -> (perhaps)\n"
+                                     "Loop(two, , perhaps) -> (last)\n"
+                                     "{ body\n"
+                                     "  in i int64 []\n"
+                                     "  in c bool []\n"
+                                     "  in v opt seq float32\n"
+                                     "  OptionalGetElement(v) -> (s)\n"
+                                     "  SequenceAt(s, i) -> (item)\n"
+                                     "  SequenceInsert(s, item, zero) -> (longer)\n"
+                                     "  SequenceErase(longer) -> (shorter)\n"
+                                     "  Optional(shorter) -> (next)\n"
+                                     "  out c\n"
+                                     "  out next\n"
+                                     "}\n"
+                                     "OptionalGetElement(last) -> (list)\n"
+                                     "SequenceMap(list, x) -> (mapped)\n"
+                                     "{ body\n"
+                                     "  in item float32\n"
+                                     "  in all float32\n"
+                                     "  MatMul(all, item) -> (product)\n"
+                                     "  out product\n"
+                                     "}\n"
+                                     "ConcatFromSequence(mapped) -> (joined) axis=0\n"
+                                     "Unique(x) -> (values)\n"
+                                     "Reshape(x, third) -> (line)\n"
+                                     "LSTM(line, w, r) -> (, state) layout=0\n"
+                                     "Unique(letters) -> (different)\n"
+                                     "SequenceConstruct(different, letters) -> (texts)\n"
+                                     "ConcatFromSequence(texts) -> (words) axis=0\n";
+
+static void sequences(void **state)
+{
+    (void)state;
+    job j = {.text = sequences_text,
+             .dtype = HEED_FLOAT32,
+             .dims = {2, 3},
+             .other_dims = {3, 4},
+             .n_in = 1,
+             .n_out = 4};
+    job_open(&j);
+    fail_each(&j);
+    job_close(&j);
+}
+
 /* Two inputs whose dims of one name differ: a second form is compiled within the run. */
 static void contradicting_names(void **state)
 {
@@ -340,6 +396,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(control_flow),
+        cmocka_unit_test(sequences),
         cmocka_unit_test(contradicting_names),
         cmocka_unit_test(transformer),
         cmocka_unit_test(plugins),
