@@ -120,6 +120,25 @@ def image_cases(x):
     case("upsample", 7, op("Upsample", scales=[1.0, 1.0, 2.0, 3.0], mode="nearest"), x, [y])
     case("upsample", 9, op("Upsample", "x s", mode="nearest"), x, [y], s=sizes)
     case("resize", 10, op("Resize", "x s", mode="nearest"), x, [y], s=sizes)
+    shrunk = x[:, :, :, [0, 2]]  # the coordinates 0 and 1.5, the latter rounded up
+    case("resize_down", 10, op("Resize", "x s", mode="nearest"), x, [shrunk],
+         s=np.array([1, 1, 1, 0.67], np.float32))
+    # At (i + 0.5) / scale, where half_pixel takes away a half.
+    nearest = op("Resize", "x r s", mode="nearest", nearest_mode="floor",
+                 coordinate_transformation_mode="tf_half_pixel_for_nn")
+    case("resize_tf_half_pixel_for_nn", 11, nearest, x, [x[:, :, [0, 0, 1, 1, 2, 2]]],
+         r=np.zeros(0, np.float32), s=np.array([1, 1, 2, 1], np.float32))
+
+
+def sampling_cases(x):
+    """Without a shift by half an element the middle of a bin is that of the region."""
+    rois = np.array([[0.5, 1, 1.5, 2]], np.float32)
+    y = x[:1, :, 1:2, 1:2] / 2 + x[:1, :, 2:3, 1:2] / 2
+    case("roi_align", 10, op("RoiAlign", "x r i", sampling_ratio=1), x, [y], r=rois,
+         i=np.zeros(1, np.int64))
+    grid = np.zeros((2, 1, 1, 2), np.float32)
+    for mode in ("bilinear", "bicubic", "nearest"):
+        case(f"grid_{mode}", 16, op("GridSample", "x g", mode=mode), x, [x[:, :, 1:2, 1:2]], g=grid)
 
 
 def scattered(x, indices, updates, axis):
@@ -234,7 +253,7 @@ def main():
     for make in (softmax_cases, layout_cases, reduce_cases, unary_cases, selection_cases,
                  loss_cases, recurrent_cases):
         make(x)
-    for make in (norm_cases, image_cases):
+    for make in (norm_cases, image_cases, sampling_cases):
         make(image)
     with tempfile.TemporaryDirectory() as folder:
         for name, opset, nodes, given, initializers, outputs in CASES:
