@@ -147,7 +147,7 @@ static const quant_case results[] = {
      "float32 2x2: 4 5", 0},
     {"com.microsoft.GatherBlockQuantized", "block_size=16",
      {"int4 2x2: 1 2 3 4", "int64 3: 1 -1 9", "float32 2x1: 1 10"},
-     "float32 3x2: 30 40 30 40 0 0"},
+     "float32 3x2: 30 40 30 40 0 0", 0},
 };
 
 static const quant_case refused[] = {
