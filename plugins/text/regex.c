@@ -14,12 +14,16 @@
 #include "syntax.h"
 
 enum {
-    STATES_FIRST = 1 << 10, /* ints of workspace */
-    STATES_MAX = 1 << 18,
+    ROOM_FIRST = 1 << 10, /* ints of workspace */
+    ROOM_MAX = 1 << 18,
+    ROOM_OF_STATE = 6,         /* three in the list of now and of next */
     DEPTH_MAX = 250,           /* of brackets */
     HEAP_MAX = 16 * 1024,      /* kibibytes */
     COMPILED_MAX = 8 * 1 << 20 /* bytes */
 };
+
+/* Each letter compares all states with each other: so many comparisons are a few seconds. */
+#define WORK_MAX ((uint64_t)1 << 35)
 
 struct heed_regex {
     pcre2_code *code;
@@ -115,16 +119,23 @@ void regex_free(heed_regex *regex)
 typedef struct matcher {
     pcre2_match_data *data;
     pcre2_match_context *context;
-    int *states;
-    size_t n_states;
+    int *room;
+    size_t n_room;
 } matcher;
+
+/* The next size of the workspace may be tried: the first one always. */
+static int may_grow(const matcher *m, size_t bytes)
+{
+    uint64_t states = m->n_room * 8 / ROOM_OF_STATE;
+    return m->n_room == 0 || (m->n_room < ROOM_MAX && states * states * bytes <= WORK_MAX);
+}
 
 static int grow(matcher *m)
 {
-    text_free(m->states, NULL);
-    m->n_states = m->n_states ? m->n_states * 8 : STATES_FIRST;
-    m->states = text_alloc(m->n_states * sizeof *m->states, NULL);
-    return m->states != NULL;
+    text_free(m->room, NULL);
+    m->n_room = m->n_room ? m->n_room * 8 : ROOM_FIRST;
+    m->room = text_alloc(m->n_room * sizeof *m->room, NULL);
+    return m->room != NULL;
 }
 
 /* The result of pcre2_dfa_match, with as much workspace as it needs. Not PCRE2_ENDANCHORED: 10.42
@@ -132,11 +143,11 @@ static int grow(matcher *m)
 static int match(matcher *m, const pcre2_code *code, const char *text, size_t bytes)
 {
     int result = PCRE2_ERROR_DFA_WSSIZE;
-    while (result == PCRE2_ERROR_DFA_WSSIZE && m->n_states < STATES_MAX) {
+    while (result == PCRE2_ERROR_DFA_WSSIZE && may_grow(m, bytes)) {
         if (!grow(m))
             return PCRE2_ERROR_NOMEMORY;
         result = pcre2_dfa_match(code, (PCRE2_SPTR)text, bytes, 0, PCRE2_ANCHORED, m->data,
-                                 m->context, m->states, m->n_states);
+                                 m->context, m->room, m->n_room);
     }
     return result;
 }
@@ -152,15 +163,15 @@ static heed_status judge(int result, size_t end, size_t bytes, int32_t *matches)
     if (result == PCRE2_ERROR_NOMEMORY)
         return no_memory();
     return text_host->fail(HEED_UNSUPPORTED,
-                           "the regular expression needs too much memory to be matched (%d)",
-                           result);
+                           "the regular expression is too large for a text of %zu bytes (%d)",
+                           bytes, result);
 }
 
 heed_status regex_full_match(const heed_regex *regex, const char *text, uint64_t bytes,
                              int32_t *matches)
 {
     pcre2_general_context *general = memory();
-    matcher m = {.n_states = 0};
+    matcher m = {.n_room = 0};
     size_t end = 0;
     int result = PCRE2_ERROR_NOMEMORY;
     if (general) {
@@ -172,7 +183,7 @@ heed_status regex_full_match(const heed_regex *regex, const char *text, uint64_t
         result = match(&m, regex->code, bytes ? text : "", bytes);
         end = pcre2_get_ovector_pointer(m.data)[1];
     }
-    text_free(m.states, NULL);
+    text_free(m.room, NULL);
     pcre2_match_data_free(m.data);
     pcre2_match_context_free(m.context);
     pcre2_general_context_free(general);

@@ -12,12 +12,14 @@
 #include "alloc.h"
 
 enum { REPEAT_MAX = 1000, LETTER_MAX = 0x10FFFF, DEPTH_MAX = 256 };
+#define NO_ATOM SIZE_MAX
 
 typedef struct walk {
     const char *text;
     size_t n, at;
     char *out; /* NULL: only count */
     size_t size;
+    size_t atom;               /* where the last letter, escape or class starts in `out` */
     size_t depth;              /* of groups */
     bool multiline[DEPTH_MAX]; /* (?m) holds in the group of this depth */
 } walk;
@@ -65,9 +67,12 @@ static bool is_word(char c) { return is_alpha(c) || is_digit(c) || c == '_'; }
 
 static bool is_one_of(char c, const char *set) { return c != 0 && strchr(set, c) != NULL; }
 
-/* A byte of the text that stands for itself: ASCII that is no word character is escaped. */
+/* A byte of the text that stands for itself: ASCII that is no word character is escaped. Of a
+ * letter of several bytes the first one begins the atom. */
 static void put_literal(walk *w, char c)
 {
+    if ((c & 0xC0) != 0x80)
+        w->atom = w->size;
     if (c > 0 && !is_word(c) && c >= ' ')
         put(w, "\\", 1);
     put(w, &c, 1);
@@ -141,6 +146,7 @@ static heed_status property(walk *w)
 /* \Q...\E, or to the end */
 static void quote(walk *w)
 {
+    w->atom = NO_ATOM; /* nothing may be quoted */
     for (w->at += 2; !at_end(w); w->at++) {
         if (peek(w, 0) == '\\' && peek(w, 1) == 'E') {
             w->at += 2;
@@ -225,6 +231,7 @@ static heed_status class_item(walk *w)
 
 static heed_status class(walk *w)
 {
+    size_t start = w->size;
     copy(w, peek(w, 1) == '^' ? 2 : 1);
     for (bool first = true; first || peek(w, 0) != ']'; first = false) {
         if (at_end(w))
@@ -234,6 +241,7 @@ static heed_status class(walk *w)
             return status;
     }
     copy(w, 1);
+    w->atom = start; /* items of a class are none */
     return HEED_OK;
 }
 
@@ -328,18 +336,57 @@ static size_t quantifier(const walk *w, int64_t *most)
     return peek(w, 0) == '{' ? counted(w, most) : 0;
 }
 
+/* x+ as xx*: PCRE2 counts how often it saw the x of x+, and each count is a state of its own, so
+ * that their number would grow with the text. */
+static void put_plus(walk *w)
+{
+    size_t first = w->atom, n = w->size - first;
+    if (w->out)
+        memcpy(w->out + w->size, w->out + first, n);
+    w->size += n;
+    put(w, "*", 1);
+    w->at++;
+}
+
 static heed_status repeat(walk *w, size_t n, int64_t most)
 {
     int64_t unused;
     if (most > REPEAT_MAX)
         return refuse(w, "more than 1000 repetitions");
-    copy(w, n);
+    if (peek(w, 0) == '+' && w->atom != NO_ATOM)
+        put_plus(w);
+    else
+        copy(w, n);
     if (peek(w, 0) == '?')
         copy(w, 1);
     return quantifier(w, &unused) ? refuse(w, "a repetition of a repetition") : HEED_OK;
 }
 
 /* ---- The whole ------------------------------------------------------------------------------ */
+
+/* A letter, or one of ^ . | ) that mean the same to both. */
+static heed_status letter(walk *w)
+{
+    char c = peek(w, 0);
+    w->depth -= c == ')' && w->depth > 0;
+    if (is_one_of(c, "|)"))
+        w->atom = NO_ATOM;
+    else if ((c & 0xC0) != 0x80)
+        w->atom = w->size;
+    if (is_one_of(c, "{}]"))
+        put(w, "\\", 1);
+    copy(w, 1);
+    return HEED_OK;
+}
+
+/* Not before a newline at the end, as PCRE2 has it. */
+static heed_status end_of_text(walk *w)
+{
+    w->atom = w->size;
+    put_text(w, w->multiline[w->depth] ? "$" : "\\z");
+    w->at++;
+    return HEED_OK;
+}
 
 static heed_status item(walk *w)
 {
@@ -349,23 +396,18 @@ static heed_status item(walk *w)
         return repeat(w, n, most);
     switch (peek(w, 0)) {
     case '\\':
+        w->atom = w->size;
         return escape(w, false);
     case '[':
         return class(w);
     case '(':
+        w->atom = NO_ATOM;
         return group(w);
-    case '$': /* not before a newline at the end, as PCRE2 has it */
-        put_text(w, w->multiline[w->depth] ? "$" : "\\z");
-        w->at++;
-        return HEED_OK;
+    case '$':
+        return end_of_text(w);
     default:
-        break;
+        return letter(w);
     }
-    w->depth -= peek(w, 0) == ')' && w->depth > 0;
-    if (is_one_of(peek(w, 0), "{}]"))
-        put(w, "\\", 1);
-    copy(w, 1);
-    return HEED_OK;
 }
 
 static heed_status translate(walk *w)
@@ -380,7 +422,7 @@ static heed_status translate(walk *w)
 
 heed_status syntax_translate(const char *pattern, uint64_t bytes, char **out, size_t *size)
 {
-    walk w = {.text = pattern, .n = bytes};
+    walk w = {.text = pattern, .n = bytes, .atom = NO_ATOM};
     heed_status status = translate(&w);
     if (status != HEED_OK)
         return status;
@@ -388,6 +430,6 @@ heed_status syntax_translate(const char *pattern, uint64_t bytes, char **out, si
     *out = text_alloc(w.size + 1, NULL);
     if (!*out)
         return text_host->fail(HEED_NOMEM, "out of memory for a regular expression");
-    w = (walk){.text = pattern, .n = bytes, .out = *out};
+    w = (walk){.text = pattern, .n = bytes, .out = *out, .atom = NO_ATOM};
     return translate(&w); /* as before */
 }
