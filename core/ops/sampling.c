@@ -36,10 +36,10 @@ static double align_corners(const sampling_axis *a, double i)
 
 static double asymmetric(const sampling_axis *a, double i) { return i / a->scale; }
 
-/* Of opsets 11 and 12. */
+/* Of opsets 11 and 12. An axis that keeps its size is not moved by half an element. */
 static double half_pixel_for_nearest(const sampling_axis *a, double i)
 {
-    return (i + 0.5) / a->scale;
+    return a->scale == 1.0 ? i : (i + 0.5) / a->scale;
 }
 
 static double crop_and_resize(const sampling_axis *a, double i)

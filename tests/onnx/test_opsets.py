@@ -20,7 +20,7 @@ try:
 except ImportError as error:
     corpora.skip(f"{error}; the packages of tests/requirements.txt are needed")
 
-FIRST_OPSET, COUNT = 7, 5
+FIRST_OPSET, COUNT = 7, 4
 
 
 def read_options():

@@ -5,8 +5,9 @@ import re
 
 import corpora
 
-# (relative, absolute) tolerance of the cases with 16-bit outputs, and of all others.
-TOLERANCE = {"full": ("1e-4", "1e-5"), "half": ("1e-2", "1e-2")}
+# (relative, absolute) tolerance of the cases with 16-bit outputs, and of all others: ONNX Runtime
+# adds in float32, numbers of about 2.
+TOLERANCE = {"full": ("1e-4", "3e-5"), "half": ("1e-2", "1e-2")}
 SHOWN = 4
 BACKENDS = {"default": (), "reference": ("--backends", "reference")}
 

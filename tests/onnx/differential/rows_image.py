@@ -19,6 +19,7 @@ def upsample(d):
 def resize_attrs(d, mode):
     ways = ["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"]
     ways += ["half_pixel_symmetric"] if d.opset >= 19 else []
+    ways += ["tf_half_pixel_for_nn"] if d.opset < 13 else []
     attrs = {"mode": mode} | d.attrs(coordinate_transformation_mode=d.pick(*ways))
     if mode == "nearest":
         attrs |= d.attrs(nearest_mode=d.pick("round_prefer_floor", "round_prefer_ceil", "floor",

@@ -19,8 +19,9 @@ def batch_norm(d):
 @row("InstanceNormalization")
 def instance_norm(d):
     x, dtype = d.shape(least=3, most=5, zero=(0,), low=2), d.dtype(("float32",))
+    # A larger epsilon keeps two elements that are nearly equal from being all rounding errors.
     return d.case([d.data(x, dtype), d.data(x[1:2], dtype), d.data(x[1:2], dtype)],
-                  attrs=d.attrs(epsilon=d.real(1e-5, 1e-2)))
+                  attrs={"epsilon": d.real(1e-3, 1e-2)})
 
 
 @row("LayerNormalization")

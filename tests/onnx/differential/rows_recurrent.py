@@ -47,6 +47,11 @@ def attention(d):
         attrs |= {"q_num_heads": heads * group, "kv_num_heads": heads}
     past = d.whole(1, 4) if d.chance(0.3) else 0
     attrs |= {"is_causal": 1} if d.chance(0.3) else {}
+    if d.opset >= 25 and d.chance(0.4):
+        attrs |= d.attrs(left_window_size=d.whole(0, 3), right_window_size=d.whole(0, 3))
+    lengths = None
+    if d.opset >= 24 and not past and d.chance(0.3):
+        lengths = d.rng.integers(1, kv + 1, n).astype(np.int64)
     mask = None
     if d.chance(0.5):
         shape = d.narrowed((n, heads * group, q, past + kv))
@@ -58,10 +63,13 @@ def attention(d):
     inputs = [d.data(s) for s in shapes] + [mask]
     if past:
         inputs += [d.data((n, heads, past, size)), d.data((n, heads, past, out))]
+    elif lengths is not None:
+        inputs += [None, None, lengths]
     outputs = d.pick("y", "yzu") if past else "y"
     if d.chance(0.2):
         outputs = "yzuv" if past else "y--v"
-        attrs |= d.attrs(qk_matmul_output_mode=d.whole(0, 3))
+        # Mode 0 is before softcap by the text, after it in the evaluator.
+        attrs["qk_matmul_output_mode"] = d.whole(int("softcap" in attrs), 3)
     return d.case(inputs, outputs, attrs=attrs)
 
 
@@ -114,7 +122,7 @@ def dft(d):
     return d.case([data, length, np.array(axis, np.int64)], attrs=attrs)
 
 
-@row("STFT")
+@row("STFT", order=("reference",))
 def stft(d):
     frame, step = d.whole(4, 8), d.whole(1, 4)
     signal = d.data((d.whole(1, 2), d.whole(frame, 30), 1))
