@@ -39,7 +39,8 @@ def crop_and_resize(d):
     return d.case([d.data(shape), corners.astype(np.float32),
                    d.rng.integers(0, shape[0], count).astype(np.int32),
                    np.array([d.whole(1, 4), d.whole(1, 4)], np.int32)],
-                  attrs=d.attrs(mode=d.pick("bilinear", "nearest"), extrapolation_value=d.real(-1, 1)))
+                  attrs=d.attrs(mode=d.pick("bilinear", "nearest"),
+                                extrapolation_value=d.real(-1, 1)))
 
 
 @row("GridSample")
@@ -47,7 +48,8 @@ def grid_sample(d):
     shape = image(d)
     grid = d.data((shape[0], d.whole(1, 5), d.whole(1, 5), 2), "float32", -1.3, 1.3)
     return d.case([d.data(shape), grid],
-                  attrs=d.attrs(align_corners=d.pick(0, 1), mode=d.pick("bilinear", "nearest", "bicubic"),
+                  attrs=d.attrs(align_corners=d.pick(0, 1),
+                                mode=d.pick("bilinear", "nearest", "bicubic"),
                                 padding_mode=d.pick("zeros", "border", "reflection")))
 
 
