@@ -132,6 +132,13 @@ def attention(inputs, attrs):
     return [merge(y).astype(dtype), present.astype(dtype)]
 
 
+def quantised_attention(inputs, attrs):
+    x, weights, bias, x_scale, scale, mask, x_zero, zero, past = inputs
+    x = (wide(x) - (0 if x_zero is None else wide(x_zero))) * x_scale
+    weights = (wide(weights) - (0 if zero is None else wide(zero))) * scale
+    return attention([x.astype(np.float32), weights, bias, mask, past], attrs)
+
+
 # ---- Projected outside ----
 
 def write(past, fresh, at):
@@ -409,7 +416,7 @@ def paged(inputs, attrs):
         sink = None if inputs[11] is None else wide(inputs[11])[None, :, None, None]
         out, _, _ = attend(q_b, k_b, v_b, attrs.get("scale"), None, visible,
                            softcap=attrs.get("softcap", 0), sink=sink)
-        y.append(out[0].transpose(1, 0, 2).reshape(n, -1))
+        y.append(out[0].transpose(1, 0, 2).reshape(n, heads * v_b.shape[3]))
     return [np.concatenate(y).astype(dtype), *caches]
 
 
@@ -483,3 +490,70 @@ def gated_relative_position_bias(inputs, attrs):
     gates = 1 / (1 + np.exp(-gates))
     gate = gates[..., :1] * (gates[..., 1:] * constant - 1) + 2
     return [(gate * positions).astype(inputs[0].dtype)]
+
+
+# ---- States ----
+
+def linear(inputs, attrs):
+    """Recurrences, with the states after each of the last tokens."""
+    dtype, heads, kv_heads = inputs[0].dtype, attrs["q_num_heads"], attrs["kv_num_heads"]
+    q, k, v = (split(wide(x), n) for x, n in zip(inputs, (heads, kv_heads, kv_heads)))
+    past, decay, beta = (wide(get(inputs, i)) for i in (3, 4, 5))
+    rule, window = attrs["update_rule"], attrs["state_window"]
+    q, group = np.repeat(q, max(kv_heads // heads, 1), 1), max(heads // kv_heads, 1)
+    state = np.zeros((*k.shape[:2], k.shape[3], v.shape[3])) if past is None else past[-1]
+    y, states = [], []
+    for t in range(q.shape[2]):
+        key, value = k[:, :, t], v[:, :, t]
+        if "gated" in rule:
+            state = state * np.exp(split(decay[:, t:t + 1], kv_heads)[:, :, 0])[..., None]
+        if "delta" in rule:
+            seen = np.einsum("bhkv,bhk->bhv", state, key)
+            value = beta[:, t, :, None] * (value - seen)
+        state = state + key[..., None] * value[:, :, None]
+        read = np.repeat(state, group, 1)
+        y.append(np.einsum("bhkv,bhk->bhv", read, q[:, :, t]))
+        states.append(state)
+    y = np.stack(y, 2) * (attrs.get("scale") or 1 / np.sqrt(k.shape[3]))
+    states = [np.zeros_like(state)] * max(window - len(states), 0) + states
+    return [merge(y).astype(dtype), np.stack(states[-window:]).astype(dtype)]
+
+
+# ---- Old forms ----
+
+def longformer(inputs, attrs):
+    x, weight, bias, mask, global_weight, global_bias = [wide(one) for one in inputs[:6]]
+    heads, flags = attrs["num_heads"], inputs[6] > 0
+    at = np.arange(x.shape[1])
+    near = np.abs(at[:, None] - at) <= attrs["window"]
+    visible = (near | flags[:, None, :])[:, None]
+    results = []
+    for w, extra, who in ((weight, bias, visible), (global_weight, global_bias, None)):
+        q, k, v = (split(part, heads) for part in np.split(x @ w + extra, 3, 2))
+        results.append(merge(attend(q, k, v, None, mask[:, None, None], who)[0]))
+    return [np.where(flags[..., None], results[1], results[0]).astype(inputs[0].dtype)]
+
+
+def decoder_attention(inputs, attrs):
+    query, key, q_weight, kv_weight, bias, mask, key_cache, value_cache = inputs[:8]
+    cross, use_past, has_state, has_mask = (bool(np.all(one)) for one in inputs[8:12])
+    heads, width, dtype = attrs["num_heads"], q_weight.shape[1], query.dtype
+    cached = use_past and has_state
+
+    def project(x, weight, part):
+        return (wide(x) @ wide(weight) + wide(part)).transpose(1, 0, 2)
+
+    q = split(project(query, q_weight, bias[:width]), heads)
+    if cross and cached:
+        k, v = wide(key_cache), wide(value_cache)
+    else:
+        both = project(key if cross else query, kv_weight, bias[width:])
+        k, v = (split(x, heads) for x in np.split(both, 2, 2))
+        if cached:
+            k = np.concatenate([wide(key_cache), k], 2)
+            v = np.concatenate([wide(value_cache), v], 2)
+    extra = 0
+    if has_mask and mask is not None:
+        extra = np.where(mask, attrs.get("mask_filter_value", -10000.0), 0)[:, None, None]
+    y, _, _ = attend(q, k, v, None, extra)
+    return [x.astype(dtype) for x in (merge(y).transpose(1, 0, 2), k, v)]
