@@ -11,7 +11,7 @@
 
 enum { BLOCK = 1024 }; /* output places that are unfolded at a time */
 
-/* ---- Inference ----------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 static heed_status check_channels(op_infer *c, int64_t group)
 {
@@ -87,7 +87,7 @@ static heed_status infer_integer(op_infer *c)
     return infer_windows(c);
 }
 
-/* ---- Kernel -------------------------------------------------------------------------------- */
+/* ---- Kernel --------------------------------------------------------------------------------- */
 
 typedef struct conv {
     window window;
@@ -229,7 +229,7 @@ static heed_status run_conv(op_call *c)
     return convolve(c, &v);
 }
 
-/* ---- ConvInteger ----------------------------------------------------------------------------- */
+/* ---- ConvInteger ---------------------------------------------------------------------------- */
 
 /* Input i as int64, less zero points: one, or one for each of its outermost extent. */
 static const void *less_zeros(op_call *c, uint32_t i, uint32_t zeros)

@@ -8,11 +8,10 @@
 #include "ops/matmul.h"
 #include "ops/quant.h"
 
-/* ---- FusedMatMul ------------------------------------------------------------------------------
- */
+/* ---- FusedMatMul ---------------------------------------------------------------------------- */
 
-/* Where each axis of a side comes from: the first axis moves behind the batch, then the last two
- * change places. A vector stays as it is. */
+/* Where each axis of a side comes from: the first axis moves behind the batch, then the last
+ * two change places. A vector stays as it is. */
 static bool order_axes(const ir_node *n, bool left, int32_t rank, int32_t *perm)
 {
     bool batch = ir_attr_int(n, left ? "transBatchA" : "transBatchB", 0) != 0 && rank > 2;
@@ -65,8 +64,7 @@ static void decompose_matmul(op_body *b)
     body_set(b, 0, alpha == 1.0 ? y : body_2(b, y, body_like(b, alpha, y), "Mul"));
 }
 
-/* ---- Activations -------------------------------------------------------------------------------
- */
+/* ---- Activations ---------------------------------------------------------------------------- */
 
 typedef struct fused_activation {
     const char *name; /* of the operator, too */
@@ -109,8 +107,7 @@ static ir_value *activate(op_body *b, ir_value *x, const char *name, uint64_t n,
     return x;
 }
 
-/* ---- FusedGemm and FusedConv
- * --------------------------------------------------------------------- */
+/* ---- FusedGemm and FusedConv ---------------------------------------------------------------- */
 
 static heed_status infer_gemm(op_infer *c) { return infer_as(c, "Gemm", c->n_in, c->in); }
 

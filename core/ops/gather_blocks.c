@@ -11,7 +11,7 @@ static int64_t packed(const ir_node *n, heed_dtype dtype)
     return dtype == HEED_UINT8 ? 8 / ir_attr_int(n, "bits", 4) : 1;
 }
 
-/* ---- Inference ------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 static heed_status check_attributes(op_infer *c, bool is_float)
 {
@@ -82,7 +82,7 @@ static heed_status infer_gather(op_infer *c)
     return infer_set(c, 0, 0, n, dims);
 }
 
-/* ---- Kernel ---------------------------------------------------------------------------------- */
+/* ---- Kernel --------------------------------------------------------------------------------- */
 
 typedef struct table {
     const heed_tensor *data, *scales, *zeros;

@@ -9,7 +9,7 @@
 
 enum { PANEL_COLUMNS = 256, PANEL_DEPTH = 64 };
 
-/* ---- Inference ------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 /* A zero point: one, or one for each of `lines` rows (columns), in every matrix or in each. */
 static heed_status check_zeros(op_infer *c, uint32_t zeros, uint32_t matrix, int32_t line_axis)
@@ -45,7 +45,7 @@ static heed_status infer_integer16(op_infer *c)
     return matmul_infer(c);
 }
 
-/* ---- Kernel ---------------------------------------------------------------------------------- */
+/* ---- Kernel --------------------------------------------------------------------------------- */
 
 typedef struct zeros {
     const int64_t *values; /* NULL: all of them are 0 */

@@ -7,7 +7,7 @@
 #include "ops/layout.h"
 #include "ops/product.h"
 
-/* ---- Inference ----------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 heed_status matmul_infer_of(op_infer *c, const ir_type *ta, const ir_type *tb)
 {
@@ -39,7 +39,7 @@ heed_status matmul_infer_of(op_infer *c, const ir_type *ta, const ir_type *tb)
 
 heed_status matmul_infer(op_infer *c) { return matmul_infer_of(c, c->in[0], c->in[1]); }
 
-/* ---- Kernel -------------------------------------------------------------------------------- */
+/* ---- Kernel --------------------------------------------------------------------------------- */
 
 /* Steps of the leading axes of one side, counted in matrices. */
 static void batch_steps(const heed_tensor *t, int32_t batch_rank, int64_t *steps)

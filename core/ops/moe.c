@@ -6,7 +6,7 @@
 
 #include "ops/layout.h"
 
-/* ---- Activations ----------------------------------------------------------------------------- */
+/* ---- Activations ---------------------------------------------------------------------------- */
 
 typedef struct gating {
     float (*f)(float x); /* NULL: SwiGLU with the numbers below */
@@ -81,8 +81,7 @@ static void activate(const gating *g, int64_t n, const float *first, const float
     }
 }
 
-/* ---- Routing ----------------------------------------------------------------------------------
- */
+/* ---- Routing -------------------------------------------------------------------------------- */
 
 typedef struct routes {
     int64_t tokens, experts, k, hidden, inner;
@@ -139,8 +138,7 @@ static heed_status route(op_call *c, const moe *m, routes *r)
     return HEED_OK;
 }
 
-/* ---- Experts ----------------------------------------------------------------------------------
- */
+/* ---- Experts -------------------------------------------------------------------------------- */
 
 /* Room for all tokens of one expert. */
 typedef struct work {
@@ -195,8 +193,7 @@ static void run_expert(const moe *m, const gating *g, const routes *r, int64_t e
     }
 }
 
-/* ---- All of it --------------------------------------------------------------------------------
- */
+/* ---- All of it ------------------------------------------------------------------------------ */
 
 static bool bias_fits(const moe_matrix *m)
 {
@@ -270,8 +267,7 @@ heed_status moe_run(op_call *c, const moe *m)
     return HEED_OK;
 }
 
-/* ---- MoE: weights as they are ------------------------------------------------------------------
- */
+/* ---- MoE: weights as they are --------------------------------------------------------------- */
 
 typedef struct dense {
     moe_matrix matrix; /* first */

@@ -8,7 +8,7 @@
 #include "ops/matmul.h"
 #include "ops/quant.h"
 
-/* ---- Scaling sums ---------------------------------------------------------------------------- */
+/* ---- Scaling sums --------------------------------------------------------------------------- */
 
 /* sums * a * b / y in float32; a scale that is left out is 1. */
 static ir_value *scaled(op_body *b, ir_value *sums, ir_value *a, ir_value *w, ir_value *y)
@@ -35,7 +35,7 @@ static ir_value *row_parameter(op_body *b, ir_value *x, const ir_value *matrix)
     return column ? body_unsqueeze(b, x, "1") : x;
 }
 
-/* ---- QLinearMatMul --------------------------------------------------------------------------- */
+/* ---- QLinearMatMul -------------------------------------------------------------------------- */
 
 static heed_status infer_matmul(op_infer *c) { return matmul_infer_of(c, c->in[0], c->in[3]); }
 
@@ -56,7 +56,7 @@ static void decompose_matmul(op_body *b)
     body_set(b, 0, rounded(b, y, body_in(b, Y_ZERO)));
 }
 
-/* ---- QLinearConv ----------------------------------------------------------------------------- */
+/* ---- QLinearConv ---------------------------------------------------------------------------- */
 
 enum { X, X_SCALE, X_ZERO, W, W_SCALE, W_ZERO, Y_SCALE, Y_ZERO, BIAS };
 
@@ -95,8 +95,7 @@ static void decompose_conv(op_body *b)
     body_set(b, 0, quant_channels_last(b, rounded(b, y, body_in(b, Y_ZERO)), last));
 }
 
-/* ---- Products to real numbers -----------------------------------------------------------------
- */
+/* ---- Products to real numbers --------------------------------------------------------------- */
 
 static ir_value *product(op_body *b, ir_value *a, ir_value *w, ir_value *a_zero, ir_value *w_zero)
 {
@@ -127,8 +126,7 @@ static void decompose_dynamic(op_body *b)
     body_set(b, 0, body_in(b, C) ? body_2(b, y, body_in(b, C), "Add") : y);
 }
 
-/* ---- QGemm ------------------------------------------------------------------------------------
- */
+/* ---- QGemm ---------------------------------------------------------------------------------- */
 
 enum { G_A, G_A_SCALE, G_A_ZERO, G_B, G_B_SCALE, G_B_ZERO, G_C, G_Y_SCALE, G_Y_ZERO };
 

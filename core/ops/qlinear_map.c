@@ -29,8 +29,7 @@ static ir_value *real_at(op_body *b, uint32_t i)
                       quant_scalar(b, body_in(b, i + 2)));
 }
 
-/* ---- One input: X, its scale and zero point, those of Y ----------------------------------------
- */
+/* ---- One input: X, its scale and zero point, those of Y ------------------------------------- */
 
 static heed_status infer_one(op_infer *c)
 {
@@ -91,8 +90,7 @@ static void decompose_softmax(op_body *b)
     set_grid(b, y, 3, body_in(b, 0));
 }
 
-/* ---- Axes in an attribute: none are all
- * ---------------------------------------------------------- */
+/* ---- Axes in an attribute: none are all ----------------------------------------------------- */
 
 static heed_status infer_reduced(op_infer *c)
 {
@@ -141,8 +139,7 @@ static void decompose_sum(op_body *b)
     body_set(b, 0, reduced(b, body_cast(b, x, wide), "ReduceSum"));
 }
 
-/* ---- Several inputs
- * ------------------------------------------------------------------------------ */
+/* ---- Several inputs ------------------------------------------------------------------------- */
 
 static heed_status infer_two(op_infer *c)
 {

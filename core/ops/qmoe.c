@@ -2,6 +2,7 @@
  * chosen are made real, a piece of a row at a time. */
 #include <string.h>
 
+#include "ops/float_rows.h"
 #include "ops/moe.h"
 #include "ops/nbits.h"
 
@@ -9,14 +10,12 @@
 typedef struct small_matrix {
     moe_matrix matrix; /* first */
     nbits bits;        /* quant_type int */
-    row_source rows;   /* the float types */
+    float_rows floats; /* the others */
     const heed_tensor *weights, *scales, *zeros, *global;
-    int64_t block, expert, columns; /* columns of scales of a row */
-    heed_dtype dtype;               /* of an element, for the float types */
+    int64_t block;
 } small_matrix;
 
-/* ---- Integers ----------------------------------------------------------------------------------
- */
+/* ---- Integers ------------------------------------------------------------------------------- */
 
 static const row_source *open_bits(moe_matrix *m, int64_t expert)
 {
@@ -58,66 +57,51 @@ static heed_status read_bits(const op_call *c, small_matrix *s, int64_t bits)
     return HEED_OK;
 }
 
-/* ---- Floats of 8 and 4 bits
- * ---------------------------------------------------------------------- */
-
-static float float_at(const heed_tensor *t, int64_t i)
-{
-    float x = 1.0f;
-    if (t)
-        dtype_load_f32(t->dtype, tensor_data(t), i, 1, &x);
-    return x;
-}
-
-/* Scales serve squares of floats of 8 bits, and runs of a row of those of 4. */
-static int64_t scale_place(const small_matrix *s, int64_t row, int64_t column)
-{
-    int64_t high = s->dtype == HEED_FLOAT4E2M1 ? 1 : s->block;
-    int64_t lines = (s->matrix.out + high - 1) / high;
-    return (s->expert * lines + row / high) * s->columns + column / s->block;
-}
-
-static void load_floats(const row_source *r, int64_t row, int64_t first, int64_t n, float *out)
-{
-    const small_matrix *s = r->self;
-    int64_t at = (s->expert * s->matrix.out + row) * s->matrix.in + first;
-    float global = float_at(s->global, s->expert);
-    dtype_load_f32(s->dtype, tensor_data(s->weights), at, n, out);
-    for (int64_t i = 0; i < n; i++)
-        out[i] *= global * (s->block > 0 ? float_at(s->scales, scale_place(s, row, first + i)) : 1);
-}
+/* ---- Floats of 8 and 4 bits ----------------------------------------------------------------- */
 
 static const row_source *open_floats(moe_matrix *m, int64_t expert)
 {
     small_matrix *s = (small_matrix *)(void *)m;
-    s->expert = expert;
-    s->rows = (row_source){load_floats, s};
-    return &s->rows;
+    float_rows *w = &s->floats;
+    w->first = expert * m->out * m->in;
+    w->scale_first = expert * ((m->out + w->high - 1) / w->high) * w->scale_columns;
+    w->global = 1.0f;
+    if (s->global)
+        dtype_load_f32(s->global->dtype, tensor_data(s->global), expert, 1, &w->global);
+    return &w->rows;
 }
 
+/* Scales serve squares of floats of 8 bits, and runs of 32 in a row of those of 4. */
 static heed_status read_floats(const op_call *c, small_matrix *s, heed_dtype dtype)
 {
     const moe_matrix *m = &s->matrix;
-    bool nibbles = dtype == HEED_FLOAT4E2M1;
-    s->dtype = dtype;
-    s->block = nibbles ? 32 : s->block;
-    s->global = nibbles || s->block <= 0 ? s->global : NULL;
-    s->columns = s->block > 0 ? (m->in + s->block - 1) / s->block : 0;
-    int64_t lines = nibbles || s->block <= 0 ? m->out : (m->out + s->block - 1) / s->block;
-    bool good = s->weights->dtype == (nibbles ? HEED_UINT8 : dtype) &&
-                s->weights->dims[2] * (nibbles ? 2 : 1) == m->in && !s->zeros;
-    if (s->block > 0)
-        good = good && s->scales && tensor_count(s->scales) == m->experts * lines * s->columns;
-    if (nibbles || s->block <= 0)
-        good = good && s->global && tensor_count(s->global) == m->experts;
-    if (!good)
+    const heed_tensor *w = s->weights;
+    float_rows *f = &s->floats;
+    bool nibbles = dtype == HEED_FLOAT4E2M1, blocked = nibbles || s->block > 0;
+    s->global = nibbles || !blocked ? s->global : NULL;
+    if (w->dtype != (nibbles ? HEED_UINT8 : dtype) || s->zeros || blocked != (s->scales != NULL) ||
+        w->dims[2] * (nibbles ? 2 : 1) != m->in)
         return call_error(c, HEED_INVALID, "experts' weights and scales do not fit");
+    f->dtype = dtype;
+    f->data = tensor_data(w);
+    f->columns = m->in;
+    f->wide = nibbles ? 32 : blocked ? s->block : INT32_MAX;
+    f->high = nibbles || !blocked ? 1 : s->block;
+    f->scales = s->scales;
+    f->scale_dtype = blocked ? s->scales->dtype : HEED_UNDEFINED;
+    f->scale_columns = (m->in + f->wide - 1) / f->wide;
+    float_rows_init(f);
+    int64_t lines = (m->out + f->high - 1) / f->high;
+    bool fits = !blocked || tensor_count(s->scales) == m->experts * lines * f->scale_columns;
+    if (nibbles || !blocked)
+        fits = fits && s->global && tensor_count(s->global) == m->experts;
+    if (!fits)
+        return call_error(c, HEED_INVALID, "experts' scales do not fit");
     s->matrix.open = open_floats;
     return HEED_OK;
 }
 
-/* ---- QMoE
- * ---------------------------------------------------------------------------------------- */
+/* ---- QMoE ----------------------------------------------------------------------------------- */
 
 enum { WEIGHTS = 2, ZEROS = 11, MIXING = 14, GLOBAL = 15 };
 

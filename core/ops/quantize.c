@@ -10,7 +10,7 @@
 
 enum { X, SCALE, ZERO };
 
-/* ---- Inference ----------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 static heed_status check_extent(op_infer *c, uint32_t i, int32_t axis, ir_dim found,
                                 ir_dim expected)
@@ -112,7 +112,7 @@ static heed_status infer_dequantize(op_infer *c)
     return infer_grid(c, named ? named : is_wide(dtype) ? dtype : HEED_FLOAT32);
 }
 
-/* ---- Which parameter serves which element ---------------------------------------------------- */
+/* ---- Which parameter serves which element --------------------------------------------------- */
 
 /* The input as [outer, n, inner], with the quantised axis in the middle. The parameter of element
  * (o, j, i) is at o * outer_step + j / block * axis_step + i * inner_step. */
@@ -191,7 +191,7 @@ static void grids_load(grids *g, const heed_tensor *x, int64_t first, int64_t n)
     grid_fill(&g->zero, first, n, g->zeros);
 }
 
-/* ---- Kernels --------------------------------------------------------------------------------- */
+/* ---- Kernels -------------------------------------------------------------------------------- */
 
 /* The largest and smallest number of an integer type of at most 16 bits. */
 static void int_range(heed_dtype dtype, double *least, double *most)
@@ -274,8 +274,7 @@ static heed_status run_dequantize(op_call *c)
     return HEED_OK;
 }
 
-/* ---- DynamicQuantizeLinear --------------------------------------------------------------------
- */
+/* ---- DynamicQuantizeLinear ------------------------------------------------------------------ */
 
 static heed_status infer_dynamic(op_infer *c)
 {

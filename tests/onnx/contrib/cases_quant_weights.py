@@ -2,16 +2,8 @@
 import ml_dtypes
 import numpy as np
 
-from contrib.quant import BYTES, codes, real
+from contrib.quant import BYTES, codes, nibbles_of, pieces, real, scales, spread
 from contrib.table import row
-
-
-def scales(d, shape, dtype="float32", low=0.01, high=0.1):
-    return d.rng.uniform(low, high, shape).astype(dtype)
-
-
-def pieces(n, size):
-    return -(-n // size)
 
 
 @row("MatMulNBits", cases=150)
@@ -123,8 +115,12 @@ def moe(d):
     return d.case(inputs, attrs=attrs)
 
 
-@row("QMoE", cases=80)
+@row("QMoE", cases=100)
 def qmoe(d):
+    return float_experts(d) if d.chance(0.2) else small_experts(d)
+
+
+def small_experts(d):
     """On the CPU, ONNX Runtime always normalises, and rounds activations for blocks of 2 and of 8
     bits."""
     experts, lead, attrs = routing(d, ACTIVATIONS)
@@ -152,6 +148,42 @@ def qmoe(d):
     if block:
         attrs["block_size"] = block
     return d.case(inputs, attrs=attrs, constant=set(range(2, 14)) & present(inputs))
+
+
+def expert_weights(d, kind, experts, n, k):
+    """Weights, scales, a factor for each expert, and what they stand for."""
+    factor = scales(d, (experts,), low=0.5, high=2)
+    wide = factor[:, None, None].astype(np.float64)
+    if kind == "fp4":
+        packed = codes(d, (experts, n, k // 2), "uint8")
+        scale = (2.0 ** d.rng.integers(-4, 0, (experts, n, pieces(k, 32))))
+        numbers = spread(scale, 32, k) * nibbles_of(packed)
+        return packed, scale.astype(ml_dtypes.float8_e8m0fnu), factor, numbers * wide
+    weights = d.data((experts, n, k)).astype(ml_dtypes.float8_e4m3fn)
+    if kind == "fp8":
+        return weights, None, factor, weights.astype(np.float64) * wide
+    scale = scales(d, (experts, pieces(n, 16), pieces(k, 16)))
+    squares = np.repeat(spread(scale, 16, k), 16, -2)[:, :n]
+    return weights, scale, None, weights.astype(np.float64) * squares
+
+
+def float_experts(d):
+    """One expert for each token, whose weight is then 1. ONNX Runtime's CPU has no kernel."""
+    kind, experts = d.pick("fp4", "fp8", "fp8 squares"), d.whole(1, 4)
+    hidden, inner = 32 * d.whole(1, 2), 32 * d.whole(1, 2)
+    if kind != "fp4":
+        hidden, inner = d.whole(1, 40), d.whole(1, 40)
+    tokens = d.whole(1, 6)
+    x, router = d.data((tokens, hidden)), d.distinct((tokens, experts))
+    w1, s1, g1, fc1 = expert_weights(d, kind, experts, inner, hidden)
+    w2, s2, g2, fc2 = expert_weights(d, kind, experts, hidden, inner)
+    chosen = router.argmax(-1)
+    middle = np.maximum(np.einsum("ti,toi->to", x.astype(np.float64), fc1[chosen]), 0)
+    y = np.einsum("ti,toi->to", middle, fc2[chosen])
+    attrs = {"k": 1, "activation_type": "relu", "normalize_routing_weights": 1,
+             "quant_type": kind.split()[0], **({"block_size": 16} if "sq" in kind else {})}
+    inputs = [x, router, w1, s1, None, w2, s2, None] + [None] * 7 + [g1, g2]
+    return d.case(inputs, attrs=attrs, expect=[y.astype(np.float32)])
 
 
 def present(inputs):

@@ -19,8 +19,7 @@
 
 enum { MAX_IN = 6, MAX_VALUES = 24 };
 
-/* ---- Tensors from text ------------------------------------------------------------------------
- */
+/* ---- Tensors from text ---------------------------------------------------------------------- */
 
 /* "int4 2x3: 1 2 3 4 5 6", "float32 : 0.5" (a scalar), "-" (left out). Values repeat; none are
  * zeros. */
@@ -87,8 +86,7 @@ static bool same(const heed_tensor *a, const heed_tensor *b)
     return true;
 }
 
-/* ---- Results ------------------------------------------------------------------------------------
- */
+/* ---- Results -------------------------------------------------------------------------------- */
 
 // clang-format off
 static const quant_case results[] = {
@@ -215,8 +213,7 @@ static void what_does_not_fit_is_refused(void **state)
     }
 }
 
-/* ---- Symbols
- * -------------------------------------------------------------------------------------- */
+/* ---- Symbols -------------------------------------------------------------------------------- */
 
 typedef struct symbol_case {
     const char *text, *shape;
