@@ -37,7 +37,9 @@ def resize(d):
     attrs = resize_attrs(d, mode)
     # With corners aligned, a fractional size (3 elements by 0.5) is a fraction in the standard's
     # test data and rounded down in ONNX Runtime.
-    aligned = attrs.get("coordinate_transformation_mode") == "align_corners"
+    # Symmetric ones put nearest neighbours exactly in the middle, where rounding decides.
+    way = attrs.get("coordinate_transformation_mode")
+    aligned = way == "align_corners" or (way == "half_pixel_symmetric" and mode == "nearest")
     scales = [1.0, 1.0] + [d.pick(1.0, 2.0, 3.0) if aligned else d.pick(*SCALES) for _ in range(2)]
     scales = [s if int(n * s) > 0 else 1.0 for n, s in zip(x, scales)]
     sizes = [int(n * s) for n, s in zip(x, scales)]

@@ -80,9 +80,13 @@ def conv_integer(d):
                    d.data((group * out, per, *w.kernel), tw), *zeros], attrs=attrs)
 
 
-def pool_attrs(d, w):
+def pool_attrs(d, w, ceil_mode):
+    if w.auto:
+        # A window shorter than its stride: "same" would need negative pads, and with those ONNX
+        # Runtime skips the first elements. Frameworks that have "same" pad by nothing.
+        w.strides = [min(s, k) for s, k in zip(w.strides, w.kernel)]
     attrs = w.attrs(d)
-    if d.opset >= 10 and not w.auto:
+    if ceil_mode and not w.auto:
         attrs |= d.attrs(ceil_mode=d.pick(0, 1))
     return attrs
 
@@ -92,7 +96,7 @@ def max_pool(d):
     w = Window(d, spatial_rank(d), dilated=d.opset >= 10)
     dtype = d.dtype(("float32", "float32", "float64", "uint8", "int8"))
     outputs = d.pick(1, 2) if d.opset >= 8 else 1
-    attrs = pool_attrs(d, w)
+    attrs = pool_attrs(d, w, ceil_mode=d.opset >= 10)
     if outputs == 2:
         attrs |= d.attrs(storage_order=d.pick(0, 1))
     return d.case([d.data((batch_size(d), d.whole(1, 3), *w.size), dtype)], outputs, attrs=attrs)
@@ -101,7 +105,7 @@ def max_pool(d):
 @row("AveragePool")
 def average_pool(d):
     w = Window(d, spatial_rank(d), dilated=d.opset >= 19)
-    attrs = pool_attrs(d, w) | d.attrs(count_include_pad=d.pick(0, 1))
+    attrs = pool_attrs(d, w, ceil_mode=d.opset >= 10) | d.attrs(count_include_pad=d.pick(0, 1))
     return d.case([d.data((batch_size(d), d.whole(1, 3), *w.size), d.dtype(REAL))], attrs=attrs)
 
 
@@ -109,11 +113,7 @@ def average_pool(d):
 @row("LpPool", order=("runtime",))
 def lp_pool(d):
     w = Window(d, spatial_rank(d), dilated=d.opset >= 18)
-    if w.auto:  # else ONNX Runtime pads by negative numbers, as no other pool does
-        w.strides = [min(s, k) for s, k in zip(w.strides, w.kernel)]
-    attrs = w.attrs(d) | d.attrs(p=d.whole(1, 3))
-    if d.opset >= 18 and not w.auto:
-        attrs |= d.attrs(ceil_mode=d.pick(0, 1))
+    attrs = pool_attrs(d, w, ceil_mode=d.opset >= 18) | d.attrs(p=d.whole(1, 3))
     return d.case([d.data((batch_size(d), d.whole(1, 3), *w.size), d.dtype(REAL))], attrs=attrs)
 
 
