@@ -117,6 +117,18 @@ static bool try_set(trial *t, const char *folder)
 
 /* ---- One case ---- */
 
+/* Models of this precision round what flows through them to fewer than 16 bits of fraction: int4
+ * ones round activations to 8 bits before each product, where a value between two steps may fall
+ * to either. */
+static bool is_narrow(const char *dtype)
+{
+    static const char *const names[] = {"fp16", "bf16", "int4"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(dtype, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* case.json says which precision a model was exported in; its tolerance follows from that. Cases
  * without one are held to the rule of the ONNX node tests. */
 static const compare_rules *rules_of(const case_setup *setup, const char *folder)
@@ -134,8 +146,7 @@ static const compare_rules *rules_of(const case_setup *setup, const char *folder
     files_free(&text);
     if (!said)
         return &compare_node_rules;
-    bool narrow = !strcmp(dtype, "fp16") || !strcmp(dtype, "bf16");
-    return narrow ? &compare_narrow_rules : &compare_model_rules;
+    return is_narrow(dtype) ? &compare_narrow_rules : &compare_model_rules;
 }
 
 static bool open_model(trial *t, const case_setup *setup, const char *folder)

@@ -20,7 +20,7 @@ typedef struct compare_rules {
 
 extern const compare_rules compare_node_rules;   /* those of the ONNX node tests */
 extern const compare_rules compare_model_rules;  /* 1e-3, absolute or relative; narrow 2e-2 */
-extern const compare_rules compare_narrow_rules; /* 2e-2 for all: 16-bit models */
+extern const compare_rules compare_narrow_rules; /* 2e-2 for all: models of 16 bits and fewer */
 
 enum { COMPARE_WHY = 512 };
 

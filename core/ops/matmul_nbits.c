@@ -1,10 +1,12 @@
 /* matmul_nbits.c - products with weights of a few bits, of com.microsoft: MatMulNBits (a scale and
  * a zero point for each block), MatMulBnb4 (a code book and a largest value for each block). */
+#include <math.h>
+
 #include "ops/matmul.h"
 #include "ops/nbits.h"
 #include "ops/product.h"
 
-/* ---- Inference ------------------------------------------------------------------------------- */
+/* ---- Inference ------------------------------------------------------------------------------ */
 
 static heed_status check_count(op_infer *c, uint32_t i, int64_t expected)
 {
@@ -86,8 +88,7 @@ static heed_status infer_nbits(op_infer *c)
     return infer_output(c, k, n);
 }
 
-/* ---- MatMulNBits ------------------------------------------------------------------------------
- */
+/* ---- MatMulNBits ---------------------------------------------------------------------------- */
 
 static heed_status read_groups(op_call *c, int64_t k, nbits *w)
 {
@@ -141,6 +142,33 @@ static heed_status open_product(op_call *c, int64_t count, const float **a, floa
     return *a && *y ? HEED_OK : err_get()->status;
 }
 
+/* accuracy_level 4 asks for products of int8: A becomes multiples of a step, a block each. Its
+ * largest magnitude is 127 steps. Weights whose blocks are no runs of K are read as floats. */
+static bool wants_int8(const op_call *c, const nbits *w)
+{
+    return ir_attr_int(c->node, "accuracy_level", 0) == 4 && !w->groups &&
+           (!w->zeros || w->zeros_packed);
+}
+
+static void round_block(const float *a, int64_t n, float *out)
+{
+    float most = 0;
+    for (int64_t i = 0; i < n; i++)
+        most = fmaxf(most, fabsf(a[i]));
+    float step = most / 127, inverse = most > 0 ? 1 / step : 0;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = rintf(a[i] * inverse) * step;
+}
+
+static const float *round_to_int8(op_call *c, const nbits *w, const float *a, int64_t m, int64_t k)
+{
+    float *out = call_scratch(c, (size_t)(m * k) * sizeof *out);
+    for (int64_t i = 0; out && i < m; i++)
+        for (int64_t at = 0; at < k; at += w->block)
+            round_block(a + i * k + at, k - at < w->block ? k - at : w->block, out + i * k + at);
+    return out;
+}
+
 static heed_status run_nbits(op_call *c)
 {
     heed_tensor *out = call_out(c, 0);
@@ -154,13 +182,16 @@ static heed_status run_nbits(op_call *c)
     TRY(open_product(c, count, &a, &y)); /* scratch is zeroed */
     if (tensor_count(c->in[B]) > 0) {
         TRY(read_weights(c, &w));
+        if (wants_int8(c, &w))
+            a = round_to_int8(c, &w, a, count / n, k);
+        if (!a)
+            return HEED_NOMEM;
         rows_multiply(&w.rows, count / n, n, k, a, y);
     }
     return finish(c, count / n, n, y, BIAS);
 }
 
-/* ---- MatMulBnb4 -------------------------------------------------------------------------------
- */
+/* ---- MatMulBnb4 ----------------------------------------------------------------------------- */
 
 static heed_status infer_bnb4(op_infer *c)
 {
