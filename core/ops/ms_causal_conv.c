@@ -232,7 +232,7 @@ static const op_def varlen = {
     .domain = "com.microsoft", .name = "VarlenCausalConvWithState", .since = 1,
     .signature = "input:T, weight:T, cumulative_sequence_length:int32, bias:T?, initial_state:T, "
                  "capture_count:int32?, kernel_delta:T?, previous_mask:T? -> "
-                 "output:T, final_state:T, state_update:T?",
+                 "output:T, final_state:T?, state_update:T?",
     .types = "T=float",
     .attrs = "activation:string=none delta_offset:int=0 dilation:int=1 group_size:int=1 "
              "state_update_capacity:int=0",
