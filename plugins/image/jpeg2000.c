@@ -8,6 +8,9 @@
 static const char name[] = "JPEG 2000";
 
 enum { REASON = 160, CHUNK = 1 << 16 };
+enum { STREAM_BOX = 0x6a703263, SOME_TILES = 256, TILE_PIXELS = 256 };
+
+#define STREAM_START 0xff4fff51u
 
 typedef struct jp2 {
     opj_codec_t *codec;
@@ -61,6 +64,52 @@ static void keep_reason(const char *message, void *arg)
 
 static void ignore(const char *message, void *arg) { (void)message, (void)arg; }
 
+/* ---- The header, before the library makes tables of it --------------------------------------- */
+
+static uint64_t big_endian(const image_bytes *in, uint64_t at, uint64_t n)
+{
+    uint64_t value = 0;
+    for (uint64_t i = at; i < at + n; i++)
+        value = value << 8 | (i < in->size ? in->data[i] : 0u);
+    return value;
+}
+
+/* Where the code stream begins: in a file it is a box among others. The end when there is none. */
+static uint64_t find_stream(const image_bytes *in)
+{
+    uint64_t at = 0;
+    while (in->data[0] == 0 && at < in->size) {
+        uint64_t bytes = big_endian(in, at, 4), header = bytes == 1 ? 16 : 8;
+        if (big_endian(in, at + 4, 4) == STREAM_BOX)
+            return at + header;
+        bytes = bytes == 1 ? big_endian(in, at + 8, 8) : bytes;
+        at = bytes < header || bytes > in->size - at ? in->size : at + bytes;
+    }
+    return at;
+}
+
+/* The library takes time and memory for each tile, so that many must be worth it. */
+static heed_status check_tiles(const image_bytes *in)
+{
+    uint64_t at = find_stream(in), field[6];
+    if (at >= in->size || big_endian(in, at, 4) != STREAM_START)
+        return image_broken(name, "there is no code stream");
+    for (uint64_t i = 0; i < 6; i++) /* extents, offsets, tile extents; x and y each */
+        field[i] = big_endian(in, at + 8 + 4 * i, 4);
+    if (field[0] <= field[2] || field[1] <= field[3] || field[4] == 0 || field[5] == 0)
+        return image_broken(name, "an image without a pixel");
+    uint64_t components = big_endian(in, at + 40, 2);
+    if (components < 1 || components > 4)
+        return image_broken(name, "not 1 to 4 components");
+    uint64_t width = field[0] - field[2], height = field[1] - field[3];
+    heed_status status = image_check(name, height, width);
+    uint64_t tiles = (width / field[4] + 2) * (height / field[5] + 2);
+    if (status == HEED_OK && tiles > SOME_TILES + width * height / TILE_PIXELS)
+        return image_host->fail(HEED_UNSUPPORTED, "JPEG 2000: tiles of %llu by %llu are too small",
+                                (unsigned long long)field[5], (unsigned long long)field[4]);
+    return status;
+}
+
 /* ---- The image ------------------------------------------------------------------------------ */
 
 static heed_status broken(const jp2 *j)
@@ -81,6 +130,9 @@ static void close_file(jp2 *j)
 static heed_status open_file(jp2 *j, const image_bytes *in)
 {
     opj_dparameters_t parameters;
+    heed_status status = check_tiles(in);
+    if (status)
+        return status;
     j->in = in;
     j->codec = opj_create_decompress(in->data[0] ? OPJ_CODEC_J2K : OPJ_CODEC_JP2);
     j->stream = opj_stream_create(CHUNK, OPJ_TRUE);
