@@ -1,6 +1,7 @@
 """Random cases of every operator of ai.onnx against ONNX Runtime and the standard's evaluator.
 
-    test_differential.py [--seed N] [--count N] [--only OP[:INDEX]] [--opset N] [--keep DIR] [--table]
+    test_differential.py [--seed N] [--count N] [--only OP[:INDEX]] [--opset N] [--keep DIR]
+                         [--table]
 
 Each operator has a row in differential/rows_*.py. Every case runs on the default backends and on
 the reference alone. `--only` makes one row or one case, `--keep` leaves the folders there.

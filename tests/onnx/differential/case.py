@@ -67,8 +67,8 @@ class Case:
         if results is not None:
             outputs = [declare_result(name, value) for name, value in zip(kept, results)]
         graph = helper.make_graph([node], "g", inputs, outputs, weights)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset or self.opset)],
-                                 ir_version=IR_VERSION)
+        imports = [helper.make_opsetid("", opset or self.opset)]
+        return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
 
     def write(self, folder, results):
         write_case(folder, self.model(results), self.given().values(), results)

@@ -58,7 +58,8 @@ def loop(d):
 
 
 def scan_body(outputs):
-    nodes = [helper.make_node("Add", ["s", "x"], ["s2"]), helper.make_node("Mul", ["s", "x"], ["e"])]
+    nodes = [helper.make_node("Add", ["s", "x"], ["s2"]),
+             helper.make_node("Mul", ["s", "x"], ["e"])]
     return graph(nodes, [value("s"), value("x")], [value(n) for n in outputs])
 
 

@@ -93,7 +93,8 @@ def linear_attention(d):
     dk, dv = d.whole(1, 5), d.whole(1, 5)
     rule = d.pick("linear", "gated", "delta", "gated_delta")
     past = d.data((n, heads, dk, dv), "float32", -1, 1) if d.chance() else None
-    decay = d.data((n, length, heads * d.pick(1, dk)), "float32", -1, 0) if "gated" in rule else None
+    width = heads * d.pick(1, dk)
+    decay = d.data((n, length, width), "float32", -1, 0) if "gated" in rule else None
     beta = d.data((n, length, heads), "float32", 0, 1) if "delta" in rule else None
     attrs = {"q_num_heads": heads * group, "kv_num_heads": heads, "update_rule": rule}
     return d.case([d.data((n, length, heads * group * dk), "float32", -1, 1),
@@ -158,7 +159,8 @@ def tf_idf(d):
         starts.append(len(pool))
         grams = {tuple(d.rng.integers(0, 4, n).tolist()) for _ in range(d.whole(1, 4))}
         pool += [token for gram in sorted(grams) for token in gram]
-    count = sum((b - a) // (i + 1) for i, (a, b) in enumerate(zip(starts, starts[1:] + [len(pool)])))
+    ends = starts[1:] + [len(pool)]
+    count = sum((end - start) // (n + 1) for n, (start, end) in enumerate(zip(starts, ends)))
     attrs = {"mode": d.pick("TF", "IDF", "TFIDF"), "min_gram_length": d.whole(1, longest),
              "max_gram_length": longest, "max_skip_count": skip, "ngram_counts": starts,
              "ngram_indexes": d.rng.permutation(count).tolist(), "pool_int64s": pool}
