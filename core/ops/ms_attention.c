@@ -8,6 +8,8 @@
 /* Attention and DecoderMaskedSelfAttention. */
 enum { INPUT, WEIGHTS, BIAS, MASK, PAST, ADDED, PAST_LENGTH, BEAM_WIDTH, INDIRECTION };
 
+#define ROTARY_MAX 65536
+
 /* What follows the projection. */
 typedef struct projected {
     ir_value *qkv; /* [B, S, Q + K + V] */
@@ -67,6 +69,8 @@ static heed_status infer_quantised(op_infer *c) { return infer_with(c, 8); }
 static void rotate(op_body *b, attend *a, ir_value *past)
 {
     int64_t size = ir_attr_int(b->node, "rotary_embedding_dim", 0);
+    if (size < 0 || size > ROTARY_MAX)
+        body_fail(b, HEED_INVALID, "rotary_embedding_dim is %lld", (long long)size);
     ir_value *two = body_ints(b, 1, (int64_t[]){2});
     ir_value *width = size > 0 ? body_ints(b, 1, &size) : body_dim(b, a->q, 3);
     ir_value *half = body_2(b, width, two, "Div");

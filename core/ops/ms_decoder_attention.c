@@ -23,6 +23,8 @@ static heed_status infer_decoder(op_infer *c)
     int64_t heads = ir_attr_int(c->node, "num_heads", 0);
     if (heads <= 0)
         return infer_error(c, "a positive num_heads", "%lld", (long long)heads);
+    if (infer_rank(c, QUERY) >= 0 && infer_rank(c, QUERY) != 3)
+        return infer_error(c, "a query of rank 3", "rank %d", infer_rank(c, QUERY));
     ir_dim size = dims_floor_div(c->dims, infer_dim(c, QUERY, 2), heads);
     ir_dim cache[] = {infer_dim(c, QUERY, 1), heads, DIM_UNKNOWN, size};
     TRY(infer_set_like(c, 0, QUERY));

@@ -159,11 +159,11 @@ static void rotate(op_body *b, grouped *g)
 
 /* ---- The cache ------------------------------------------------------------------------------ */
 
-/* A cache that has fewer rows than there are tokens grows to them. */
-static ir_value *grown(op_body *b, ir_value *past, ir_value *total)
+/* A cache that has fewer rows than there are tokens grows to them, by as many as are new. */
+static ir_value *grown(op_body *b, const grouped *g, ir_value *past, ir_value *fresh)
 {
-    ir_value *more = body_2(b, body_2(b, total, body_dim(b, past, 2), "Sub"),
-                            body_ints(b, 1, (int64_t[]){0}), "Max");
+    ir_value *more = body_2(b, g->total, body_dim(b, past, 2), "Sub");
+    more = body_3(b, more, body_int(b, 0), body_size(b, fresh, 2), "Clip");
     ir_value *dims[] = {body_dim(b, past, 0), body_dim(b, past, 1), more, body_dim(b, past, 3)};
     ir_value *rows =
         body_2(b, body_like(b, 0, past), body_n(b, 4, dims, "Concat axis=0"), "Expand");
@@ -182,7 +182,7 @@ static ir_value *cached(op_body *b, const grouped *g, const window_cache *w, ir_
     heed_dtype real = b->status ? HEED_UNDEFINED : fresh->type.dtype;
     fresh = ms_cache_store(b, fresh, past->type.dtype, scale);
     ir_value *all = w ? window_cache_join(b, w, past, fresh)
-                      : attend_append(b, grown(b, past, g->total), fresh, g->before);
+                      : attend_append(b, grown(b, g, past, fresh), fresh, g->before);
     body_set(b, o, w ? window_cache_trim(b, w, all) : all);
     if (!w && (g->a.bias || g->a.keep)) /* these are as wide as there are tokens */
         all = body_slice(b, all, 2, NULL, g->total);

@@ -21,7 +21,10 @@ static heed_status infer_linear(op_infer *c)
         return infer_error(c, "positive numbers of heads, and a state_window up to 8",
                            "%lld, %lld and %lld", (long long)heads, (long long)kv_heads,
                            (long long)window);
-    ir_dim batch = infer_dim(c, QUERY, 0);
+    ir_dim batch = infer_dim(c, QUERY, 0), width_k = infer_dim(c, KEY, 2);
+    if (dim_known(width_k) && width_k % kv_heads != 0)
+        return infer_error(c, "key heads of one size", "%lld channels for %lld heads",
+                           (long long)width_k, (long long)kv_heads);
     ir_dim rows = dims_floor_div(c->dims, infer_dim(c, QUERY, 2), heads);
     ir_dim size = dims_floor_div(c->dims, infer_dim(c, VALUE, 2), kv_heads);
     ir_dim width = dims_mul(c->dims, size, heads > kv_heads ? heads : kv_heads);
