@@ -1,5 +1,5 @@
-"""Random models of ai.onnx.ml and of the operators on text against ONNX Runtime, and models that must
-be refused.
+"""Random models of ai.onnx.ml and of the operators on text against ONNX Runtime, and models that
+must be refused.
 
     test_ml.py [--seed N] [--count N] [--only OP] [--keep DIR]
 """
@@ -98,7 +98,7 @@ def make_fixed(folder):
     expected = {}
     for i, (op, attrs, inputs, outcome) in enumerate(CASES + HARMLESS):
         inputs = [np.asarray(value) for value in inputs]
-        n_out = 2 if op in ("TreeEnsembleClassifier", "LinearClassifier") else 1
+        n_out = 2 if "Classifier" in op else 1
         model, names = make_model(op, attrs, inputs, n_out)
         name = f"{op}-fixed-{i}"
         refused = isinstance(outcome, str)

@@ -7,7 +7,8 @@ import numpy as np
 
 from ml.trees import New, Old, floats
 
-WORDS = ["", "a", "b", "ab", "Amy", "amy", "Zoë", "ÄÖ", "x y", "日本", "hello world", "a,b,,c", "  a  b "]
+WORDS = ["", "a", "b", "ab", "Amy", "amy", "Zoë", "ÄÖ", "x y", "日本", "hello world", "a,b,,c",
+         "  a  b "]
 
 
 def words(rng, *shape):
@@ -170,6 +171,49 @@ def tree_ensemble(rng):
     return attrs, [x], 1
 
 
+KERNELS = ["LINEAR", "POLY", "RBF", "SIGMOID"]
+
+
+def reals(rng, n):
+    return [float(x) for x in rng.uniform(-1, 1, n)]
+
+
+def kernel(rng):
+    return {"kernel_type": str(rng.choice(KERNELS)), "kernel_params": [0.5, 0.25, 2.0]}
+
+
+def svm_regressor(rng):
+    x = rows(rng, ("float32",))
+    attrs = {"kernel_type": "LINEAR", "rho": reals(rng, 1),
+             "coefficients": reals(rng, x.shape[1])}
+    if rng.random() < 0.8:
+        n = int(rng.integers(1, 6))
+        attrs |= kernel(rng) | {"n_supports": n, "coefficients": reals(rng, n),
+                                "support_vectors": reals(rng, n * x.shape[1])}
+    if rng.random() < 0.3:
+        attrs["one_class"] = 1
+    return attrs, [x], 1
+
+
+def svm_classifier(rng):
+    x, classes = rows(rng), int(rng.integers(2, 5))
+    counts = [int(n) for n in rng.integers(1, 4, classes)]
+    n, pairs = sum(counts), classes * (classes - 1) // 2
+    attrs = kernel(rng) | {"vectors_per_class": counts, "rho": reals(rng, pairs),
+                           "coefficients": reals(rng, n * (classes - 1)),
+                           "support_vectors": reals(rng, n * x.shape[1])}
+    if rng.random() < 0.2:
+        attrs = {"kernel_type": "LINEAR", "rho": reals(rng, 2),
+                 "coefficients": reals(rng, classes * x.shape[1])}
+    elif rng.random() < 0.6:
+        attrs |= {"prob_a": reals(rng, pairs), "prob_b": reals(rng, pairs)}
+    if rng.random() < 0.5:
+        attrs["classlabels_strings"] = WORDS[1:1 + classes]
+    else:
+        attrs["classlabels_ints"] = [7, 5, 9, -1][:classes]
+    return attrs, [x], 2
+
+
 # ---- Text ------------------------------------------------------------------------------------
 
 def string_concat(rng):
@@ -210,7 +254,8 @@ ML = {"ArrayFeatureExtractor": array_feature_extractor, "Binarizer": binarizer,
       "CategoryMapper": category_mapper, "FeatureVectorizer": feature_vectorizer,
       "Imputer": imputer, "LabelEncoder": label_encoder, "LinearClassifier": linear_classifier,
       "LinearRegressor": linear_regressor, "Normalizer": normalizer,
-      "OneHotEncoder": one_hot_encoder, "Scaler": scaler, "TreeEnsemble": tree_ensemble,
+      "OneHotEncoder": one_hot_encoder, "SVMClassifier": svm_classifier,
+      "SVMRegressor": svm_regressor, "Scaler": scaler, "TreeEnsemble": tree_ensemble,
       "TreeEnsembleClassifier": tree_classifier, "TreeEnsembleRegressor": tree_regressor}
 TEXT = {"RegexFullMatch": regex_full_match, "StringConcat": string_concat,
         "StringNormalizer": string_normalizer, "StringSplit": string_split}
