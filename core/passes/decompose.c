@@ -44,6 +44,7 @@ static heed_status replace(pass_run *p, ir_node *n)
     b.out = arena_array(p->scratch, n->n_out, sizeof(*b.out));
     if (!b.out)
         return HEED_NOMEM;
+    uint32_t n_values = p->model->n_values;
     n->op->decompose(&b);
     heed_status status = b.status ? b.status : check(&b);
     if (status) {
@@ -53,9 +54,13 @@ static heed_status replace(pass_run *p, ir_node *n)
         err_clear();
         return HEED_OK;
     }
-    for (uint32_t o = 0; o < n->n_out; o++)
-        if (n->out[o] && b.out[o])
-            ir_value_replace(n->out[o], b.out[o]);
+    for (uint32_t o = 0; o < n->n_out; o++) {
+        if (!n->out[o] || !b.out[o])
+            continue;
+        if (b.out[o]->id >= n_values) /* made by the body: it keeps its name, as Gradient wants */
+            b.out[o]->name = n->out[o]->name;
+        ir_value_replace(n->out[o], b.out[o]);
+    }
     ir_node_remove(n);
     p->rewrites++;
     return HEED_OK;
