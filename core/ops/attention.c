@@ -10,18 +10,25 @@
  *   lengths  [B]: keys from lengths[b] on are invisible
  *   offsets  [B], or one for all: the position of query 0; 0 when left out
  *   sinks    [Hq]: a logit that joins the denominator only
+ *   mask     bool (true: attend), broadcasts as bias does; beside a bias that is added
  *
  * Query i stands at p = offset + i. Key j is visible when causal = 0 or j <= p, and when
  * p - left_window <= j <= p + right_window; a negative window is unbounded. An invisible key's
  * score becomes `fill`. Rows without a visible key give 0 (empty = zero) or what the arithmetic
- * gives (empty = nan); this asks the mask, not the scores. `scores` is the second output: 0 after
- * the scale, 1 after softcap, 2 after bias and mask, 3 after softmax. scale = 0 is 1 / sqrt(D). */
+ * gives (empty = nan); this asks the mask, not the scores. With empty = guard a row whose weights
+ * are not numbers, for whatever reason, gives 0. `scores` is the second output: 0 after the scale,
+ * 1 after softcap, 2 after bias and mask, 3 after softmax. scale = 0 is 1 / sqrt(D). Layouts say
+ * how the axes lie in memory, "bshd" for [B, S, H, D].
+ *
+ * The operators behind it mean the same, and say how it is computed: heed.MultiHeadAttention and
+ * heed.GroupedQueryAttention with the scores in memory (Vaswani 2017; Shazeer 2019, Ainslie 2023),
+ * heed.FlashAttention without (Dao 2022). */
 #include <math.h>
 #include <string.h>
 
 #include "ops/heads.h"
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK };
 
 /* Far beyond any position, far from overflow. */
 #define WINDOW_MAX ((int64_t)1 << 40)
@@ -29,13 +36,13 @@ enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS };
 /* ---- Inference ------------------------------------------------------------------------------ */
 
 /* Right-aligned with the scores' dims: 1 or equal, and the last one no longer. */
-static heed_status check_bias(const op_infer *c, const ir_dim *scores)
+static heed_status check_bias(const op_infer *c, uint32_t input, const ir_dim *scores)
 {
-    int32_t rank = infer_rank(c, BIAS);
+    int32_t rank = infer_rank(c, input);
     if (rank > 4)
         return infer_error(c, "a bias of at most 4 dims", "%d", rank);
     for (int32_t i = 0; i < rank; i++) {
-        ir_dim have = infer_dim(c, BIAS, i), want = scores[4 - rank + i];
+        ir_dim have = infer_dim(c, input, i), want = scores[4 - rank + i];
         if (!dim_known(have) || !dim_known(want) || have == 1 || have == want)
             continue;
         if (i < rank - 1 || have > want)
@@ -51,19 +58,34 @@ static heed_status check_attrs(const op_infer *c)
     const char *empty = ir_attr_string(c->node, "empty", "zero");
     if (stage < 0 || stage > 3)
         return infer_error(c, "scores of stage 0 to 3", "%lld", (long long)stage);
-    if (strcmp(empty, "zero") != 0 && strcmp(empty, "nan") != 0)
-        return infer_error(c, "empty rows as zero or nan", "%s", empty);
+    if (strcmp(empty, "zero") != 0 && strcmp(empty, "nan") != 0 && strcmp(empty, "guard") != 0)
+        return infer_error(c, "empty rows as zero, nan or guard", "%s", empty);
     return HEED_OK;
+}
+
+/* Of q, k, v and y. */
+static const char *read_layouts(const ir_node *n, heads_layout layouts[4])
+{
+    static const char *const attrs[] = {"q_layout", "k_layout", "v_layout", "y_layout"};
+    for (size_t i = 0; i < 4; i++)
+        if (!heads_layout_read(n, attrs[i], &layouts[i]))
+            return attrs[i];
+    return NULL;
 }
 
 static heed_status infer_attention(op_infer *c)
 {
     ir_dim scores[4];
+    heads_layout layouts[4];
+    const char *wrong = read_layouts(c->node, layouts);
+    if (wrong)
+        return infer_error(c, "a layout of the letters b, h, s, d", "%s", wrong);
     TRY(check_attrs(c));
-    TRY(heads_infer(c, scores));
+    TRY(heads_infer_in(c, layouts, &layouts[3], scores));
     if (c->n_out > 1)
         TRY(infer_set(c, 1, 0, 4, scores));
-    return check_bias(c, scores);
+    TRY(check_bias(c, BIAS, scores));
+    return check_bias(c, MASK, scores);
 }
 
 /* ---- Body: the products --------------------------------------------------------------------- */
@@ -139,15 +161,15 @@ static ir_value *in_window(attention *a, ir_value *keys)
 /* A row of the mask may have no visible key. A causal bound alone leaves key 0 to all. */
 static bool may_be_empty(const op_body *b)
 {
-    return body_in(b, BIAS) || body_in(b, LENGTHS) || body_in(b, OFFSETS) ||
+    return body_in(b, BIAS) || body_in(b, MASK) || body_in(b, LENGTHS) || body_in(b, OFFSETS) ||
            ir_attr_int(b->node, "left_window", -1) >= 0;
 }
 
 /* The bias as long as there are keys: what is behind it is masked. */
-static ir_value *full_bias(attention *a)
+static ir_value *full_bias(attention *a, uint32_t input)
 {
     op_body *b = a->b;
-    ir_value *bias = body_in(b, BIAS);
+    ir_value *bias = body_in(b, input);
     if (!bias)
         return NULL;
     if (bias->type.dtype != HEED_BOOL)
@@ -176,12 +198,14 @@ static mask build_mask(attention *a)
 {
     op_body *b = a->b;
     mask m = {.fill = ir_attr_float(b->node, "fill", -INFINITY)};
-    ir_value *bias = full_bias(a);
+    ir_value *bias = full_bias(a, BIAS);
     ir_value *keys = body_range(b, body_size(b, a->k, 2));
     m.visible = in_window(a, keys);
     if (body_in(b, LENGTHS))
         m.visible =
             both(b, m.visible, body_2(b, keys, per_sequence(b, body_in(b, LENGTHS)), "Less"));
+    if (body_in(b, MASK))
+        m.visible = both(b, m.visible, full_bias(a, MASK));
     if (b->status || !bias)
         return m;
     if (bias->type.dtype == HEED_BOOL)
@@ -250,6 +274,14 @@ static ir_value *weights(attention *a, ir_value *scores)
     return b->status ? NULL : body_cast(b, scores, type);
 }
 
+/* Weights that are no numbers become 0, in the row of any. */
+static ir_value *guarded(op_body *b, ir_value *p)
+{
+    if (strcmp(ir_attr_string(b->node, "empty", "zero"), "guard") != 0)
+        return p;
+    return body_3(b, body_1(b, p, "IsNaN"), body_like(b, 0, p), p, "Where");
+}
+
 static ir_value *zero_where(op_body *b, ir_value *rows, ir_value *x)
 {
     return rows ? body_3(b, rows, body_like(b, 0, x), x, "Where") : x;
@@ -257,33 +289,49 @@ static ir_value *zero_where(op_body *b, ir_value *rows, ir_value *x)
 
 static void decompose_attention(op_body *b)
 {
-    attention a = {.b = b, .q = body_in(b, Q), .k = body_in(b, K), .v = body_in(b, V)};
+    heads_layout layouts[4];
     for (uint32_t i = Q; i <= V; i++)
         if (body_rank(b, body_in(b, i)) != 4)
             return;
+    read_layouts(b->node, layouts); /* inference has checked them */
+    attention a = {.b = b,
+                   .q = heads_from(b, body_in(b, Q), &layouts[Q]),
+                   .k = heads_from(b, body_in(b, K), &layouts[K]),
+                   .v = heads_from(b, body_in(b, V), &layouts[V])};
     ir_value *scores = raw_scores(&a);
     mask m = build_mask(&a);
     scores = apply_mask(b, &m, scores);
     keep(&a, 2, scores);
-    ir_value *empty = empty_rows(b, &m), *p = weights(&a, scores);
+    ir_value *empty = empty_rows(b, &m), *p = guarded(b, weights(&a, scores));
     if (body_wants(b, 1) && ir_attr_int(b->node, "scores", 0) == 3) {
         p = zero_where(b, empty, p); /* then the product is 0 as well */
         empty = NULL;
     }
     keep(&a, 3, p);
-    body_set(b, 0, zero_where(b, empty, heads_weigh(b, p, a.q, a.v)));
+    ir_value *y = zero_where(b, empty, heads_weigh(b, p, a.q, a.v));
+    body_set(b, 0, heads_to(b, y, &layouts[3]));
     if (body_wants(b, 1))
         body_set(b, 1, a.kept);
 }
 
 // clang-format off
-static const op_def attention_op = {
-    .domain = "heed", .name = "Attention", .since = 1,
-    .signature = "Q:T, K:T, V:T, bias:B?, lengths:I?, offsets:I?, sinks:T? -> Y:T, scores:T?",
-    .types = "T=float B=bool|real I=int32|int64",
-    .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 right_window:int=-1 "
-             "scores:int=0 softmax_precision:int=0 fill:float=-inf empty:string=zero",
-    .infer = infer_attention, .decompose = decompose_attention};
+/* One meaning, and one body, whoever computes it. */
+#define ATTENTION(ident, called)                                                                   \
+    static const op_def ident = {                                                                  \
+        .domain = "heed", .name = called, .since = 1,                                              \
+        .signature = "Q:T, K:T, V:T, bias:B?, lengths:I?, offsets:I?, sinks:T?, mask:bool? "       \
+                     "-> Y:T, scores:T?",                                                          \
+        .types = "T=float B=bool|real I=int32|int64",                                              \
+        .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 "                  \
+                 "right_window:int=-1 scores:int=0 softmax_precision:int=0 fill:float=-inf "       \
+                 "empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
+                 "v_layout:string=bhsd y_layout:string=bhsd",                                      \
+        .infer = infer_attention, .decompose = decompose_attention}
 
-const op_def *const ops_attention[] = {&attention_op, NULL};
+ATTENTION(attention_op, "Attention");
+ATTENTION(multi_head, "MultiHeadAttention");
+ATTENTION(grouped_query, "GroupedQueryAttention");
+ATTENTION(flash, "FlashAttention");
+
+const op_def *const ops_attention[] = {&attention_op, &multi_head, &grouped_query, &flash, NULL};
 // clang-format on

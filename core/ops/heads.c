@@ -47,18 +47,17 @@ ir_value *heads_merge(op_body *b, ir_value *x)
 
 enum { Q, K, V };
 
-static heed_status equal_dims(const op_infer *c, uint32_t one, int32_t i, uint32_t other, int32_t k)
+/* Extent `axis` of [b, h, s, d] of two inputs. */
+static heed_status equal_dims(const op_infer *c, const char *what, ir_dim a, ir_dim b)
 {
-    ir_dim a = infer_dim(c, one, i), b = infer_dim(c, other, k);
     if (dim_known(a) && dim_known(b) && a != b)
-        return infer_error(c, "equal extents", "%lld on axis %d of input %u, %lld on %d of %u",
-                           (long long)a, i, one, (long long)b, k, other);
+        return infer_error(c, "equal extents", "%lld and %lld %s", (long long)a, (long long)b,
+                           what);
     return HEED_OK;
 }
 
-static heed_status check_groups(const op_infer *c)
+static heed_status check_groups(const op_infer *c, ir_dim heads, ir_dim kv_heads)
 {
-    ir_dim heads = infer_dim(c, Q, 1), kv_heads = infer_dim(c, K, 1);
     bool known = dim_known(heads) && dim_known(kv_heads);
     if (known && heads != kv_heads && (kv_heads == 0 || heads == 0 || heads % kv_heads != 0))
         return infer_error(c, "query heads in groups, one a key head",
@@ -67,25 +66,81 @@ static heed_status check_groups(const op_infer *c)
     return HEED_OK;
 }
 
-heed_status heads_infer(op_infer *c, ir_dim scores[4])
+enum { AXIS_B, AXIS_H, AXIS_S, AXIS_D };
+
+static heed_status check_dims(const op_infer *c, ir_dim dims[3][4])
 {
-    ir_dim dims[3][4];
+    TRY(equal_dims(c, "sequences in query and key", dims[Q][AXIS_B], dims[K][AXIS_B]));
+    TRY(equal_dims(c, "sequences in key and value", dims[K][AXIS_B], dims[V][AXIS_B]));
+    TRY(equal_dims(c, "heads in key and value", dims[K][AXIS_H], dims[V][AXIS_H]));
+    TRY(equal_dims(c, "keys and values", dims[K][AXIS_S], dims[V][AXIS_S]));
+    TRY(equal_dims(c, "channels in query and key", dims[Q][AXIS_D], dims[K][AXIS_D]));
+    return check_groups(c, dims[Q][AXIS_H], dims[K][AXIS_H]);
+}
+
+heed_status heads_infer_in(op_infer *c, const heads_layout in[3], const heads_layout *out,
+                           ir_dim scores[4])
+{
+    ir_dim dims[3][4], result[4];
     for (uint32_t i = Q; i <= V; i++) {
         if (infer_rank(c, i) >= 0 && infer_rank(c, i) != 4)
             return infer_error(c, "query, key and value of rank 4", "rank %d", infer_rank(c, i));
         for (int32_t k = 0; k < 4; k++)
-            dims[i][k] = infer_dim(c, i, k);
+            dims[i][k] = infer_dim(c, i, in[i].place[k]);
     }
-    TRY(equal_dims(c, Q, 0, K, 0));
-    TRY(equal_dims(c, K, 0, V, 0));
-    TRY(equal_dims(c, K, 1, V, 1));
-    TRY(equal_dims(c, K, 2, V, 2));
-    TRY(equal_dims(c, Q, 3, K, 3));
-    TRY(check_groups(c));
+    TRY(check_dims(c, dims));
     memcpy(scores, dims[Q], sizeof(dims[Q]));
-    scores[3] = dims[K][2];
-    dims[Q][3] = dims[V][3];
-    return infer_set(c, 0, 0, 4, dims[Q]);
+    scores[3] = dims[K][AXIS_S];
+    dims[Q][AXIS_D] = dims[V][AXIS_D];
+    for (int32_t k = 0; k < 4; k++)
+        result[out->place[k]] = dims[Q][k];
+    return infer_set(c, 0, 0, 4, result);
+}
+
+static const heads_layout plain = {{0, 1, 2, 3}};
+
+heed_status heads_infer(op_infer *c, ir_dim scores[4])
+{
+    const heads_layout in[] = {plain, plain, plain};
+    return heads_infer_in(c, in, &plain, scores);
+}
+
+/* ---- Layouts --------------------------------------------------------------------------------- */
+
+bool heads_layout_read(const ir_node *n, const char *attr, heads_layout *out)
+{
+    static const char letters[] = "bhsd";
+    const char *text = ir_attr_string(n, attr, letters);
+    bool good = strlen(text) == 4;
+    for (int32_t k = 0; k < 4 && good; k++) {
+        const char *at = strchr(text, letters[k]);
+        good = at != NULL;
+        out->place[k] = good ? (int32_t)(at - text) : 0;
+    }
+    return good;
+}
+
+static bool is_plain(const heads_layout *layout)
+{
+    return memcmp(layout, &plain, sizeof(plain)) == 0;
+}
+
+ir_value *heads_from(op_body *b, ir_value *x, const heads_layout *l)
+{
+    if (is_plain(l))
+        return x;
+    return body_1(b, x, "Transpose perm=%d,%d,%d,%d", l->place[0], l->place[1], l->place[2],
+                  l->place[3]);
+}
+
+ir_value *heads_to(op_body *b, ir_value *x, const heads_layout *l)
+{
+    int32_t perm[4];
+    if (is_plain(l))
+        return x;
+    for (int32_t k = 0; k < 4; k++)
+        perm[l->place[k]] = k;
+    return body_1(b, x, "Transpose perm=%d,%d,%d,%d", perm[0], perm[1], perm[2], perm[3]);
 }
 
 /* ---- Products -------------------------------------------------------------------------------- */

@@ -21,6 +21,21 @@ ir_value *heads_merge(op_body *b, ir_value *x);
 
 /* Checks inputs 0, 1, 2 (q, k, v), sets output 0 and gives the dims of the scores. */
 heed_status heads_infer(op_infer *c, ir_dim scores[4]);
+
+/* How the four axes lie: letters b, h, s, d in the order of memory, "bshd". NULL attribute: "bhsd".
+ */
+typedef struct heads_layout {
+    int32_t place[4]; /* place[0] is the axis of b, place[1] that of h, s, d */
+} heads_layout;
+
+/* From an attribute of the node; false when it is no layout. */
+bool heads_layout_read(const ir_node *n, const char *attr, heads_layout *out);
+/* The same, for inputs and output 0 in layouts of their own. */
+heed_status heads_infer_in(op_infer *c, const heads_layout in[3], const heads_layout *out,
+                           ir_dim scores[4]);
+/* x in this layout becomes [b, h, s, d], and the way back. */
+ir_value *heads_from(op_body *b, ir_value *x, const heads_layout *layout);
+ir_value *heads_to(op_body *b, ir_value *x, const heads_layout *layout);
 /* scale * q k^T as [B, Hq, Sq, Skv]; scale 0 is 1 / sqrt(D). */
 ir_value *heads_scores(op_body *b, ir_value *q, ir_value *k, double scale);
 /* weights [B, Hq, Sq, Skv] times v as [B, Hq, Sq, Dv]. */
