@@ -1,13 +1,11 @@
 """What the rows of attention operators share."""
 import numpy as np
 
-FORMS = ("fixed", "fixed", "symbolic", "unknown dims")  # bodies need ranks
-
 
 def case(d, inputs, outputs=1, **more):
     if d.real_type == "float16":  # scores are rounded too
         more["tolerance"] = "coarse"
-    return d.case(inputs, outputs, form=d.pick(*FORMS), **more)
+    return d.case(inputs, outputs, form=d.ranked(), **more)
 
 
 def ints(*values):

@@ -2,7 +2,7 @@
 import numpy as np
 
 from contrib import attention_text as text
-from contrib.attention_draw import FORMS, case, ints, numbers, tables, types
+from contrib.attention_draw import case, ints, numbers, tables, types
 from contrib.table import row
 
 
@@ -154,7 +154,7 @@ def sectioned_rotary_embedding(d):
     at = d.rng.integers(0, 9, (3, batch, rows))
     cosines, sines = tables(d, 9, half)
     return d.case([x, at, cosines, sines], attrs=attrs, constant={2, 3},
-                  form=d.pick(*FORMS))
+                  form=d.ranked())
 
 
 @row("GemmaRotaryEmbedding", cases=10)
