@@ -184,7 +184,7 @@ def kernel(rng):
 
 def svm_regressor(rng):
     x = rows(rng, ("float32",))
-    attrs = {"kernel_type": "LINEAR", "rho": reals(rng, 1),
+    attrs = {"kernel_type": "LINEAR", "kernel_params": [0.0] * 3, "rho": reals(rng, 1),
              "coefficients": reals(rng, x.shape[1])}
     if rng.random() < 0.8:
         n = int(rng.integers(1, 6))
@@ -202,8 +202,8 @@ def svm_classifier(rng):
     attrs = kernel(rng) | {"vectors_per_class": counts, "rho": reals(rng, pairs),
                            "coefficients": reals(rng, n * (classes - 1)),
                            "support_vectors": reals(rng, n * x.shape[1])}
-    if rng.random() < 0.2:
-        attrs = {"kernel_type": "LINEAR", "rho": reals(rng, 2),
+    if classes > 2 and rng.random() < 0.3:  # of two, ONNX Runtime takes the second one
+        attrs = {"kernel_type": "LINEAR", "kernel_params": [0.0] * 3, "rho": reals(rng, 2),
                  "coefficients": reals(rng, classes * x.shape[1])}
     elif rng.random() < 0.6:
         attrs |= {"prob_a": reals(rng, pairs), "prob_b": reals(rng, pairs)}
