@@ -8,10 +8,12 @@ static bool misaligned(const heed_tensor *t)
            (uintptr_t)tensor_data(t) % (bytes < 8 ? bytes : 8) != 0;
 }
 
+bool align_needed(const ir_value *v) { return v->constant && misaligned(v->constant); }
+
 heed_status align_value(ir_value *v)
 {
     heed_tensor *copy;
-    if (!v->constant || !misaligned(v->constant))
+    if (!align_needed(v))
         return HEED_OK;
     TRY(tensor_new(v->constant->dtype, tensor_rank(v->constant), v->constant->dims, &copy));
     heed_status status = tensor_copy_content(copy, v->constant);

@@ -7,6 +7,8 @@
 
 #include "graph/ir.h"
 
+/* Is the value a constant that lies at an address which is none of its type? */
+bool align_needed(const ir_value *v);
 /* Every constant input of the node is aligned to its elements from now on. */
 heed_status align_constants(ir_node *n);
 /* The same for one value: the default of an input is handed to kernels like a caller's tensor. */

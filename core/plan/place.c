@@ -112,8 +112,10 @@ static heed_status place_node(place_table *t, ir_node *n, arena *scratch)
 {
     place *p = &t->by_node[n->id];
     t->nodes[t->n_nodes++] = n;
-    if (host_only(n) || t->n_chain == 0)
+    if (t->n_chain == 0)
         return HEED_OK;
+    if (host_only(n)) /* what it hands on comes to kernels as it is */
+        return n->op->flags & (OP_VIEW | OP_CONTROL) ? align_constants(n) : HEED_OK;
     const heed_node *view = node_view_new(n, scratch);
     if (!view)
         return HEED_NOMEM;

@@ -9,6 +9,7 @@
 
 #include "ops/concrete.h"
 #include "ops/evaluate.h"
+#include "plan/align.h"
 #include "plan/planner.h"
 
 #define CONTENT_LIMIT ((size_t)1 << 20) /* bytes of one value that is computed while planning */
@@ -266,12 +267,15 @@ static heed_status visit_infer(planner *w, visit *v, bool *late)
     return HEED_OK;
 }
 
-/* Every output lies in input 0: it costs nothing. */
+/* Every output lies in input 0: it costs nothing. Not in a weight at an odd address, which other
+ * kernels than the one of this node need not take. */
 static bool is_view(const visit *v)
 {
-    bool whole_bytes = dtype_bits(v->in[0] ? v->in[0]->dtype : 0) >= 8;
+    bool fit = dtype_bits(v->in[0] ? v->in[0]->dtype : 0) >= 8;
+    if (v->n->n_in > 0 && v->n->in[0].value && align_needed(v->n->in[0].value))
+        fit = false;
     for (uint32_t o = 0; o < v->n->n_out; o++)
-        if (v->n->out[o] && (v->infer.out_first[o] < 0 || !whole_bytes))
+        if (v->n->out[o] && (v->infer.out_first[o] < 0 || !fit))
             return v->n->op->flags & OP_VIEW;
     return v->n->n_in > 0;
 }
