@@ -138,7 +138,7 @@ def tree_regressor(rng):
     if rng.random() < 0.5:
         attrs["base_values"] = floats(rng, targets)
     if targets > 1:  # ONNX Runtime leaves a single target as it is
-        attrs["post_transform"] = str(rng.choice(["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"]))
+        attrs["post_transform"] = str(rng.choice(["NONE", "LOGISTIC", "SOFTMAX"]))
     return attrs, [x], 1
 
 
@@ -148,7 +148,7 @@ def tree_classifier(rng):
     weights = (-2.0, 2.0) if rng.random() < 0.5 else (0.0, 2.0)
     attrs = Old(rng, int(rng.integers(1, 4)), x.shape[1], 1 if two else classes, "class",
                 weights).lists
-    transforms = ["NONE", "LOGISTIC"] if two else ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"]
+    transforms = ["NONE", "LOGISTIC"] if two else ["NONE", "LOGISTIC", "SOFTMAX"]
     attrs["post_transform"] = str(rng.choice(transforms))
     if rng.random() < 0.5:
         attrs["classlabels_strings"] = WORDS[1:1 + classes]
@@ -165,9 +165,7 @@ def tree_ensemble(rng):
         x[0, 0] = np.nan
     attrs = New(rng, int(rng.integers(1, 5)), x.shape[1], targets, x.dtype).attrs
     attrs["aggregate_function"] = int(rng.integers(0, 4))
-    if targets > 1:
-        # ONNX Runtime takes SOFTMAX for LOGISTIC and the other way round.
-        attrs["post_transform"] = int(rng.choice([0, 3]))
+    attrs["post_transform"] = 0  # ONNX Runtime takes SOFTMAX for LOGISTIC and the other way round
     return attrs, [x], 1
 
 
