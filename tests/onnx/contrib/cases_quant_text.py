@@ -114,3 +114,23 @@ def fp4_weight(d):
     y = y + (0 if bias is None else bias.astype(np.float64))
     inputs = [a, packed, scale.view(np.uint8), factor, None, bias]
     return d.case(inputs, attrs={"block_size": block}, expect=as_type([y], "float16"))
+
+
+@row("GemmFloat8")
+def gemm_float8(d):
+    m, k, n = d.whole(1, 6), d.whole(1, 40), d.whole(1, 8)
+    flips = {"transA": d.whole(0, 1), "transB": d.whole(0, 1)}
+    kinds = [d.dtype(("float8_e4m3fn", "float8_e5m2", "float16")) for _ in range(2)]
+    a, b = d.data((m, k)).astype(kinds[0]), d.data((k, n)).astype(kinds[1])
+    factors = [real(d, 0.2, 2) if d.chance(0.7) else None for _ in range(3)]
+    scale_a, scale_b, scale_y = (1 if f is None else float(f) for f in factors)
+    alpha, beta = d.real(0.2, 2), d.real(0.2, 2)
+    c = d.data((m, n)) if d.chance() else None
+    y = alpha * scale_a * scale_b * (a.astype(np.float64) @ b.astype(np.float64))
+    y = y + (0 if c is None else beta * c)
+    activation = d.pick("NONE", "RELU")
+    y = (np.maximum(y, 0) if activation == "RELU" else y) * scale_y
+    sides = [np.ascontiguousarray(x.T) if flips[f] else x
+             for x, f in ((a, "transA"), (b, "transB"))]
+    attrs = {"alpha": alpha, "beta": beta, "activation": activation, "dtype": 1, **flips}
+    return d.case([*sides, c, *factors], attrs=attrs, expect=as_type([y], "float32"))

@@ -36,6 +36,20 @@ def matmul_bnb4(d):
     return d.case(inputs, attrs=attrs, constant={1, 2})
 
 
+@row("MatMulFpQ4")
+def matmul_fp_q4(d):
+    """ONNX Runtime takes type 2 for type 1."""
+    kind, k, n = d.whole(0, 1), d.whole(1, 200), d.whole(1, 12)
+    blocks = n * pieces(k, 32)
+    parts = [scales(d, (blocks, 1)).view(np.uint8)]
+    if kind == 1:
+        parts.append(d.data((blocks, 1), "uint8", 0, 15))
+    parts.append(codes(d, (blocks, 16), "uint8"))
+    blob = np.concatenate(parts, axis=1).reshape(-1)
+    a = d.data((*d.shape(least=1, most=2, high=4, zero=False), k))
+    return d.case([a, blob, np.array([k, n])], attrs={"blk_quant_type": kind}, constant={1, 2})
+
+
 # ---- Tables --------------------------------------------------------------------------------------
 
 def wild_indices(d, size):
