@@ -7,7 +7,7 @@ static ir_value *rows_kept(op_body *b, ir_value *tokens, ir_value *size, int64_t
     ir_value *zero = body_int(b, 0);
     ir_value *more = body_2(b, body_2(b, tokens, size, "Sub"), zero, "Max");
     ir_value *step = body_2(b, size, body_int(b, window - 1), "Sub");
-    step = body_2(b, step, body_int(b, 1), "Max"); /* a window beyond the cache is an error */
+    step = body_2(b, step, body_int(b, 1), "Max"); /* nor is there a window beyond the cache */
     ir_value *up = body_2(b, body_2(b, more, step, "Add"), body_int(b, 1), "Sub");
     ir_value *gone = body_2(b, body_2(b, up, step, "Div"), step, "Mul");
     return body_2(b, tokens, gone, "Sub");

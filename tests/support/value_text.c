@@ -9,7 +9,7 @@
 #include "heed/heed.h"
 #include "onnx_text.h"
 
-enum { MAX_ELEMENTS = 1024, MAX_RANK = 8, MAX_ITEMS = 64, MAX_VALUES = 8, WORD = 64 };
+enum { MAX_ELEMENTS = 1024, MAX_RANK = 8, MAX_ITEMS = 64, MAX_VALUES = 12, WORD = 64 };
 
 static _Noreturn void unreadable(const char *at)
 {
