@@ -50,6 +50,18 @@ static const value_text_case sequences[] = {
     {"at", AT, "([1][2 3]); 1", "[2 3]"},
     {"at the back", AT, "([1][2 3]); -2", "[1]"},
     {"at too far", AT, "([1][2 3]); 2", "! graph.node[0]"},
+    {"at too far, as is known at load",
+     "in x float32 [2]\nout y float32\nconst four int64 4\nSequenceConstruct(x, x) -> (s)\n"
+     "SequenceAt(s, four) -> (y)\n", "[1 2]", "! position 4 is not in [-2, 2) of 2 items"},
+    {"at of what was put behind others",
+     IN_S "in x float32 [n]\nout y float32\nconst last int64 -1\n"
+     "SequenceInsert(s, x) -> (t)\nSequenceAt(t, last) -> (y)\n", "([1]); [2 3]", "[2 3]"},
+    {"at of pieces that are known", "in x float32 [3, 2]\nout y float32\nconst two int64 2\n"
+     "SplitToSequence(x, two) -> (s)\nconst last int64 -1\nSequenceAt(s, last) -> (y)\n",
+     "[[1 2][3 4][5 6]]", "[[5 6]]"},
+    {"at of sizes that do not fit", "in x float32 [3, 2]\nout y float32\nconst k int64 [2] 1 1\n"
+     "const zero int64 0\nSplitToSequence(x, k) -> (s)\nSequenceAt(s, zero) -> (y)\n",
+     "[[1 2][3 4][5 6]]", "! the sizes leave 1 of 3 elements over"},
     {"at of nothing", AT, "(); 0", "! position 0 is not in [0, 0) of 0 items"},
     {"at two positions", IN_S "in at int64 [k]\nout y float32\nSequenceAt(s, at) -> (y)\n",
      "([1]); [0 0]", "! the position is one number"},
@@ -87,6 +99,12 @@ static const value_text_case pieces[] = {
     {"join", JOIN("axis=0"), "([[1 2]][[3 4][5 6]])", "[[1 2][3 4][5 6]]"},
     {"join on the last axis", JOIN("axis=-1"), "([[1][2]][[3 4][5 6]])", "[[1 3 4][2 5 6]]"},
     {"stack", JOIN("axis=0 new_axis=1"), "([1 2][3 4])", "[[1 2][3 4]]"},
+    {"stack of what is known", "in x float32 [2]\nout y float32\nNeg(x) -> (z)\n"
+     "SequenceConstruct(x, z) -> (s)\nConcatFromSequence(s) -> (y) axis=-1 new_axis=1\n", "[1 2]",
+     "[[1 -1][2 -2]]"},
+    {"join of what is known not to fit", "in x float32 [2]\nin z float32 [2, 1]\nout y float32\n"
+     "SequenceConstruct(x, z) -> (s)\nConcatFromSequence(s) -> (y) axis=0\n", "[1 2]; [[1][2]]",
+     "! items 0 and 1 do not fit together: 2 and 2x1"},
     {"stack behind", JOIN("axis=-1 new_axis=1"), "([1 2][3 4])", "[[1 3][2 4]]"},
     {"stack of scalars", JOIN("axis=0 new_axis=1"), "(1 2 3)", "[1 2 3]"},
     {"join of scalars", JOIN("axis=0"), "(1 2 3)", "! axis"},

@@ -191,6 +191,36 @@ static void branch(void **state)
     CHECK("branch", rows);
 }
 
+/* With the others, which take away what is not read any more. */
+static void sequences(void **state)
+{
+    (void)state;
+    static const row rows[] = {
+        /* chunk, and an unbind of what is between */
+        {"in x float32 [n, 4]\nout y\nconst two int64 [] 2\nconst one int64 [] 1\n"
+         "SplitToSequence(x, two) -> (s) axis=-1\nSequenceAt(s, one) -> (h)\nNeg(h) -> (g)\n"
+         "SplitToSequence(g) -> (t) axis=1 keepdims=0\nSequenceAt(t, one) -> (u)\nAbs(u) -> (y)\n",
+         "Slice(x,=2,=4,=-1)->h Neg(h)->g Gather(g,=1)->u Abs(u)->y | y"},
+        {"in x float32 [n, 4]\nout y\nconst sizes int64 [3] 1 0 3\nconst last int64 [] -1\n"
+         "SplitToSequence(x, sizes) -> (s) axis=1\nSequenceAt(s, last) -> (h)\nNeg(h) -> (y)\n",
+         "Slice(x,=1,=4,=1)->h Neg(h)->y | y"},
+        /* lists: made, grown, shortened, joined */
+        {X
+         "out y\nout n int64\nconst zero int64 [] 0\nconst one int64 [] 1\n"
+         "Abs(x) -> (a)\nExp(x) -> (b)\n"
+         "SequenceEmpty() -> (e)\nSequenceInsert(e, a) -> (s)\nSequenceInsert(s, b, zero) -> (t)\n"
+         "SequenceInsert(t, x) -> (u)\nSequenceErase(u, one) -> (v)\nSequenceLength(v) -> (n)\n"
+         "ConcatFromSequence(v) -> (y) axis=0\n",
+         "Exp(x)->b Concat(b,x)->y | y =2"},
+        /* not known: how many rows, which one */
+        {X "out y\nconst zero int64 [] 0\nSplitToSequence(x) -> (s)\nSequenceAt(s, zero) -> (y)\n",
+         "SplitToSequence(x)->s SequenceAt(s,zero)->y | y"},
+        {X "in i int64 []\nout y\nSequenceConstruct(x, x) -> (s)\nSequenceAt(s, i) -> (y)\n",
+         "SequenceConstruct(x,x)->s SequenceAt(s,i)->y | y"},
+    };
+    CHECK(NULL, rows);
+}
+
 /* All of them, to the end. */
 static void together(void **state)
 {
@@ -215,9 +245,9 @@ static void together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dead),       cmocka_unit_test(fold),     cmocka_unit_test(identity),
-        cmocka_unit_test(transposes), cmocka_unit_test(casts),    cmocka_unit_test(common),
-        cmocka_unit_test(branch),     cmocka_unit_test(together),
+        cmocka_unit_test(dead),       cmocka_unit_test(fold),      cmocka_unit_test(identity),
+        cmocka_unit_test(transposes), cmocka_unit_test(casts),     cmocka_unit_test(common),
+        cmocka_unit_test(branch),     cmocka_unit_test(sequences), cmocka_unit_test(together),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     heed_shutdown();
