@@ -190,7 +190,7 @@ static const op_def decoder = {
     .domain = "com.microsoft", .name = "DecoderMaskedSelfAttention", .since = 1,
     .signature = "input:T, weights:T, bias:T, mask_index:M?, past:T, attention_bias:T?, "
                  "past_sequence_length:M, beam_width:M?, cache_indirection:M? "
-                 "-> output:T, present:T",
+                 "-> output:T, present:T?",
     .types = "T=float M=int32|int64",
     .attrs = "num_heads:int! past_present_share_buffer:int=0 scale:float=0 "
              "mask_filter_value:float=-10000 do_rotary:int=0",

@@ -167,7 +167,7 @@ static void decompose_multi(op_body *b)
 static const op_def remove_padding = {
     .domain = "com.microsoft", .name = "RemovePadding", .since = 1,
     .signature = "input:T, sequence_token_count:M "
-                 "-> output:T, token_offset:M, cumulated_seq_len:M, max_seq_len:M",
+                 "-> output:T, token_offset:M?, cumulated_seq_len:M?, max_seq_len:M?",
     .types = "T=float M=int32|int64",
     .infer = infer_remove, .decompose = decompose_remove};
 static const op_def restore_padding = {

@@ -26,9 +26,9 @@ static heed_status infer_relative(op_infer *c)
 
 static ir_value *plus(op_body *b, ir_value *x, ir_value *y) { return body_2(b, x, y, "Add"); }
 
-/* Distances of at least `exact`: buckets that widen as logarithms do. max_distance is where they end
- * in a table of 32 buckets, the half of which (a quarter, for both directions) is exact; it means
- * the same widening whatever the table, since that is how such nodes are made. */
+/* Distances of at least `exact`: buckets that widen as logarithms do. max_distance is where they
+ * end in a table of 32 buckets, the half of which (a quarter, for both directions) is exact; it
+ * means the same widening whatever the table, since that is how such nodes are made. */
 static ir_value *far_bucket(op_body *b, ir_value *distance, ir_value *exact, ir_value *buckets)
 {
     double most = (double)ir_attr_int(b->node, "max_distance", 1);

@@ -150,7 +150,7 @@ static const op_def sectioned = {
     .infer = infer_rotary, .decompose = decompose_sections};
 static const op_def by_angles = {
     .domain = "com.microsoft", .name = "GemmaRotaryEmbedding", .since = 1,
-    .signature = "emb:U, q:T, q_rot:T, k:T, k_rot:T -> output1:T, output2:T",
+    .signature = "emb:U, q:T, q_rot:T, k:T, k_rot:T -> output1:T, output2:T?",
     .types = "T=float U=float",
     .infer = infer_angles, .decompose = decompose_angles};
 

@@ -112,7 +112,7 @@ static const op_def sparse = {
     .domain = "com.microsoft", .name = "SparseAttention", .since = 1,
     .signature = "query:T, key:T?, value:T?, past_key:T, past_value:T, block_row_indices:M, "
                  "block_col_indices:M, total_sequence_length:M, key_total_sequence_lengths:M, "
-                 "cos_cache:T?, sin_cache:T? -> output:T, present_key:T, present_value:T",
+                 "cos_cache:T?, sin_cache:T? -> output:T, present_key:T?, present_value:T?",
     .types = "T=float M=int32|int64",
     .attrs = "num_heads:int! kv_num_heads:int! scale:float=0 sparse_block_size:int! "
              "do_rotary:int=0 rotary_interleaved:int=0",

@@ -88,6 +88,24 @@ static const symbol_case cases[] = {
      "{ body\n  in i int64\n  in c bool\n  in v float32 [len]\n  Identity(c) -> (go)\n"
      "  Concat(v, v) -> (w) axis=0\n  out go\n  out w\n}\n",
      "?"},
+    /* bodies of attention */
+    {"in x float32 [b, s, 32]\nin w float32 [32, 96]\nin past float32 [2, b, 4, p, 8]\n"
+     "out y float32\nout z float32\n"
+     "Attention(x, w, , , past) -> (z, y) com.microsoft num_heads=4\n",
+     "2, b, 4, s + p, 8"},
+    {"in q float32 [b, s, 32]\nin k float32 [b, t, 32]\nin past float32 [b, 4, p, 8]\n"
+     "in m int32 [b, p + t]\nout y float32\nout z float32\n"
+     "MultiHeadAttention(q, k, k, , m, , past, past) -> (y, , z) com.microsoft num_heads=4\n",
+     "b, s, 32"},
+    {"in q float32 [b, s, 64]\nin past float32 [b, 2, p, 8]\nin n int32 [b]\n"
+     "in m int64 [b, all]\nout y float32\nconst i int64 1\n"
+     "Shape(m) -> (shape)\nGather(shape, i) -> (t64)\nCast(t64) -> (t) to=6\n"
+     "GroupQueryAttention(q, , , past, past, n, t) -> (y) com.microsoft num_heads=4 "
+     "kv_num_heads=2\n",
+     "b, s, 32"},
+    {"in x float32 [b, s, h]\nin n int32 [b]\nout y float32\n"
+     "RemovePadding(x, n) -> (y) com.microsoft\n",
+     "?, h"},
     {"in m int64\nin x float32 [k]\nout y float32\n"
      "Loop(m, , x) -> (y)\n"
      "{ body\n  in i int64\n  in c bool\n  in v float32 [k]\n  Identity(c) -> (go)\n"
