@@ -20,8 +20,8 @@ import corpora
 try:
     import onnxruntime  # noqa: F401
     from contrib import generate
-    from contrib.case import TOLERANCES
     from contrib.table import load
+    from contrib.tolerances import TOLERANCES
 except ImportError as error:
     corpora.skip("contrib cases are made by ONNX Runtime: %s" % error)
 

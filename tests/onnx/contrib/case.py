@@ -9,17 +9,6 @@ from differential import case as standard
 OPSET = 21  # of ai.onnx in the models
 NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
-# Name of a tolerance: options of `heed test`. A case's is chosen by the dtypes of its outputs,
-# unless it names one.
-TOLERANCES = {
-    "full": ("--rtol", "1e-4", "--atol", "1e-5"),
-    "half": ("--rtol", "1e-2", "--atol", "1e-2"),
-    # Integers that were rounded: a sum in another order may end on the other side of a half.
-    "step": ("--rtol", "0", "--atol", "1.01"),
-    # Results of arithmetic with inputs that were rounded to a few bits on the way.
-    "coarse": ("--rtol", "2e-2", "--atol", "2e-2"),
-}
-
 
 class Case(standard.Case):
     """`constant`, `expect` and `form` are those of the standard's Case. `mask`: {output: booleans
