@@ -57,8 +57,8 @@ CASES = {
                       "v = Add(m, h)"),
 }
 # Erf is missing because the evaluator rounds it to float32.
-for name in ("Identity", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "Sin", "Cos", "Abs",
-             "Reciprocal", "Softplus"):
+for name in ("Identity", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "Sin", "Cos",
+             "Abs", "Reciprocal", "Softplus"):
     CASES[name] = (A, B, f"u = {name}(a)\n v = Mul(u, b)")
 
 
