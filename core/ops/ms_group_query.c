@@ -153,8 +153,11 @@ static void rotate(op_body *b, grouped *g)
     ir_value *last = body_2(b, body_size(b, cosines, 0), body_int(b, 1), "Sub");
     ir_value *at = body_2(b, positions(b, g), last, "Min");
     g->a.q = attend_turn(b, g->a.q, cosines, sines, at);
-    if (body_extent(b, g->a.k, 2) != 0) /* none are new where layers share a cache */
-        g->a.k = attend_turn(b, g->a.k, cosines, sines, at);
+    if (b->status)
+        return;
+    if (g->a.k->type.dims[2] != g->a.q->type.dims[2]) /* none are new where layers share a cache */
+        at = body_slice(b, at, 1, NULL, body_dim(b, g->a.k, 2));
+    g->a.k = attend_turn(b, g->a.k, cosines, sines, at);
 }
 
 /* ---- The cache ------------------------------------------------------------------------------ */

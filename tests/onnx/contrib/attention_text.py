@@ -13,7 +13,7 @@ def wide(x):
 
 
 def split(x, heads):
-    return x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3)
+    return x.reshape(*x.shape[:2], heads, x.shape[2] // heads).transpose(0, 2, 1, 3)
 
 
 def merge(x):

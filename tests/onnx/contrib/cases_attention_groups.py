@@ -28,8 +28,8 @@ def group_query_attention(d):
     rotary = d.chance(0.5)
     size = 16 if rotary else size
     stage = d.pick("prompt", "padded prompt", "decode", "decode", "chunk", "room", "window",
-                   "ragged")
-    batch = 1 if stage in ("chunk", "window") else d.whole(1, 3)
+                   "ragged", "shared layer")
+    batch = 1 if stage in ("chunk", "window", "shared layer") else d.whole(1, 3)
     rows = 1 if stage in ("decode", "room") else d.whole(1, 6)
     past, lengths = 0, np.full(batch, rows)
     if stage == "padded prompt":
@@ -47,6 +47,9 @@ def group_query_attention(d):
         lengths = d.rng.integers(2, past + 1, batch)
     elif stage == "ragged":
         past = d.whole(rows + 1, 12)
+    elif stage == "shared layer":  # another layer has written this step's keys
+        past = int(lengths[0]) + d.whole(0, 3)
+        lengths = np.full(1, past)
     attrs = dict(num_heads=heads, kv_num_heads=kv_heads)
     attrs.update(d.attrs(scale=d.real(0.1, 1), softcap=d.pick(None, d.real(0.5, 5)),
                          smooth_softmax=d.pick(None, 0, 1)))
@@ -56,10 +59,12 @@ def group_query_attention(d):
     elif d.chance(0.1):
         attrs["causal"] = 0
     inputs = [None] * 17
-    if d.chance(0.4):
+    if d.chance(0.4) and stage != "shared layer":
         inputs[0] = numbers(d, batch, rows, (heads + 2 * kv_heads) * size)
     else:
         inputs[:3] = [numbers(d, batch, rows, n * size) for n in (heads, kv_heads, kv_heads)]
+    if stage == "shared layer":
+        inputs[1:3] = [x[:, :0] for x in inputs[1:3]]
     if stage == "ragged":
         attrs.pop("causal", None)
         fresh = d.rng.integers(1, rows + 1, batch)
