@@ -7,8 +7,8 @@ LAST_OPSET = 28
 class Row:
     """`draw(d)` gives a case from random draws. `order`: which oracles are asked; where these are
     not ONNX Runtime first and then the evaluator, a comment at the row says why. `runtime_opset`:
-    the newest opset of which ONNX Runtime has the operator; newer ones only let it have more types. `ranked`:
-    heed has to know the ranks of the inputs when it loads the model."""
+    the newest opset of which ONNX Runtime has the operator; newer ones only let it have more
+    types. `ranked`: heed has to know the ranks of the inputs when it loads the model."""
 
     def __init__(self, op, draw, order, runtime_opset, ranked):
         self.op, self.draw, self.order = op, draw, order
