@@ -82,7 +82,7 @@ static ir_value *hidden(op_body *b, const attend *a)
 
 static void decompose_decoder(op_body *b)
 {
-    attend a = {NULL};
+    attend a = {0};
     ir_value *size = body_dim(b, body_in(b, QUERY_WEIGHT), 1), *bias = body_in(b, BIAS);
     if (body_rank(b, body_in(b, QUERY)) != 3)
         return;

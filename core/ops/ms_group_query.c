@@ -197,7 +197,7 @@ static void use_caches(op_body *b, grouped *g)
     int64_t window = ir_attr_int(b->node, "local_window_size", -1);
     ir_value *past = body_in(b, PAST_KEY);
     bool windowed = past && ir_attr_int(b->node, "sliding_window_cache", 0) != 0;
-    window_cache w = {NULL};
+    window_cache w = {0};
     if (!past != !body_in(b, PAST_VALUE))
         body_fail(b, HEED_INVALID, "past_key and past_value come together");
     g->a.lengths = g->after;

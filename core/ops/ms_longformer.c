@@ -32,7 +32,7 @@ static ir_value *local_bias(op_body *b, ir_value *is_global, ir_value *mask)
 
 static void decompose_longformer(op_body *b)
 {
-    attend local = {NULL}, global = {NULL};
+    attend local = {0}, global = {0};
     ir_value *flags = body_in(b, GLOBAL);
     if (body_rank(b, body_in(b, INPUT)) != 3 || ir_attr_int(b->node, "window", 0) < 0)
         body_fail(b, HEED_INVALID, "an input of rank 3 and a window of 0 or more");

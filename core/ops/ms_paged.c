@@ -202,7 +202,7 @@ static ir_value *unpadded(op_body *b, const paged *p, ir_value *y)
 
 static void decompose_paged(op_body *b)
 {
-    paged p = {NULL};
+    paged p = {0};
     int64_t window = ir_attr_int(b->node, "local_window_size", -1);
     attend a = {.sinks = body_in(b, SINKS),
                 .scale = ir_attr_float(b->node, "scale", 0),
