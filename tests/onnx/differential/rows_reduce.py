@@ -93,6 +93,8 @@ def topk(d):
 def unique(d):
     x = d.shape(least=1)
     attrs = d.attrs(axis=d.axis(len(x)), sorted=d.pick(0, 1))
+    if "axis" in attrs:  # of slices without elements both oracles know nothing
+        x = tuple(max(n, 1) for n in x)
     data = d.data(x, d.dtype(("float32", "int64", "int8", "float64")), 0, 3)
     return d.case([data.round().astype(data.dtype)], d.pick("y", "yzuv", "y-u", "y--v", "yz"),
                   attrs=attrs)
