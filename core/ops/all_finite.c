@@ -11,7 +11,7 @@ static heed_status run_finite(op_call *c)
     bool nan_only = ir_attr_int(c->node, "isnan_only", 0) != 0;
     double x[LOOP_BLOCK];
     for (uint32_t i = 0; i < c->n_in; i++) {
-        int64_t total = tensor_count(c->in[i]);
+        int64_t total = call_has(c, i) ? tensor_count(c->in[i]) : 0;
         for (int64_t first = 0; first < total; first += LOOP_BLOCK) {
             int64_t n = total - first < LOOP_BLOCK ? total - first : LOOP_BLOCK;
             loop_load(c->in[i], CLASS_F64, first, n, x);

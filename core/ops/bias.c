@@ -30,6 +30,24 @@ static void decompose_bias_dropout(op_body *b)
     body_set(b, 1, out[1]);
 }
 
+/* The form whose mask is packed into bits, which only training reads. */
+static void decompose_bitmask(op_body *b)
+{
+    bool biased = b->node->op->data != NULL;
+    ir_value *x = biased ? sum(b, body_in(b, 0), body_in(b, 1)) : body_in(b, 0);
+    uint32_t next = biased ? 3 : 1;
+    if (body_wants(b, 1))
+        body_fail(b, HEED_UNSUPPORTED, "%s is asked for its mask", b->node->op->name);
+    x = body_3(b, x, body_in(b, next), body_in(b, next + 1), "Dropout");
+    body_set(b, 0, biased ? sum(b, x, body_in(b, 2)) : x);
+}
+
+static heed_status infer_bitmask(op_infer *c)
+{
+    TRY(infer_set_like(c, 0, 0));
+    return infer_set_unknown(c, 1, HEED_UINT32, 1);
+}
+
 static void decompose_bias_add(op_body *b)
 {
     body_set(b, 0, sum(b, sum(b, body_in(b, 0), body_in(b, 1)), body_in(b, 2)));
@@ -69,6 +87,17 @@ static const op_def bias_dropout = {
                  "output:T, mask:bool?",
     .types = "T=float R=float", .attrs = "seed:int",
     .infer = infer_same, .decompose = decompose_bias_dropout};
+static const op_def bitmask_dropout = {
+    .domain = "com.microsoft", .name = "BitmaskDropout", .since = 1, .flags = OP_RANDOM,
+    .signature = "data:T, ratio:R?, training_mode:bool? -> output:T, mask:M?",
+    .types = "T=float R=float M=uint32", .attrs = "seed:int",
+    .infer = infer_bitmask, .decompose = decompose_bitmask};
+static const op_def bitmask_bias_dropout = {
+    .domain = "com.microsoft", .name = "BitmaskBiasDropout", .since = 1, .flags = OP_RANDOM,
+    .data = "biased",
+    .signature = "data:T, bias:T, residual:T?, ratio:R?, training_mode:bool? -> output:T, mask:M?",
+    .types = "T=float R=float M=uint32", .attrs = "seed:int",
+    .infer = infer_bitmask, .decompose = decompose_bitmask};
 static const op_def bias_add = {
     .domain = "com.microsoft", .name = "BiasAdd", .since = 1,
     .signature = "X:T, bias:T, skip:T -> Y:T", .types = "T=float",
@@ -78,5 +107,6 @@ static const op_def split_gelu = {
     .signature = "X:T, bias:T -> Y:T", .types = "T=float",
     .infer = infer_split_gelu, .decompose = decompose_split_gelu};
 
-const op_def *const ops_bias[] = {&bias_softmax, &bias_dropout, &bias_add, &split_gelu, NULL};
+const op_def *const ops_bias[] = {&bias_softmax, &bias_dropout, &bitmask_dropout,
+                                  &bitmask_bias_dropout, &bias_add, &split_gelu, NULL};
 // clang-format on

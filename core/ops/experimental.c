@@ -59,7 +59,7 @@ static void decompose_crop(op_body *b)
     }
     ir_value *x = body_in(b, 0);
     for (int32_t i = 0; i < 2; i++) { /* height, width */
-        int64_t first = border[1 - i], last = border[3 - i], end = last ? -last : INT64_MAX;
+        int64_t first = border[1 - i], last = border[3 - i], end = last > 0 ? -last : INT64_MAX;
         if (first < 0 || last < 0 || (n_scale && scale[i] < 0))
             body_fail(b, HEED_INVALID, "Crop outside of the image");
         if (n_scale && __builtin_add_overflow(first, scale[i], &end))

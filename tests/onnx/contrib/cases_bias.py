@@ -38,6 +38,17 @@ def bias_dropout(d):
     return d.case(inputs, 2, expect=[y, np.ones(x, bool)])
 
 
+@row("BitmaskDropout", "BitmaskBiasDropout", cases=20)
+def bitmask_dropout(d):
+    x = d.shape(least=1)
+    data, y, inputs = d.data(x), 0, []
+    if d.op == "BitmaskBiasDropout":
+        inputs = [d.data(x[-1:]), d.data(x) if d.chance() else None]
+        y = inputs[0] + (0 if inputs[1] is None else inputs[1])
+    rest = d.pick([], [np.asarray(np.float32(0.3)), np.asarray(False)])
+    return d.case([data, *inputs, *rest], expect=[data + y])
+
+
 @row("BiasAdd")
 def bias_add(d):
     x = d.shape(3)
