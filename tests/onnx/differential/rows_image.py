@@ -29,6 +29,14 @@ def resize_attrs(d, mode):
     return attrs
 
 
+def crop_and_resize(d, x, mode):
+    starts, ends = [d.real(0, 0.4) for _ in range(2)], [d.real(0.6, 1.2) for _ in range(2)]
+    roi = np.array([0, 0, *starts, 1, 1, *ends], np.float32)
+    attrs = {"mode": mode, "coordinate_transformation_mode": "tf_crop_and_resize"}
+    return d.case([x, roi, np.array([1, 1, 2, 3], np.float32)], oracle="runtime",
+                  attrs=attrs | d.attrs(extrapolation_value=d.real(-2, 2)))
+
+
 @row("Resize")
 def resize(d):
     mode = d.pick("nearest", "linear", "nearest", "linear", "cubic")
@@ -54,6 +62,8 @@ def resize(d):
     # The evaluator takes -0.5 for the text's 0 where one element is left.
     half = attrs.get("coordinate_transformation_mode") == "pytorch_half_pixel"
     more = {"attrs": attrs, "oracle": "runtime" if half else None}
+    if d.opset >= 11 and d.chance(0.15) and mode != "cubic":
+        return crop_and_resize(d, data, mode)
     roi = None if d.opset >= 13 or d.chance() else np.zeros(0, np.float32)
     if d.opset < 13 and roi is None:
         roi = np.zeros(0, np.float32)  # it became optional in 13
