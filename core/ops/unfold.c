@@ -37,7 +37,8 @@ static heed_status run_unfold(op_call *c)
     layout_strides(rank + 1, out->dims, box.dst);
     layout_strides(rank, in->dims, box.src);
     box.src[rank] = box.src[axis];
-    box.src[axis] *= ir_attr_int(c->node, "step", 1);
+    if (out->dims[axis] > 1) /* else a step may be longer than everything */
+        box.src[axis] *= ir_attr_int(c->node, "step", 1);
     if (tensor_count(out) > 0)
         layout_copy(in->dtype, &box, tensor_data(out), 0, tensor_data(in), 0);
     return HEED_OK;
