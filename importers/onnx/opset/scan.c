@@ -1,7 +1,8 @@
 /* scan.c - Scan of opset 8, which had a batch axis in front of every input and output.
  *
  * It becomes a Loop over the batch, whose body takes one sample of each input, runs today's Scan
- * on them, and gives one sample of each output; the Loop stacks these. */
+ * on them, and gives one sample of each output; the Loop stacks these. With sequence_lens the Scan
+ * sees the first elements of its sample only, and what it scanned is padded to the full length. */
 #include <string.h>
 
 #include "opset/adapter.h"
@@ -13,6 +14,8 @@ typedef struct batch {
     onnx_scope body;
     const char *index, *going;
     onnx_node inner; /* the new Scan, in the body */
+    uint32_t states; /* inputs and outputs of the inner Scan that are not scanned */
+    const char *zero, *length, *whole; /* [1] each: 0, of this sample, of all; NULL: no lengths */
 } batch;
 
 static heed_status add_scalar_input(batch *b, heed_dtype dtype, const char **name)
@@ -48,20 +51,74 @@ static heed_status open_body(batch *b)
     return add_scalar_input(b, HEED_BOOL, &b->going);
 }
 
-/* The new Scan reads one sample of each input of the old one. */
-static heed_status take_samples(batch *b)
+/* ---- sequence_lens ---- */
+
+/* How long this sample is. */
+static heed_status take_length(batch *b, const onnx_node *in_body)
 {
-    onnx_node in_body = *b->n;
-    in_body.scope = &b->body;
+    const char *length = NULL;
+    if (!onnx_raise_has(b->n, 0))
+        return HEED_OK;
+    TRY(onnx_raise_ints(in_body, (int64_t[]){0}, 1, &b->zero));
+    TRY(onnx_raise_emit(in_body, "Gather", b->n->in[0], b->index, &length));
+    return onnx_raise_emit(in_body, "Unsqueeze", length, b->zero, &b->length);
+}
+
+/* The first elements of a sample that is scanned. */
+static heed_status cut(batch *b, const onnx_node *in_body, const char **sample)
+{
+    onnx_node shape, slice;
+    const char *whole = *sample;
+    TRY(onnx_raise_name(in_body, &b->whole));
+    TRY(onnx_raise_node(in_body, "Shape", b->whole, &shape));
+    TRY(onnx_raise_set_in(&shape, 0, whole));
+    TRY(onnx_raise_set_int(&shape, "end", 1));
+    TRY(onnx_node_emit(&shape));
+    TRY(onnx_raise_name(in_body, sample));
+    TRY(onnx_raise_node(in_body, "Slice", *sample, &slice));
+    TRY(onnx_raise_set_in(&slice, 0, whole));
+    TRY(onnx_raise_set_in(&slice, 1, b->zero));
+    TRY(onnx_raise_set_in(&slice, 2, b->length));
+    TRY(onnx_raise_set_in(&slice, 3, b->zero));
+    return onnx_node_emit(&slice);
+}
+
+/* `out` is what was scanned, and zeros up to the full length. */
+static heed_status pad(batch *b, const onnx_node *in_body, const char *scanned, const char *out)
+{
+    onnx_node concat, node;
+    const char *missing = NULL, *pads;
+    TRY(onnx_raise_emit(in_body, "Sub", b->whole, b->length, &missing));
+    TRY(onnx_raise_name(in_body, &pads));
+    TRY(onnx_raise_node(in_body, "Concat", pads, &concat));
+    TRY(onnx_raise_set_in(&concat, 0, b->zero));
+    TRY(onnx_raise_set_in(&concat, 1, missing));
+    TRY(onnx_raise_set_int(&concat, "axis", 0));
+    TRY(onnx_node_emit(&concat));
+    TRY(onnx_raise_node(in_body, "Pad", out, &node));
+    TRY(onnx_raise_set_in(&node, 0, scanned));
+    TRY(onnx_raise_set_in(&node, 1, pads));
+    TRY(onnx_raise_set_in(&node, 3, b->zero));
+    return onnx_node_emit(&node);
+}
+
+/* ---- The body ---- */
+
+/* The new Scan reads one sample of each input of the old one. */
+static heed_status take_samples(batch *b, const onnx_node *in_body)
+{
+    TRY(take_length(b, in_body));
     for (uint32_t i = FIRST; i < b->n->n_in; i++) {
         const char *sample = NULL;
-        TRY(onnx_raise_emit(&in_body, "Gather", b->n->in[i], b->index, &sample));
+        TRY(onnx_raise_emit(in_body, "Gather", b->n->in[i], b->index, &sample));
+        if (b->length && i - FIRST >= b->states)
+            TRY(cut(b, in_body, &sample));
         TRY(onnx_raise_set_in(&b->inner, i - FIRST, sample));
     }
     return HEED_OK;
 }
 
-static heed_status give_samples(batch *b)
+static heed_status give_samples(batch *b, const onnx_node *in_body)
 {
     onnx_context *c = b->n->scope->c;
     uint32_t n = b->n->n_out;
@@ -69,9 +126,7 @@ static heed_status give_samples(batch *b)
     const char *going = NULL;
     if (!out)
         return onnx_report_no_memory(c, &b->n->at);
-    onnx_node in_body = *b->n;
-    in_body.scope = &b->body;
-    TRY(onnx_raise_emit(&in_body, "Identity", b->going, NULL, &going));
+    TRY(onnx_raise_emit(in_body, "Identity", b->going, NULL, &going));
     TRY(add_output(b, going));
     for (uint32_t i = 0; i < n; i++) {
         TRY(onnx_raise_name(b->n, &out[i]));
@@ -79,6 +134,27 @@ static heed_status give_samples(batch *b)
     }
     b->inner.out = out;
     b->inner.n_out = b->inner.out_capacity = n;
+    return HEED_OK;
+}
+
+/* The inner Scan, and behind it the padding of what it scanned. */
+static heed_status emit_inner(batch *b, const onnx_node *in_body)
+{
+    const char **out = b->inner.out;
+    uint32_t n = b->inner.n_out;
+    if (!b->whole)
+        return onnx_node_emit(&b->inner);
+    b->inner.out = onnx_arena_array(&b->n->scope->c->scratch, n + 1, sizeof *out);
+    if (!b->inner.out)
+        return onnx_report_no_memory(b->n->scope->c, &b->n->at);
+    for (uint32_t i = 0; i < n; i++) {
+        b->inner.out[i] = out[i];
+        if (i >= b->states)
+            TRY(onnx_raise_name(b->n, &b->inner.out[i]));
+    }
+    TRY(onnx_node_emit(&b->inner));
+    for (uint32_t i = b->states; i < n; i++)
+        TRY(pad(b, in_body, b->inner.out[i], out[i]));
     return HEED_OK;
 }
 
@@ -121,19 +197,21 @@ static heed_status emit_loop(batch *b)
 
 static heed_status raise_scan(onnx_node *n, const adapter_def *def)
 {
+    int64_t scanned = onnx_raise_int(n, "num_scan_inputs", 0);
     batch b = {.n = n};
     (void)def;
-    if (onnx_raise_has(n, 0))
-        return onnx_raise_unsupported(n, "Scan without sequence_lens", "sequence_lens");
-    if (!onnx_raise_has(n, FIRST))
+    if (!onnx_raise_has(n, FIRST) || scanned < 1 || scanned > (int64_t)n->n_in - FIRST)
         return HEED_OK; /* the runtime says what is missing */
+    b.states = n->n_in - FIRST - (uint32_t)scanned;
     TRY(open_body(&b));
     TRY(onnx_raise_node(n, "Scan", "", &b.inner));
     b.inner.scope = &b.body;
-    TRY(take_samples(&b));
+    onnx_node in_body = *n;
+    in_body.scope = &b.body;
+    TRY(take_samples(&b, &in_body));
     TRY(move_attributes(&b));
-    TRY(give_samples(&b));
-    TRY(onnx_node_emit(&b.inner));
+    TRY(give_samples(&b, &in_body));
+    TRY(emit_inner(&b, &in_body));
     TRY(emit_loop(&b));
     n->done = 1;
     return HEED_OK;

@@ -70,7 +70,8 @@ def scan(d):
     if d.opset < 9:  # with a batch axis in front, and the lengths of its samples
         n = d.whole(1, 3)
         attrs |= d.attrs(directions=[d.pick(0, 1)])
-        return d.case([None, d.data((n, *item)), d.data((n, length, *item))], 2, attrs=attrs)
+        lengths = d.rng.integers(1, length + 1, n).astype(np.int64) if d.chance() else None
+        return d.case([lengths, d.data((n, *item)), d.data((n, length, *item))], 2, attrs=attrs)
     axis = d.whole(0, len(item))
     x = np.moveaxis(d.data((length, *item)), 0, axis)
     attrs |= {"scan_input_axes": [axis - x.ndim if d.opset >= 11 and d.chance(0.4) else axis]}
