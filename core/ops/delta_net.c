@@ -171,8 +171,21 @@ static heed_status measure(op_call *c, net *n)
     return HEED_OK;
 }
 
+static heed_status check_words(const op_call *c)
+{
+    const char *gate = ir_attr_string(c->node, "gate_activation", "none");
+    if (!is(c, "gate_activation", "none", "softplus") &&
+        !is(c, "gate_activation", "sigmoid", "kda") && !is(c, "gate_activation", "", "qwen"))
+        return call_error(c, HEED_INVALID, "gate_activation \"%.40s\"", gate);
+    if (!is(c, "beta_activation", "none", "sigmoid"))
+        return call_error(c, HEED_INVALID, "beta_activation \"%.40s\"",
+                          ir_attr_string(c->node, "beta_activation", ""));
+    return HEED_OK;
+}
+
 static heed_status check_all(op_call *c, net *n)
 {
+    TRY(check_words(c));
     int64_t flat = n->total * n->heads, one = n->heads, each = n->heads * n->dk;
     int64_t key_count = n->total * n->keys * n->dk;
     n->width = call_has(c, DECAY) && tensor_count(c->in[DECAY]) != flat ? n->dk : 1;

@@ -1,5 +1,5 @@
-"""Names of tolerances, and the options of `heed test` that they are. A case's is chosen by the dtypes
-of its outputs, unless it names one. Separate because it needs no package."""
+"""Names of tolerances, and the options of `heed test` that they are. A case's is chosen by the
+dtypes of its outputs, unless it names one. Separate because it needs no package."""
 
 TOLERANCES = {
     "full": ("--rtol", "1e-4", "--atol", "1e-5"),
