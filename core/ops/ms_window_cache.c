@@ -20,6 +20,8 @@ window_cache window_cache_of(op_body *b, ir_value *past, int64_t window, ir_valu
     if (window <= 0 || (body_extent(b, past, 2) >= 0 && body_extent(b, past, 2) < window))
         body_fail(b, HEED_INVALID, "a cache of %lld rows cannot hold a window of %lld",
                   (long long)body_extent(b, past, 2), (long long)window);
+    if (b->status)
+        return w;
     w.kept = rows_kept(b, before, w.size, window);
     w.first = body_2(b, before, w.kept, "Sub");
     w.start =

@@ -25,6 +25,12 @@ def value(d, x):
     return x if d.chance() else None
 
 
+def extents(d):
+    """Batch and rows; one case in seven has none of either, where ONNX Runtime gives up."""
+    batch, rows = d.whole(1, 3), d.whole(1, 6)
+    return d.pick((0, rows), (batch, 0)) if d.zero else (batch, rows)
+
+
 def padded(d, batch, total, least=1):
     """A mask with ones in one run a sequence."""
     mask = np.zeros((batch, total), np.int32)
@@ -46,7 +52,7 @@ def tables(d, most, size):
 
 def integer_mask(d, batch, rows, total, kinds):
     kind = d.pick(*kinds)
-    if kind == "none":
+    if kind == "none" or total == 0:
         return None
     if kind == "B":
         return d.rng.integers(1, total + 1, batch).astype(np.int32)

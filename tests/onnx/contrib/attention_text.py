@@ -17,12 +17,12 @@ def split(x, heads):
 
 
 def merge(x):
-    batch, _, rows, _ = x.shape
-    return x.transpose(0, 2, 1, 3).reshape(batch, rows, -1)
+    batch, heads, rows, size = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(batch, rows, heads * size)
 
 
 def softmax(x, sink=None):
-    top = x.max(-1, keepdims=True)
+    top = x.max(-1, keepdims=True, initial=-np.inf)
     top = top if sink is None else np.maximum(top, sink)
     top = np.where(np.isfinite(top), top, 0)
     e = np.exp(x - top)

@@ -3,14 +3,15 @@ the CPU the expected outputs come from attention_text.py, which is written from 
 import numpy as np
 
 from contrib import attention_text as text
-from contrib.attention_draw import case, filter_value, integer_mask, ints, numbers, padded, types
+from contrib.attention_draw import (case, extents, filter_value, integer_mask, ints, numbers,
+                                    padded, types)
 from contrib.table import row
 
 
 @row("Attention", cases=160)
 def attention(d):
     types(d)
-    batch, rows, heads, size = d.whole(1, 3), d.whole(1, 6), d.whole(1, 4), d.whole(1, 9)
+    (batch, rows), heads, size = extents(d), d.whole(1, 4), d.whole(1, 9)
     width, hidden = d.whole(1, 9), heads * size
     other = heads * d.whole(1, 9) if d.chance(0.3) else None
     past = numbers(d, 2, batch, heads, d.pick(0, 1, 4), size) if d.chance(0.4) else None
@@ -31,7 +32,7 @@ def attention(d):
         attrs["qkv_hidden_sizes"] = sizes
     inputs = [numbers(d, batch, rows, width), numbers(d, width, full),
               numbers(d, full) if d.chance(0.8) else None, mask, past, added]
-    own = d.chance(0.15) and past is not None
+    own = d.chance(0.15) and past is not None and rows > 0
     if own:  # a shared buffer, and turned by position: no kernel on the CPU
         used = d.whole(0, past.shape[3])
         rest = d.whole(rows, rows + 2)
@@ -45,7 +46,7 @@ def attention(d):
         attrs["do_rotary"] = own = 1
     if mask is not None and mask.ndim == 4:
         own = True
-    expect = text.attention(inputs, attrs) if own else None
+    expect = text.attention(inputs, attrs) if own or d.zero else None
     outputs = "yp" if past is not None or (not other and d.chance(0.3)) else "y"
     if expect:
         expect = expect[:len(outputs)]
@@ -104,7 +105,7 @@ def quantised_attention(d):
 @row("MultiHeadAttention", cases=180)
 def multi_head_attention(d):
     types(d)
-    batch, rows, heads, size = d.whole(1, 3), d.whole(1, 6), d.whole(1, 4), d.whole(1, 9)
+    (batch, rows), heads, size = extents(d), d.whole(1, 4), d.whole(1, 9)
     keys, width = d.whole(1, 7), heads * size
     other = heads * d.whole(1, 9) if d.chance(0.3) else width
     kind = d.pick("plain", "plain", "plain", "cross", "qkv", "kv", "shared")
@@ -140,7 +141,7 @@ def multi_head_attention(d):
     attrs.update(d.attrs(mask_filter_value=filter_value(d), scale=d.real(0.1, 1)))
     inputs += [bias, mask, added] + cache
     outputs = "ypv" if cache[0] is not None else "y"
-    expect = text.multi_head(inputs, attrs) if own else None
+    expect = text.multi_head(inputs, attrs) if own or d.zero else None
     if kind == "plain" and d.chance(0.2):
         outputs, expect = outputs.ljust(3, "-") + "s", text.multi_head(inputs, attrs)
     if expect:
