@@ -3,7 +3,7 @@ from onnx import defs
 
 from differential.table import ROWS, versions
 
-ONE_FORM = "of strings or bytes, in one form since it exists: the node tests have it"
+ONE_FORM = "of bytes, in one form since it exists: the node tests have it"
 RANDOM = "random: tested by its statistics"
 
 # Operators that take float32 or int64 and have no row.
@@ -40,10 +40,6 @@ def missing_rows():
 # Versions that no case is made for, beside the operators above. 0: all of them.
 NO_CASE = {
     ("ImageDecoder", 0): ONE_FORM,
-    ("RegexFullMatch", 0): ONE_FORM,
-    ("StringConcat", 0): ONE_FORM,
-    ("StringNormalizer", 0): ONE_FORM,
-    ("StringSplit", 0): ONE_FORM,
 }
 
 
