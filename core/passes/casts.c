@@ -43,6 +43,7 @@ const pass_def pass_casts = {
     .name = "casts",
     .purpose = "a cast of a widening cast goes straight",
     .order = 40,
+    .again = 80,
     .repeat = true,
     .run = run,
 };

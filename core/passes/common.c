@@ -133,6 +133,7 @@ const pass_def pass_common = {
     .name = "common",
     .purpose = "of nodes that compute the same, one stays",
     .order = 50,
+    .again = 82,
     .repeat = true,
     .run = run,
 };

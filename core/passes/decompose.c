@@ -4,6 +4,8 @@
  *
  * Not where a backend has a kernel for the operator. In a body of control flow a failure leaves the
  * node as it is: the branch may never run, and running it says what is missing. */
+#include <string.h>
+
 #include "ops/body.h"
 #include "passes/pass.h"
 
@@ -15,6 +17,27 @@ static void undo(const op_body *b)
         previous = n->previous;
         ir_node_remove(n);
     }
+}
+
+static bool same_extents(const ir_type *a, const ir_type *b)
+{
+    if (a->rank < 0 || b->rank < 0)
+        return true;
+    for (int32_t i = 0; a->rank == b->rank && i < a->rank; i++)
+        if (dim_known(a->dims[i]) && dim_known(b->dims[i]) && a->dims[i] != b->dims[i])
+            return false;
+    return a->rank == b->rank;
+}
+
+/* A body broadcasts where its operator does not: what then has another shape than the operator's
+ * own inference promised is refused. */
+static heed_status check_shape(const op_body *b, uint32_t o)
+{
+    if (same_extents(&b->node->out[o]->type, &b->out[o]->type))
+        return HEED_OK;
+    err_expected(HEED_INVALID, "inputs whose shapes fit each other",
+                 "a body of another shape than the operator's", NULL);
+    return ir_node_error(b->node);
 }
 
 /* The body must give what the operator's own inference promised. */
@@ -29,11 +52,12 @@ static heed_status check(const op_body *b)
                      b->node->op->name, o, dtype_name(v->type.dtype));
             return ir_node_error(b->node);
         }
+        TRY(check_shape(b, o));
     }
     return HEED_OK;
 }
 
-static heed_status replace(pass_run *p, ir_node *n)
+heed_status pass_decompose_node(pass_run *p, ir_node *n)
 {
     op_body b = {.node = n,
                  .dims = p->model->dims,
@@ -69,11 +93,11 @@ static heed_status replace(pass_run *p, ir_node *n)
 static heed_status visit(pass_run *p, ir_node *n)
 {
     bool taken = false;
-    if (!n->op->decompose || n->op->run)
-        return HEED_OK;
+    if (!n->op->decompose || n->op->run || strcmp(n->op->domain, "heed") == 0)
+        return HEED_OK; /* what is ours is chosen first: select.c */
     if (p->options->takes)
         TRY(p->options->takes(p->options->self, n, &taken));
-    return taken ? HEED_OK : replace(p, n);
+    return taken ? HEED_OK : pass_decompose_node(p, n);
 }
 
 static heed_status run(pass_run *p) { return pass_each_node(p, visit); }

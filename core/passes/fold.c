@@ -119,6 +119,7 @@ const pass_def pass_fold = {
     .name = "fold",
     .purpose = "compute what depends on constants alone",
     .order = 10,
+    .again = 75,
     .repeat = true,
     .run = run,
 };

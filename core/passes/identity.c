@@ -112,6 +112,7 @@ const pass_def pass_identity = {
     .name = "identity",
     .purpose = "remove nodes that give back their input",
     .order = 20,
+    .again = 78,
     .repeat = true,
     .run = run,
 };

@@ -6,12 +6,22 @@
 
 #include "ops/op.h"
 
+/* What became of one softmax. Names live as long as the model. */
+typedef struct pass_verdict {
+    const ir_node *node;
+    bool fused;
+    const char *reason; /* not fused: why */
+    const ir_node *at;  /* not fused: the node that stands in the way */
+} pass_verdict;
+
 typedef struct pass_options {
-    bool optimize; /* false: only what is needed to run at all */
-    bool check;    /* verify the graph after each pass */
+    bool optimize;         /* false: only what is needed to run at all */
+    bool check;            /* verify the graph after each pass */
+    const char *attention; /* auto (NULL too), off, mha, gqa, flash */
     /* Does some backend compute this node as it is? NULL: none does. */
     heed_status (*takes)(void *self, ir_node *n, bool *taken);
     void *self;
+    heed_status (*verdict)(void *self, const pass_verdict *verdict); /* NULL: nobody asks */
 } pass_options;
 
 typedef struct pass_run {
@@ -25,6 +35,7 @@ typedef struct pass_def {
     const char *name;
     const char *purpose; /* one line */
     int order;
+    int again; /* a second place in the order; 0: none */
     bool repeat;
     bool required; /* nothing runs without it */
     heed_status (*run)(pass_run *p);
@@ -43,6 +54,8 @@ heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *
 
 /* ---- What several passes need ------------------------------------------------------------- */
 
+/* The node becomes its body, which must have one. */
+heed_status pass_decompose_node(pass_run *p, ir_node *n);
 /* Infers one node whose inputs are inferred. */
 heed_status pass_infer_node(pass_run *p, ir_node *n);
 bool pass_is(const ir_node *n, const char *op); /* an ai.onnx operator of this name */

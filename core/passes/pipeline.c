@@ -31,19 +31,29 @@ heed_status pass_each_node(pass_run *p, heed_status (*visit)(pass_run *p, ir_nod
 
 typedef struct tally {
     const pass_def *pass;
+    int order;
     uint64_t rewrites;
 } tally;
+
+static void insert(tally *list, size_t *n, const pass_def *pass, int order)
+{
+    size_t i = *n;
+    if (*n == MAX_PASSES)
+        return;
+    for (++*n; i > 0 && list[i - 1].order > order; i--)
+        list[i] = list[i - 1];
+    list[i] = (tally){pass, order, 0};
+}
 
 static size_t ordered(tally *list, bool required_only)
 {
     size_t n = 0;
-    for (const pass_def *const *p = pass_table; *p && n < MAX_PASSES; p++) {
+    for (const pass_def *const *p = pass_table; *p; p++) {
         if (required_only && !(*p)->required)
             continue;
-        size_t i = n++;
-        for (; i > 0 && list[i - 1].pass->order > (*p)->order; i--)
-            list[i] = list[i - 1];
-        list[i] = (tally){*p, 0};
+        insert(list, &n, *p, (*p)->order);
+        if ((*p)->again)
+            insert(list, &n, *p, (*p)->again);
     }
     return n;
 }
@@ -85,10 +95,16 @@ static heed_status report_lines(ir_model *m, const tally *list, size_t n,
         return HEED_NOMEM;
     *n_report = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!list[i].rewrites)
+        uint64_t rewrites = 0;
+        bool first = true;
+        for (size_t k = 0; k < n; k++) {
+            rewrites += list[k].pass == list[i].pass ? list[k].rewrites : 0;
+            first = first && (k >= i || list[k].pass != list[i].pass);
+        }
+        if (!rewrites || !first)
             continue;
-        lines[*n_report] = arena_printf(&m->memory, "%s: %llu", list[i].pass->name,
-                                        (unsigned long long)list[i].rewrites);
+        lines[*n_report] =
+            arena_printf(&m->memory, "%s: %llu", list[i].pass->name, (unsigned long long)rewrites);
         if (!lines[*n_report])
             return HEED_NOMEM;
         log_write(LOG_INFO, "pass %s", lines[*n_report]);

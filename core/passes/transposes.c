@@ -33,6 +33,7 @@ const pass_def pass_transposes = {
     .name = "transposes",
     .purpose = "two transposes in a row become one",
     .order = 30,
+    .again = 79,
     .repeat = true,
     .run = run,
 };

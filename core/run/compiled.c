@@ -95,7 +95,11 @@ static heed_status compile(compiled *c, const heed_model *m, const compile_optio
     if (!o->named_dims)
         TRY(forget_names(c->ir));
     TRY(place_new(o->backends, &c->places));
-    pass_options passes = {o->optimize, o->check, takes, c->places};
+    pass_options passes = {.optimize = o->optimize,
+                           .check = o->check,
+                           .attention = o->attention,
+                           .takes = takes,
+                           .self = c->places};
     TRY(pass_pipeline(c->ir, &passes, &c->report, &c->n_report));
     uint64_t middle = now_ns();
     c->passes_ns = middle - begin;

@@ -22,6 +22,7 @@ typedef struct compiled {
 
 typedef struct compile_options {
     const char *backends;
+    const char *attention; /* NULL: auto */
     uint64_t plan_limit;
     bool optimize, check, named_dims;
 } compile_options;

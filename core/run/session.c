@@ -20,6 +20,21 @@ struct heed_session {
 
 /* ---- Life ----------------------------------------------------------------------------------- */
 
+/* The modes that there are; the text outlives the session. */
+static heed_status read_attention(heed_session *s, const char *mode)
+{
+    static const char *const modes[] = {"auto", "off", "mha", "gqa", "flash"};
+    if (!mode)
+        return HEED_OK;
+    for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
+        if (strcmp(mode, modes[i]) == 0) {
+            s->options.attention = modes[i];
+            return HEED_OK;
+        }
+    return err_fail(HEED_UNSUPPORTED,
+                    "no attention mode \"%.32s\"; there are auto, off, mha, gqa and flash", mode);
+}
+
 static heed_status read_options(heed_session *s, const heed_session_options *o)
 {
     s->options = (compile_options){.optimize = true, .named_dims = true};
@@ -42,11 +57,7 @@ static heed_status read_options(heed_session *s, const heed_session_options *o)
         memcpy(s->backends, o->backends, n);
         s->options.backends = s->backends;
     }
-    if (HEED_HAS_FIELD(o, attention) && o->attention && strcmp(o->attention, "auto") != 0 &&
-        strcmp(o->attention, "off") != 0)
-        return err_fail(HEED_UNSUPPORTED,
-                        "attention mode \"%.32s\" is not there yet; use auto or off", o->attention);
-    return HEED_OK;
+    return HEED_HAS_FIELD(o, attention) ? read_attention(s, o->attention) : HEED_OK;
 }
 
 heed_status heed_session_new(heed_model *model, const heed_session_options *options,

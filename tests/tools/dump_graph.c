@@ -1,9 +1,10 @@
 /* dump_graph.c - prints a model's graph as text, before or after the passes.
  *
- *     dump_graph MODEL [none|infer|all]
+ *     dump_graph MODEL [none|infer|all|fused]
  *
  * A line for each node: outputs with types, operator with attributes, inputs. Symbolic contents of
- * integer values stand behind their type. */
+ * integer values stand behind their type. With `fused`, fused operators stay whole, as if some
+ * backend computed them all. */
 #include <stdio.h>
 #include <string.h>
 
@@ -95,11 +96,32 @@ static void print_graph(const ir_model *m, const ir_graph *g, int indent)
         printf("%*sout %s\n", indent, "", g->outputs[i]->name);
 }
 
+static heed_status takes(void *self, ir_node *n, bool *taken)
+{
+    (void)self;
+    *taken = strcmp(n->op->domain, "heed") == 0;
+    return HEED_OK;
+}
+
+static heed_status say(void *self, const pass_verdict *v)
+{
+    char text[256] = "";
+    (void)self;
+    if (v->at)
+        ir_node_text(v->at, text, sizeof(text));
+    fprintf(stderr, "%s: %s %s at %s %s\n", v->node->name, v->fused ? "fused" : "not fused",
+            v->reason ? v->reason : "", v->at ? v->at->op->name : "", text);
+    return HEED_OK;
+}
+
 static heed_status dump(const char *path, const char *how, heed_model **m, ir_model **ir)
 {
     const char *const *report;
     size_t n;
-    pass_options options = {.optimize = strcmp(how, "all") == 0};
+    bool fused = strcmp(how, "fused") == 0;
+    pass_options options = {.optimize = fused || strcmp(how, "all") == 0};
+    options.takes = fused ? takes : NULL;
+    options.verdict = fused ? say : NULL;
     TRY(heed_model_load(path, NULL, m));
     TRY(ir_model_copy((*m)->ir, ir));
     if (strcmp(how, "none") != 0)

@@ -1,0 +1,72 @@
+/* axes.h - which axes of one tensor are which axes of another, through reshapes, transposes and
+ * broadcasts.
+ *
+ * Tensors of a region of a graph share atoms: each axis is a list of them, outermost first, and an
+ * axis of extent 1 is the empty list. [B * N, S] may be {(b, n), (s)} where [B, S, N, D] is
+ * {(b), (s), (n), (d)}. Where a reshape cuts an axis in two, its atom becomes two, everywhere. */
+#ifndef HEED_PASSES_AXES_H
+#define HEED_PASSES_AXES_H
+
+#include "ops/body.h"
+
+enum { AXES_ATOMS = 64, AXES_LIST = 8 };
+
+typedef struct axes_list {
+    uint32_t n;
+    uint8_t atoms[AXES_LIST];
+} axes_list;
+
+/* How a tensor's axes are made of atoms. */
+typedef struct axes {
+    int32_t rank;
+    axes_list axis[TENSOR_MAX_RANK];
+} axes;
+
+typedef struct axes_table {
+    ir_dims *dims;
+    struct {
+        ir_dim extent;
+        uint8_t outer, inner; /* what it was cut into, both 0: whole (atom 0 is never a part) */
+    } atoms[AXES_ATOMS];
+    uint32_t n;
+    bool failed; /* too many atoms, or lists too long */
+} axes_table;
+
+void axes_table_init(axes_table *t, ir_dims *dims);
+uint8_t axes_atom(axes_table *t, ir_dim extent);
+/* A list of a new atom; empty for an extent of 1. */
+axes_list axes_new(axes_table *t, ir_dim extent);
+/* An atom for each axis of a tensor of known rank. */
+void axes_fresh(axes_table *t, const ir_type *type, axes *out);
+
+/* Cut atoms are replaced by their parts. */
+void axes_refresh(const axes_table *t, axes *a);
+void axes_refresh_list(const axes_table *t, axes_list *list);
+bool axes_list_has(const axes_list *list, uint8_t atom);
+bool axes_list_equal(const axes_list *a, const axes_list *b);
+void axes_list_add(axes_table *t, axes_list *list, const axes_list *more);
+ir_dim axes_extent(const axes_table *t, const axes_list *list);
+/* Some axis has the atom. */
+bool axes_have(const axes *a, uint8_t atom);
+
+/* The same elements in the same order, seen with these extents. False when axes do not fit. */
+bool axes_regroup(axes_table *t, const axes *from, int32_t rank, const ir_dim *dims, axes *to);
+
+/* A node that only moves elements (Reshape, Transpose, Squeeze, Unsqueeze, Flatten; going up also
+ * Expand, Tile and a Gather that repeats): the axes of input 0 from those of output 0, and the way
+ * down. False for all other nodes. */
+bool axes_up(axes_table *t, const ir_node *n, const axes *out, axes *in);
+bool axes_down(axes_table *t, const ir_node *n, const axes *in, axes *out);
+
+/* Emits what brings x from one arrangement into another. Atoms that x does not have become extents
+ * of 1; with `expand` they are repeated. Extents that are not numbers are read from the witnesses,
+ * and from graph inputs. */
+typedef struct axes_witness {
+    ir_value *const *values;
+    uint32_t n;
+} axes_witness;
+
+ir_value *axes_emit(op_body *b, const axes_table *t, ir_value *x, axes from, axes to, bool expand,
+                    const axes_witness *w);
+
+#endif

@@ -1,0 +1,92 @@
+/* recognise.c - pass: attention, however it is spelled, becomes heed.Attention.
+ *
+ * before: y = MatMul(Softmax(Add(Div(MatMul(q, Transpose(k)), 8), mask)), v)
+ * after:  y = heed.Attention(q, k, v, mask, scale = 1/8)
+ *
+ * Every softmax is a candidate. Two walks (site.h) look for the products before and after it and
+ * collect what stands between; where they succeed the node is emitted, else the first obstacle is
+ * the verdict. Nothing is dropped: a mask stays a mask. */
+#include <string.h>
+
+#include "passes/pass.h"
+#include "passes/site.h"
+
+static heed_status infer(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
+
+static void undo(const op_body *b)
+{
+    for (ir_node *n = b->last, *previous; n != b->node; n = previous) {
+        previous = n->previous;
+        ir_node_remove(n);
+    }
+}
+
+/* The same type, as far as numbers say. */
+static bool fits(const ir_type *a, const ir_type *b)
+{
+    bool same = a->dtype == b->dtype && a->rank == b->rank;
+    for (int32_t i = 0; same && i < a->rank; i++)
+        same = a->dims[i] == b->dims[i] || !dim_known(a->dims[i]) || !dim_known(b->dims[i]);
+    return same;
+}
+
+static heed_status replace(pass_run *p, site *s)
+{
+    op_body b = {.node = s->product,
+                 .dims = p->model->dims,
+                 .scratch = p->scratch,
+                 .last = s->product,
+                 .infer = infer,
+                 .self = p};
+    ir_value *y = site_emit(s, &b);
+    if (b.status == HEED_NOMEM)
+        return HEED_NOMEM;
+    if (!b.status && !fits(&y->type, &s->y.value->type))
+        body_fail(&b, HEED_UNSUPPORTED, "a result of another type");
+    if (b.status) {
+        site_stop(s, s->product, "its operands cannot be arranged");
+        undo(&b);
+        err_clear();
+        return HEED_OK;
+    }
+    ir_value_replace(s->y.value, y);
+    p->rewrites++;
+    return HEED_OK;
+}
+
+static heed_status tell(pass_run *p, const site *s, bool fused)
+{
+    pass_verdict v = {s->softmax, fused, fused ? NULL : s->reason, fused ? NULL : s->obstacle};
+    return p->options->verdict ? p->options->verdict(p->options->self, &v) : HEED_OK;
+}
+
+static heed_status visit(pass_run *p, ir_node *n)
+{
+    site s = {.softmax = n};
+    uint64_t before = p->rewrites;
+    if (!pass_is(n, "Softmax"))
+        return HEED_OK;
+    axes_table_init(&s.table, p->model->dims);
+    err_clear();
+    bool found = site_walk_up(&s, p->scratch) && site_walk_down(&s, p->scratch);
+    if (err_get()->status == HEED_NOMEM)
+        return HEED_NOMEM;
+    if (found && s.weights)
+        found = site_stop(&s, n, "the weights after the softmax are read by others");
+    if (found)
+        TRY(replace(p, &s));
+    return tell(p, &s, p->rewrites > before);
+}
+
+static heed_status run(pass_run *p)
+{
+    const char *mode = p->options->attention;
+    return mode && strcmp(mode, "off") == 0 ? HEED_OK : pass_each_node(p, visit);
+}
+
+const pass_def pass_recognise = {
+    .name = "recognise",
+    .purpose = "attention, however it is spelled, becomes heed.Attention",
+    .order = 60,
+    .run = run,
+};
