@@ -27,7 +27,7 @@ static heed_status infer_repeat(op_infer *c)
 static heed_status forbid(op_call *c, const int64_t *ids, int64_t length, int64_t n, int64_t row)
 {
     int64_t words = c->in[1]->dims[1];
-    const double never = -INFINITY;
+    const double never = -HUGE_VAL;
     const int64_t *tail = ids + length - (n - 1);
     for (int64_t i = 0; i + n <= length; i++) {
         int64_t next = ids[i + n - 1];
