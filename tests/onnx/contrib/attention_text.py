@@ -255,7 +255,8 @@ def grouped(inputs, attrs):
             at = inputs[9].ravel()[0] + np.arange(rows) if rows == total else inputs[9]
         at = np.minimum(np.broadcast_to(at, (batch, rows)), len(inputs[7]) - 1)
         cosines, sines = (wide(t)[at][:, None] for t in inputs[7:9])
-        q, k = (rotate(x, cosines, sines, attrs.get("rotary_interleaved")) for x in (q, k))
+        q, k = (rotate(x, cosines[:, :, :x.shape[2]], sines[:, :, :x.shape[2]],
+                       attrs.get("rotary_interleaved")) for x in (q, k))
     window, outputs = attrs.get("local_window_size", -1), []
     results = []
     for b in range(batch):
@@ -288,7 +289,7 @@ def one_group(inputs, attrs, b, q, k, v, before, after, total, window):
         else:
             joined = np.concatenate([past, np.zeros_like(past, shape=(
                 *past.shape[:2], max(total - size, 0), past.shape[3]))], 2)
-            joined[:, :, before:before + rows] = fresh
+            joined[:, :, before:before + fresh.shape[2]] = fresh
             present = joined
         presents.append(present)
         reads.append(load(joined, scale))
