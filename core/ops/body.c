@@ -21,6 +21,16 @@ void body_fail(op_body *b, heed_status status, const char *format, ...)
     b->status = ir_node_error(b->node);
 }
 
+const char *body_word(op_body *b, const char *name, const char *missing)
+{
+    const char *word = ir_attr_string(b->node, name, missing);
+    size_t n = strcspn(word, " =,");
+    if (n < 64 && !word[n])
+        return word;
+    body_fail(b, HEED_INVALID, "%s of %s is \"%.64s\"", name, b->node->op->name, word);
+    return missing;
+}
+
 /* What failed has set the error. */
 static void stick(op_body *b, heed_status status)
 {

@@ -33,6 +33,8 @@ typedef struct op_body {
 ir_value *body_in(const op_body *b, uint32_t i);        /* NULL when left out */
 bool body_wants(const op_body *b, uint32_t o);          /* is output o read by anyone? */
 void body_set(op_body *b, uint32_t o, ir_value *value); /* output o is this value */
+/* A string attribute as one word, such as a mode: fails when it could be read as more than that. */
+const char *body_word(op_body *b, const char *name, const char *missing);
 /* HEED_INVALID / HEED_UNSUPPORTED; sticks. */
 void body_fail(op_body *b, heed_status status, const char *format, ...) HEED_PRINTF(3, 4);
 

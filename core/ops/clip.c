@@ -96,11 +96,21 @@ static void content_clip(op_infer *c)
         content_put(c, 0, n, out);
 }
 
+static heed_status infer_clip(op_infer *c)
+{
+    for (uint32_t i = 1; i <= 2; i++)
+        for (int32_t k = 0; k < infer_rank(c, i); k++)
+            if (dim_known(infer_dim(c, i, k)) && infer_dim(c, i, k) != 1)
+                return infer_error(c, "bounds of one element", "extent %lld",
+                                   (long long)infer_dim(c, i, k));
+    return infer_set_like(c, 0, 0);
+}
+
 // clang-format off
 static const op_def clip = {
     .domain = "", .name = "Clip", .since = 13, .flags = OP_INPLACE,
     .signature = "input:T, min:T?, max:T? -> output:T", .types = "T=real",
-    .infer = infer_same, .content = content_clip, .run = run_clip};
+    .infer = infer_clip, .content = content_clip, .run = run_clip};
 
 const op_def *const ops_clip[] = {&clip, NULL};
 // clang-format on

@@ -17,8 +17,9 @@ static void decompose_complex(op_body *b)
 {
     const bool *conjugate = b->node->op->data;
     ir_value *x = body_in(b, 0), *y = body_in(b, 1), *a[2], *c[2];
-    body_nodes(b, 1, &x, 2, a, "Split axis=-1 num_outputs=2");
-    body_nodes(b, 1, &y, 2, c, "Split axis=-1 num_outputs=2");
+    ir_value *parts = body_ints(b, 2, (int64_t[]){1, 1});
+    body_nodes(b, 2, (ir_value *[]){x, parts}, 2, a, "Split axis=-1");
+    body_nodes(b, 2, (ir_value *[]){y, parts}, 2, c, "Split axis=-1");
     ir_value *same = body_2(b, a[0], c[0], "Mul"), *other = body_2(b, a[1], c[1], "Mul");
     ir_value *left = body_2(b, a[0], c[1], "Mul"), *right = body_2(b, a[1], c[0], "Mul");
     ir_value *real = body_2(b, same, other, *conjugate ? "Add" : "Sub");

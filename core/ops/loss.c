@@ -106,7 +106,7 @@ static void decompose_cross_entropy(op_body *b)
 {
     ir_value *log_prob = body_1(b, body_in(b, 0), "LogSoftmax axis=1");
     const ir_attr *ignore = ir_node_attr(b->node, "ignore_index");
-    const char *reduction = ir_attr_string(b->node, "reduction", "mean");
+    const char *reduction = body_word(b, "reduction", "mean");
     ir_value *in[] = {log_prob, body_in(b, 1), body_in(b, 2)};
     ir_value *loss =
         ignore ? body_n(b, 3, in, "NegativeLogLikelihoodLoss reduction=%s ignore_index=%lld",

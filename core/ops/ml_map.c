@@ -231,9 +231,12 @@ static heed_status new_map(const ir_attr *labels, const heed_tensor *scores, int
         status = tensor_new(HEED_FLOAT32, 1, &n, &values);
     if (!status) {
         dtype_copy(HEED_FLOAT32, tensor_data(values), 0, tensor_data(scores), row * n, n);
-        return heed_tensor_new_map(keys, values, out);
+        status = heed_tensor_new_map(keys, values, out);
     }
-    tensor_free(keys);
+    if (status) {
+        tensor_free(keys);
+        tensor_free(values);
+    }
     return status;
 }
 
@@ -244,6 +247,8 @@ static heed_status run_zip(op_call *c)
     control_list list = {0};
     heed_status status = HEED_OK;
     int32_t rank = tensor_rank(scores);
+    if (rank < 1 || rank > 2)
+        return call_error(c, HEED_INVALID, "scores of rank 1 or 2, not %d", rank);
     if (scores->dims[rank - 1] != (int64_t)labels->view.n)
         return call_error(c, HEED_INVALID, "%lld classes with %llu labels",
                           (long long)scores->dims[rank - 1], (unsigned long long)labels->view.n);

@@ -62,8 +62,7 @@ static ir_value *advance(op_body *b, ir_value *const *in, ir_value *state, ir_va
     body_nodes(b, 6, part, 2, out,
                "LinearAttention q_num_heads=%lld kv_num_heads=%lld scale=%.9g update_rule=%s",
                (long long)(heads > kv_heads ? heads : kv_heads), (long long)kv_heads,
-               ir_attr_float(b->node, "scale", 0),
-               ir_attr_string(b->node, "update_rule", "gated_delta"));
+               ir_attr_float(b->node, "scale", 0), body_word(b, "update_rule", "gated_delta"));
     *y = out[0];
     return out[1];
 }

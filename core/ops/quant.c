@@ -136,6 +136,8 @@ const char *quant_with_attrs(op_body *b, const char *op, const char *names)
         if (!is_named(names, a->name) || (list && a->n == 0))
             continue;
         fits = fits && is_short(a);
+        if (a->type == HEED_ATTR_STRING)
+            body_word(b, a->name, "");
         put_attr(&t, a);
     }
     if (!fits || t.used >= t.size)

@@ -40,7 +40,7 @@ static void decompose_gather_nd(op_body *b)
 
 static void decompose_expand_dims(op_body *b)
 {
-    ir_value *axis = body_reshape(b, body_cast(b, body_in(b, 1), HEED_INT64), "-1");
+    ir_value *axis = body_reshape(b, body_cast(b, body_in(b, 1), HEED_INT64), "1");
     body_set(b, 0, body_2(b, body_in(b, 0), axis, "Unsqueeze"));
 }
 
@@ -59,7 +59,7 @@ static void decompose_pad(op_body *b)
     ir_value *pads = body_reshape(b, body_in(b, 1), "-1");
     body_set(b, 0,
              body_3(b, body_in(b, 0), pads, scalar(b, body_in(b, 2)), "Pad mode=%s",
-                    ir_attr_string(b->node, "mode", "constant")));
+                    body_word(b, "mode", "constant")));
 }
 
 static void decompose_unique(op_body *b)

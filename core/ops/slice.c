@@ -104,20 +104,20 @@ static heed_status read_slice(op_infer *c, slice *s, bool *complete)
 {
     content_entry *starts = NULL, *ends = NULL;
     int64_t n_starts = 0, n_ends = 0, n_axes = 0, n_steps = 0;
-    bool known = optional_numbers(c, 3, &s->axes, &n_axes);
-    known = optional_numbers(c, 4, &s->steps, &n_steps) && known;
+    bool has_axes = optional_numbers(c, 3, &s->axes, &n_axes);
+    bool has_steps = optional_numbers(c, 4, &s->steps, &n_steps);
     bool has_starts = content_get(c, 1, &starts, &n_starts);
     bool has_ends = content_get(c, 2, &ends, &n_ends);
     s->n = -1;
     TRY(same_count(c, &s->n, has_starts, n_starts));
     TRY(same_count(c, &s->n, has_ends, n_ends));
-    TRY(same_count(c, &s->n, s->axes != NULL, n_axes));
-    TRY(same_count(c, &s->n, s->steps != NULL, n_steps));
+    TRY(same_count(c, &s->n, infer_has(c, 3) && has_axes, n_axes));
+    TRY(same_count(c, &s->n, infer_has(c, 4) && has_steps, n_steps));
     for (uint32_t i = 1; i < 3 && s->n < 0; i++)
         s->n = infer_dim(c, i, 0) >= 0 ? infer_dim(c, i, 0) : -1;
     s->starts = has_starts ? starts : NULL;
     s->ends = has_ends ? ends : NULL;
-    *complete = known && s->n >= 0;
+    *complete = has_axes && has_steps && s->n >= 0;
     return HEED_OK;
 }
 
@@ -213,12 +213,24 @@ static bool part_slice(op_infer *c, uint32_t o, int64_t *first)
 
 /* ---- Kernel -------------------------------------------------------------------------------- */
 
+/* Lists of other ranks have been believed as far as their extents were known. */
+static heed_status check_lists(const op_call *c)
+{
+    for (uint32_t i = 2; i <= 4; i++)
+        if (call_has(c, i) && tensor_count(c->in[i]) != tensor_count(c->in[1]))
+            return call_error(c, HEED_INVALID, "%lld starts, and %lld in input %u",
+                              (long long)tensor_count(c->in[1]), (long long)tensor_count(c->in[i]),
+                              i);
+    return HEED_OK;
+}
+
 static heed_status run_slice(op_call *c)
 {
     heed_tensor *out = call_out(c, 0);
     const heed_tensor *in = c->in[0];
     if (!out)
         return HEED_OK;
+    TRY(check_lists(c));
     int32_t rank = tensor_rank(in);
     int64_t origin = 0, n = tensor_count(c->in[1]);
     layout_box box = {.rank = rank};

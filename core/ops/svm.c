@@ -352,9 +352,9 @@ static void couple(classifier *k)
 
 static int64_t classify_linear(classifier *k)
 {
-    for (int64_t i = 0; i < k->classes; i++)
-        k->scores[i] = (double)k->m.rho.values[0] +
-                       linear(&k->m, k->m.x, k->m.coefficients.values + i * k->m.n_features);
+    const float *row = k->m.coefficients.values;
+    for (int64_t i = 0; i < k->classes; i++, row += k->m.n_features)
+        k->scores[i] = (double)k->m.rho.values[0] + linear(&k->m, k->m.x, row);
     int64_t class = k->classes == 1 ? k->scores[0] > 0 : scores_best(k->classes, k->scores);
     k->m.finish(k->classes, k->scores);
     return class;

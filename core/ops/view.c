@@ -150,6 +150,13 @@ static heed_status mark_axes(op_infer *c, const int64_t *axes, int64_t n, int32_
     return HEED_OK;
 }
 
+static heed_status check_list(op_infer *c)
+{
+    if (infer_rank(c, 1) > 1)
+        return infer_error(c, "a list of axes", "a tensor of rank %d", infer_rank(c, 1));
+    return HEED_OK;
+}
+
 static heed_status infer_squeeze(op_infer *c)
 {
     int32_t rank = infer_rank(c, 0), kept = 0;
@@ -158,8 +165,9 @@ static heed_status infer_squeeze(op_infer *c)
     bool marked[TENSOR_MAX_RANK] = {false};
     ir_dim dims[TENSOR_MAX_RANK];
     bool listed = infer_has(c, 1);
+    TRY(check_list(c));
     if (rank < 0 || (listed && !infer_numbers(c, 1, &axes, &n))) {
-        ir_dim gone = listed ? infer_dim(c, 1, 0) : DIM_UNKNOWN;
+        ir_dim gone = infer_rank(c, 1) == 1 ? infer_dim(c, 1, 0) : DIM_UNKNOWN;
         bool usable = rank >= 0 && gone >= 0 && gone <= rank;
         return infer_set_unknown(c, 0, 0, usable ? rank - (int32_t)gone : -1);
     }
@@ -184,9 +192,11 @@ static heed_status infer_unsqueeze(op_infer *c)
     int64_t n;
     bool marked[TENSOR_MAX_RANK] = {false};
     ir_dim dims[TENSOR_MAX_RANK];
+    TRY(check_list(c));
     if (rank < 0 || !infer_numbers(c, 1, &axes, &n)) {
         ir_dim more = infer_dim(c, 1, 0);
-        bool usable = rank >= 0 && more >= 0 && more + rank <= TENSOR_MAX_RANK;
+        bool usable =
+            rank >= 0 && infer_rank(c, 1) == 1 && more >= 0 && more + rank <= TENSOR_MAX_RANK;
         return infer_set_unknown(c, 0, 0, usable ? rank + (int32_t)more : -1);
     }
     if (n > TENSOR_MAX_RANK - rank)

@@ -73,14 +73,14 @@ MAP(map_hard_sigmoid, float, float, hard(x, a, b))
 MAP(map_hard_swish, float, float, x *hard(x, 0.166666667f, 0.5f))
 MAP(map_clip, float, float, clip(x, a, b))
 
-/* Angles beyond 2^20 go to libm, in a second sweep that ordinary input never enters.
+/* Angles beyond 2^20, and NaN, go to libm, in a second sweep that ordinary input never enters.
  * They are looked for first, since y may be x. */
 static inline void sines(float *y, const float *x, size_t n, int32_t quarter)
 {
     int beyond = 0;
 #pragma omp simd reduction(| : beyond)
     for (size_t i = 0; i < n; i++)
-        beyond |= fabsf(x[i]) >= 1048576.0f;
+        beyond |= !(fabsf(x[i]) < 1048576.0f);
     if (!beyond) {
 #pragma omp simd
         for (size_t i = 0; i < n; i++)
