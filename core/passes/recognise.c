@@ -30,15 +30,42 @@ static bool fits(const ir_type *a, const ir_type *b)
     return same;
 }
 
+/* The node stands behind `first`, in its graph. */
+static bool is_behind(const ir_node *n, const ir_node *first)
+{
+    for (const ir_node *m = first->next; m; m = m->next)
+        if (m == n)
+            return true;
+    return false;
+}
+
+/* Who reads the weights besides must come after the products, where the fused node will stand. */
+static bool readers_follow(const site *s)
+{
+    for (const ir_use *u = s->weights.value ? s->weights.value->uses : NULL; u; u = u->next) {
+        const ir_node *reader = u->node;
+        bool ours = false;
+        for (const ir_value *v = s->y.value; v && !ours; v = ir_input(v->producer, 0)) {
+            ours = v->producer == reader;
+            if (!v->producer || v->producer == s->product)
+                break;
+        }
+        if (!ours && reader != s->product && !is_behind(reader, s->product))
+            return false;
+    }
+    return true;
+}
+
 static heed_status replace(pass_run *p, site *s)
 {
+    ir_value *weights = NULL;
     op_body b = {.node = s->product,
                  .dims = p->model->dims,
                  .scratch = p->scratch,
                  .last = s->product,
                  .infer = infer,
                  .self = p};
-    ir_value *y = site_emit(s, &b);
+    ir_value *y = site_emit(s, &b, &weights);
     if (b.status == HEED_NOMEM)
         return HEED_NOMEM;
     if (!b.status && !fits(&y->type, &s->y.value->type))
@@ -50,6 +77,8 @@ static heed_status replace(pass_run *p, site *s)
         return HEED_OK;
     }
     ir_value_replace(s->y.value, y);
+    if (weights)
+        ir_value_replace(s->weights.value, weights);
     p->rewrites++;
     return HEED_OK;
 }
@@ -71,8 +100,8 @@ static heed_status visit(pass_run *p, ir_node *n)
     bool found = site_walk_up(&s, p->scratch) && site_walk_down(&s, p->scratch);
     if (err_get()->status == HEED_NOMEM)
         return HEED_NOMEM;
-    if (found && s.weights)
-        found = site_stop(&s, n, "the weights after the softmax are read by others");
+    if (found && !readers_follow(&s))
+        found = site_stop(&s, n, "the weights are read before they meet the values");
     if (found)
         TRY(replace(p, &s));
     return tell(p, &s, p->rewrites > before);
