@@ -71,6 +71,8 @@ typedef struct cpu_product {
     int add;
 } cpu_product;
 
+typedef struct cpu_flash_lanes cpu_flash_lanes; /* flash.h */
+
 typedef struct cpu_lanes {
     const char *name;
     const cpu_map_row *maps;
@@ -85,6 +87,7 @@ typedef struct cpu_lanes {
     void (*affine)(float *y, const float *x, size_t n, float a, float b); /* y = a x + b */
     /* NULL where OpenBLAS is the faster one. */
     void (*product)(const cpu_product *product);
+    const cpu_flash_lanes *flash;
 } cpu_lanes;
 
 extern const cpu_lanes cpu_lanes_base, cpu_lanes_avx2, cpu_lanes_avx512;

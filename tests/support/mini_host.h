@@ -6,13 +6,13 @@
 
 #include "heed/plugin.h"
 
-enum { MINI_RANK = 8, MINI_ARGS = 8 };
+enum { MINI_RANK = 8, MINI_ARGS = 8, MINI_ATTRS = 16 };
 
 /* One node with its operands. */
 typedef struct mini_node {
     const char *op;
     uint32_t n_attrs, n_in, n_out;
-    heed_attribute attrs[MINI_ARGS];
+    heed_attribute attrs[MINI_ATTRS];
     DLTensor *in[MINI_ARGS], *out[MINI_ARGS];
     uint32_t constants; /* bit i: input i is known at load */
 } mini_node;

@@ -2,6 +2,7 @@
  * CPU_LANES_NAME (what people call it), and includes this. */
 #include "lanes/choose.h"
 #include "lanes/converts.h"
+#include "lanes/flash_tile.h"
 #if defined(__AVX2__)
 #include "lanes/product.h"
 #endif
@@ -22,6 +23,7 @@ const cpu_lanes CPU_LANES = {
     .rms_norm = row_rms_norm,
     .axpy = row_axpy,
     .affine = row_affine,
+    .flash = &flash_lanes,
 #if defined(__AVX2__)
     .product = product,
 #endif

@@ -1,0 +1,347 @@
+/* The computation of flash.h: pieces, panels, the online softmax, and what ends a row.
+ *
+ * A piece is some panels of rows of one key head, and some of the keys. Its tiles of keys are
+ * loaded once for all of its panels. Hidden tiles are skipped. With a finite fill hidden keys do
+ * count, unless the row has seen a score so far above the fill that their weights are 0: a panel
+ * with another row is computed again in full. Where rows are few, pieces divide the keys as well,
+ * and their results are joined at the end. */
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "flash.h"
+
+/* e^-x is 0 in float32 from here on. */
+#define FAR_ABOVE 110.0f
+
+enum { MOST_PANELS = 4, MOST_ROWS = 64 };
+
+/* ---- Panels --------------------------------------------------------------------------------- */
+
+static void clear(const flash_job *job, flash_panel *p)
+{
+    memset(p->o, 0, job->pad_dv * job->height * sizeof(float));
+    memset(p->sum, 0, job->height * sizeof(float));
+    memset(p->seen, 0, job->height * sizeof(*p->seen));
+    for (size_t r = 0; r < job->height; r++)
+        p->top[r] = -INFINITY;
+    p->done = 0;
+}
+
+static void place_panel(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t i)
+{
+    size_t h = job->height;
+    float *at = slot->panels + i * job->panel_floats;
+    p->q = at;
+    p->o = p->q + job->pad_d * h;
+    p->top = p->o + job->pad_dv * h;
+    p->sum = p->top + h;
+    p->alpha = p->sum + h;
+    p->low = (int32_t *)(void *)(p->alpha + h);
+    p->high = p->low + h;
+    p->seen = p->high + h;
+}
+
+static void start_panel(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t entry,
+                        size_t panel)
+{
+    p->b = entry / job->kv_heads;
+    p->h = entry % job->kv_heads;
+    p->first = panel * job->height;
+    p->rows = flash_min(job->height, job->rows - p->first);
+    p->full = false;
+    flash_load_queries(job, slot, p);
+    flash_find_ranges(job, p);
+    clear(job, p);
+}
+
+/* Which keys of a tile the panel computes: those that a row sees, or all where that may tell. */
+static bool part_of(const flash_job *job, const flash_panel *p, size_t tile, size_t part[2])
+{
+    size_t entry = p->b * job->kv_heads + p->h;
+    bool wild = job->flags && (job->flags[entry * job->tiles + tile] || !p->tame);
+    part[0] = tile * job->tile;
+    part[1] = flash_min(part[0] + job->tile, p->full ? job->keys : p->last);
+    if (!p->full && !wild) {
+        part[0] = flash_max(part[0], p->begin);
+        part[1] = flash_min(part[1], p->end);
+    }
+    return part[0] < part[1];
+}
+
+static void step(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t tile,
+                 const size_t part[2])
+{
+    const cpu_flash_lanes *f = job->f;
+    size_t n = part[1] - part[0], skip = part[0] - tile * job->tile;
+    size_t entry = p->b * job->kv_heads + p->h;
+    bool wild = p->full || (job->flags && (job->flags[entry * job->tiles + tile] || !p->tame));
+    if (!flash_load_mask(job, slot, p, part[0], n) && !wild)
+        return;
+    const float *k = slot->k + skip * slot->k_row, *v = slot->v + skip * slot->v_row;
+    if (job->few)
+        f->few_scores(slot->s, k, slot->k_row, n, p->q, job->pad_d, p->rows);
+    else
+        f->scores(slot->s, k, slot->k_row, n, p->q, job->d, job->vectors);
+    if (job->rules->cap > 0)
+        f->cap(slot->s, n * job->height, job->rules->cap);
+    flash_apply_mask(job, slot, p, part[0], n);
+    f->weigh(slot->s, n, p->top, p->sum, p->alpha, job->vectors);
+    if (job->few)
+        f->few_values(p->o, v, slot->v_row, job->pad_dv, slot->s, n, p->alpha, p->rows);
+    else
+        f->values(p->o, v, slot->v_row, job->dv, slot->s, n, p->alpha, job->vectors);
+    p->done += n;
+}
+
+/* Tiles [first, last) for the panels. */
+static void run_tiles(const flash_job *job, flash_slot *slot, flash_panel *panels, size_t n,
+                      size_t first, size_t last)
+{
+    for (size_t t = first; t < last; t++) {
+        bool loaded = false;
+        for (size_t i = 0; i < n; i++) {
+            size_t part[2], begin = t * job->tile;
+            if (!part_of(job, &panels[i], t, part))
+                continue;
+            if (!loaded) {
+                size_t end = panels[i].full ? job->keys : panels[i].last;
+                size_t keys = flash_min(job->tile, end - begin);
+                flash_load_keys(job, slot, panels[i].b, panels[i].h, begin, keys);
+                flash_load_values(job, slot, panels[i].b, panels[i].h, begin, keys);
+                loaded = true;
+            }
+            step(job, slot, &panels[i], t, part);
+        }
+    }
+}
+
+/* Were keys skipped that count? */
+static bool misses_keys(const flash_job *job, const flash_panel *p)
+{
+    if (p->full || p->done == job->keys || job->fill == -INFINITY)
+        return false;
+    for (size_t r = 0; r < p->rows; r++)
+        if (!(p->top[r] > job->fill + FAR_ABOVE))
+            return true;
+    return false;
+}
+
+static void run_in_full(const flash_job *job, flash_slot *slot, flash_panel *p)
+{
+    p->full = true;
+    clear(job, p);
+    run_tiles(job, slot, p, 1, 0, job->tiles);
+}
+
+/* From rows of channels to channels of rows. */
+static void settle(const flash_job *job, const flash_slot *slot, flash_panel *p)
+{
+    if (!job->few)
+        return;
+    memcpy(slot->rows, p->o, job->height * job->pad_dv * sizeof(float));
+    job->f->turn(p->o, job->height, slot->rows, job->pad_dv, job->height, job->pad_dv);
+}
+
+/* ---- The end of a row ----------------------------------------------------------------------- */
+
+static float sink_of(const flash_job *job, const flash_panel *p, size_t r)
+{
+    size_t head = p->h * job->group + (p->first + r) % job->group;
+    const char *at =
+        (const char *)cpu_data(job->sinks) + head * cpu_element_bytes(job->sinks->dtype);
+    float sink;
+    if (job->widen)
+        job->widen(&sink, at, 1, NULL);
+    else
+        memcpy(&sink, at, sizeof(sink));
+    return sink;
+}
+
+/* One more key, whose weight is dropped; returns what the row's weights are divided by, relative to
+ * the largest score. */
+static float with_sink(const flash_job *job, const flash_panel *p, size_t r, float *factor)
+{
+    float sink = sink_of(job, p, r), top = p->top[r] > sink ? p->top[r] : sink;
+    float base = top == -INFINITY ? 0.0f : top;
+    *factor = expf(p->top[r] - base);
+    return p->sum[r] * *factor + expf(sink - base);
+}
+
+/* Rows that the masks have emptied are 0, if the node wants that; see core/ops/attention.c. */
+static bool is_emptied(const flash_job *job, const flash_panel *p, size_t r)
+{
+    if (job->rules->empty != FLASH_ZERO || job->sinks || !job->rules->infinite || p->seen[r])
+        return false;
+    bool ranges = job->rules->left >= 0 || job->rules->right >= 0 || job->lengths;
+    return job->mask.data || !job->adds || !job->bias.single || ranges;
+}
+
+/* 0 times each value, which only shows where they are no numbers. */
+static void add_wild_values(const flash_job *job, flash_slot *slot, const flash_panel *p, float *y)
+{
+    for (size_t t = 0; t < job->tiles; t++) {
+        size_t begin = t * job->tile, end = flash_min(begin + job->tile, p->last);
+        if (begin >= end)
+            return;
+        flash_load_values(job, slot, p->b, p->h, begin, end - begin);
+        for (size_t j = 0; j < end - begin; j++)
+            job->lanes->axpy(y, slot->v + j * slot->v_row, job->dv, 0.0f);
+    }
+}
+
+static void finish_row(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t r,
+                       float *y)
+{
+    size_t row = p->first + r, head = p->h * job->group + row % job->group;
+    float factor = 1.0f, sum = job->sinks ? with_sink(job, p, r, &factor) : p->sum[r];
+    factor /= sum;
+    bool guard = job->rules->empty == FLASH_GUARD && !(sum > 0);
+    if (guard || is_emptied(job, p, r)) {
+        memset(y, 0, job->dv * sizeof(*y));
+        factor = 1.0f;
+    }
+    if (guard)
+        add_wild_values(job, slot, p, y);
+    flash_store_row(job, y, factor, p->b, head, row / job->group);
+}
+
+static void finish(const flash_job *job, flash_slot *slot, flash_panel *p)
+{
+    /* The queries are done with: their memory, and that of the sums, holds the rows. */
+    float *rows = slot->rows;
+    job->f->turn(rows, job->dv, p->o, job->height, job->dv, p->rows);
+    memcpy(p->o, rows, p->rows * job->dv * sizeof(float));
+    for (size_t r = 0; r < p->rows; r++)
+        finish_row(job, slot, p, r, p->o + r * job->dv);
+}
+
+/* ---- Pieces --------------------------------------------------------------------------------- */
+
+static float *part_at(const flash_job *job, size_t entry, size_t panel, size_t split)
+{
+    return job->parts + ((entry * job->blocks + panel) * job->splits + split) * job->part_floats;
+}
+
+static void keep_part(const flash_job *job, const flash_panel *p, float *part)
+{
+    size_t h = job->height;
+    memcpy(part, p->o, job->dv * h * sizeof(float));
+    memcpy(part + job->dv * h, p->top, h * sizeof(float));
+    memcpy(part + (job->dv + 1) * h, p->sum, h * sizeof(float));
+    memcpy(part + (job->dv + 2) * h, p->seen, h * sizeof(float));
+    memcpy(part + job->part_floats - 16, &p->done, sizeof(p->done));
+}
+
+static void join_part(const flash_job *job, flash_panel *p, const float *part)
+{
+    size_t h = job->height, done;
+    const float *top = part + job->dv * h;
+    const int32_t *seen = (const int32_t *)(const void *)(top + 2 * h);
+    job->f->join(p->o, p->top, p->sum, part, top, top + h, job->dv, job->vectors);
+    for (size_t r = 0; r < h; r++)
+        p->seen[r] |= seen[r];
+    memcpy(&done, part + job->part_floats - 16, sizeof(done));
+    p->done += done;
+}
+
+/* Heavy pieces come first: with causality those of the last rows. */
+static void run_piece(const flash_job *job, flash_slot *slot, size_t piece)
+{
+    size_t split = piece % job->splits, block = piece / job->splits % job->blocks;
+    size_t entry = piece / job->splits / job->blocks;
+    size_t first = (job->blocks - 1 - block) * job->panels;
+    size_t all = (job->rows + job->height - 1) / job->height;
+    size_t n = flash_min(job->panels, all - flash_min(first, all));
+    flash_panel panels[MOST_PANELS];
+    for (size_t i = 0; i < n; i++) {
+        place_panel(job, slot, &panels[i], i);
+        start_panel(job, slot, &panels[i], entry, first + i);
+    }
+    size_t begin = split * job->split_tiles;
+    run_tiles(job, slot, panels, n, begin, flash_min(begin + job->split_tiles, job->tiles));
+    for (size_t i = 0; i < n; i++) {
+        if (job->splits == 1 && misses_keys(job, &panels[i]))
+            run_in_full(job, slot, &panels[i]);
+        settle(job, slot, &panels[i]);
+        if (job->splits == 1)
+            finish(job, slot, &panels[i]);
+        else
+            keep_part(job, &panels[i], part_at(job, entry, first + i, split));
+    }
+}
+
+/* The results of all splits of a panel. */
+static void join_piece(const flash_job *job, flash_slot *slot, size_t piece)
+{
+    flash_panel p;
+    size_t entry = piece / job->blocks, panel = piece % job->blocks;
+    place_panel(job, slot, &p, 0);
+    start_panel(job, slot, &p, entry, panel);
+    for (size_t s = 0; s < job->splits; s++)
+        join_part(job, &p, part_at(job, entry, panel, s));
+    if (misses_keys(job, &p)) {
+        run_in_full(job, slot, &p);
+        settle(job, slot, &p);
+    }
+    finish(job, slot, &p);
+}
+
+/* ---- A call --------------------------------------------------------------------------------- */
+
+typedef void piece_function(const flash_job *job, flash_slot *slot, size_t piece);
+
+typedef struct flash_work {
+    flash_job *job;
+    piece_function *run;
+    size_t pieces;
+    atomic_size_t next;
+} flash_work;
+
+/* One thread: as many pieces as it gets. Which thread gets which does not show in the results. */
+static void work(void *arg, uint32_t i)
+{
+    flash_work *w = arg;
+    flash_slot slot = flash_slot_at(w->job, i);
+    for (;;) {
+        size_t piece = atomic_fetch_add(&w->next, 1);
+        if (piece >= w->pieces)
+            return;
+        w->run(w->job, &slot, piece);
+    }
+}
+
+static void run_all(flash_job *job, piece_function *run, size_t pieces)
+{
+    flash_work w = {.job = job, .run = run, .pieces = pieces};
+    atomic_init(&w.next, 0);
+    size_t slots = flash_min(job->slots, pieces);
+    if (slots == 1)
+        work(&w, 0);
+    else
+        cpu_host->parallel(work, &w, (uint32_t)slots);
+}
+
+static void run_empty(const flash_job *job)
+{
+    size_t bytes = job->y.bytes;
+    for (int a = 0; a < 4; a++)
+        bytes *= job->y.dims[a];
+    memset(job->y.data, 0, bytes);
+}
+
+void flash_run(flash_job *job)
+{
+    size_t panels = job->batch * job->kv_heads * job->blocks;
+    if (!job->batch || !job->rows || !job->dv)
+        return;
+    if (!job->keys) {
+        run_empty(job);
+        return;
+    }
+    if (job->flags)
+        flash_find_flags(job);
+    run_all(job, run_piece, panels * job->splits);
+    if (job->splits > 1)
+        run_all(job, join_piece, panels);
+}

@@ -1,0 +1,264 @@
+/* Reads the operands of a call, and cuts it into panels, tiles, pieces and workspace. */
+#include <string.h>
+
+#include "flash.h"
+
+enum {
+    TILE_FLOATS = 12288, /* keys and values of a tile: with a panel's state they stay in L2 */
+    TILE_MOST = 256,     /* keys of a tile */
+    TILE_LEAST = 32,
+    FEW_ROWS = 8,      /* so many rows are better off with vectors along the channels */
+    PIECE_PANELS = 4,  /* panels that share a tile while it is in L2 */
+    PIECES = 32,       /* enough to feed many threads */
+    SPLIT_LEAST = 512, /* keys worth a piece of their own */
+    ROW_ARRAYS = 6,    /* of a panel: top, sum, alpha, low, high, seen */
+    TAIL = 16          /* floats at the end of a partial result: the number of keys done */
+};
+
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK };
+
+/* ---- Operands ------------------------------------------------------------------------------- */
+
+static heed_status read_operand(flash_operand *o, const flash_job *job, const DLTensor *t,
+                                const int place[4])
+{
+    size_t step = 1, steps[4];
+    if (t->ndim != 4)
+        return cpu_host->fail(HEED_INVALID, "cpu: attention of rank %d", t->ndim);
+    for (int a = 3; a >= 0; a--) {
+        steps[a] = step;
+        step *= (size_t)t->shape[a];
+    }
+    o->data = t->data ? cpu_data(t) : NULL;
+    o->dtype = cpu_dtype(t->dtype);
+    o->bytes = cpu_element_bytes(t->dtype);
+    for (int a = 0; a < 4; a++) {
+        o->dims[a] = (size_t)t->shape[place[a]];
+        o->step[a] = steps[place[a]];
+    }
+    cpu_half half = cpu_half_find(job->lanes, o->dtype);
+    o->widen = half.widen;
+    o->narrow = half.narrow;
+    return HEED_OK;
+}
+
+static heed_status check_shapes(const flash_job *job)
+{
+    const size_t *q = job->q.dims, *k = job->k.dims, *v = job->v.dims, *y = job->y.dims;
+    bool good = q[FLASH_B] == k[FLASH_B] && k[FLASH_B] == v[FLASH_B] && q[FLASH_D] == k[FLASH_D];
+    good &= k[FLASH_H] == v[FLASH_H] && k[FLASH_S] == v[FLASH_S] && y[FLASH_B] == q[FLASH_B];
+    good &= y[FLASH_H] == q[FLASH_H] && y[FLASH_S] == q[FLASH_S] && y[FLASH_D] == v[FLASH_D];
+    good &= k[FLASH_H] ? q[FLASH_H] % k[FLASH_H] == 0 : q[FLASH_H] == 0;
+    if (!good)
+        return cpu_host->fail(HEED_INVALID, "cpu: query, key and value do not fit together");
+    if (k[FLASH_S] > INT32_MAX / 2 || q[FLASH_S] > INT32_MAX / 2)
+        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: attention over %zu keys", k[FLASH_S]);
+    return HEED_OK;
+}
+
+static heed_status read_cover(flash_cover *c, const flash_job *job, const DLTensor *t)
+{
+    const size_t *dims = job->q.dims;
+    size_t step = 1;
+    if (!t)
+        return HEED_OK;
+    if (t->ndim > 4)
+        return cpu_host->fail(HEED_INVALID, "cpu: a mask of rank %d", t->ndim);
+    c->data = t->data ? cpu_data(t) : "";
+    c->dtype = cpu_dtype(t->dtype);
+    c->bytes = cpu_element_bytes(t->dtype);
+    c->single = t->ndim == 0;
+    c->keys = c->single ? job->keys : (size_t)t->shape[t->ndim - 1];
+    bool good = c->keys <= job->keys;
+    step = c->single ? 0 : c->keys;
+    for (int a = 2; a >= 0; a--) {
+        int own = a - (4 - t->ndim);
+        size_t extent = own >= 0 ? (size_t)t->shape[own] : 1;
+        good &= extent == 1 || extent == dims[a];
+        c->step[a] = extent == 1 ? 0 : step;
+        step *= extent;
+    }
+    c->alike = c->step[FLASH_S] == 0 && (c->step[FLASH_H] == 0 || job->group == 1);
+    cpu_half own = cpu_half_find(job->lanes, c->dtype);
+    c->widen = own.widen;
+    c->narrow = c->dtype == job->q.dtype || c->dtype == HEED_BOOL ? NULL : job->narrow;
+    return good ? HEED_OK : cpu_host->fail(HEED_INVALID, "cpu: a mask that does not broadcast");
+}
+
+static heed_status check_numbers(const flash_job *job)
+{
+    const DLTensor *l = job->lengths, *o = job->offsets, *s = job->sinks;
+    bool good = !l || cpu_count(l) == job->batch;
+    good &= !o || cpu_count(o) == 1 || cpu_count(o) == job->batch;
+    good &= !s || cpu_count(s) == job->q.dims[FLASH_H];
+    return good ? HEED_OK
+                : cpu_host->fail(HEED_INVALID, "cpu: lengths, offsets or sinks of a wrong number");
+}
+
+static float rounded(const flash_job *job, float x)
+{
+    uint16_t half;
+    if (!job->narrow)
+        return x;
+    job->narrow(&half, &x, 1, NULL);
+    job->widen(&x, &half, 1, NULL);
+    return x;
+}
+
+static heed_status read_call(flash_job *job, const heed_call *call)
+{
+    const DLTensor *in[8] = {NULL};
+    for (uint32_t i = 0; i < call->n_in && i < 8; i++)
+        in[i] = call->in[i];
+    const flash_rules *rules = job->rules;
+    flash_operand *operands[4] = {&job->q, &job->k, &job->v, &job->y};
+    for (uint32_t i = 0; i < 4; i++) {
+        heed_status status =
+            read_operand(operands[i], job, i < 3 ? in[i] : call->out[0], rules->place[i]);
+        if (status)
+            return status;
+    }
+    heed_status status = check_shapes(job);
+    if (status)
+        return status;
+    job->widen = job->q.widen;
+    job->narrow = job->q.narrow;
+    job->batch = job->q.dims[FLASH_B];
+    job->kv_heads = job->k.dims[FLASH_H];
+    job->group = job->kv_heads ? job->q.dims[FLASH_H] / job->kv_heads : 0;
+    job->queries = job->q.dims[FLASH_S];
+    job->keys = job->k.dims[FLASH_S];
+    job->d = job->q.dims[FLASH_D];
+    job->dv = job->v.dims[FLASH_D];
+    job->lengths = in[LENGTHS];
+    job->offsets = in[OFFSETS];
+    job->sinks = in[SINKS];
+    status = read_cover(&job->bias, job, in[BIAS]);
+    if (!status)
+        status = read_cover(&job->mask, job, in[MASK]);
+    return status ? status : check_numbers(job);
+}
+
+static void read_rules(flash_job *job)
+{
+    const flash_rules *r = job->rules;
+    double root = __builtin_sqrt((double)job->d);
+    job->scale = (float)(r->scale != 0 ? r->scale : 1 / root);
+    job->fill = rounded(job, r->fill);
+    job->adds = job->bias.data && job->bias.dtype != HEED_BOOL;
+    job->folds = job->adds && r->infinite;
+    bool brief = job->bias.data && job->bias.keys < job->keys;
+    job->touchy = job->folds || (job->adds && brief);
+    job->hides = r->left >= 0 || r->right >= 0 || job->lengths || job->mask.data || brief ||
+                 (job->bias.data && !job->adds);
+}
+
+/* ---- Tiles and pieces ----------------------------------------------------------------------- */
+
+static void cut_rows(flash_job *job)
+{
+    size_t lanes = job->f->lanes;
+    job->rows = job->group * job->queries;
+    job->few = job->rows <= FEW_ROWS && job->rows <= lanes;
+    job->vectors = job->rows <= lanes ? 1 : 2;
+    job->height = job->vectors * lanes;
+    job->pad_d = job->few ? flash_round(job->d, lanes) : job->d;
+    job->pad_dv = job->few ? flash_round(job->dv, lanes) : job->dv;
+    size_t panels = (job->rows + job->height - 1) / job->height;
+    size_t entries = job->batch * job->kv_heads;
+    job->panels = flash_min(PIECE_PANELS, flash_max(panels, 1));
+    while (job->panels > 1 && entries * ((panels + job->panels - 1) / job->panels) < PIECES)
+        job->panels--;
+    job->blocks = (panels + job->panels - 1) / job->panels;
+}
+
+static void cut_keys(flash_job *job)
+{
+    size_t fit = TILE_FLOATS / flash_max(job->d + job->dv, 1);
+    job->tile = flash_max(TILE_LEAST, flash_min(TILE_MOST, fit));
+    job->tiles = (job->keys + job->tile - 1) / job->tile;
+    size_t pieces = flash_max(job->batch * job->kv_heads * job->blocks, 1);
+    size_t wanted = (PIECES + pieces - 1) / pieces;
+    job->splits = flash_max(1, flash_min(wanted, job->keys / SPLIT_LEAST));
+    if (job->panels > 1)
+        job->splits = 1;
+    job->split_tiles = (job->tiles + job->splits - 1) / job->splits;
+    job->splits = job->split_tiles ? (job->tiles + job->split_tiles - 1) / job->split_tiles : 1;
+}
+
+static size_t widest(const flash_job *job)
+{
+    return flash_max(job->tile, flash_max(job->pad_d, job->pad_dv));
+}
+
+static void size_workspace(flash_job *job)
+{
+    size_t h = job->height, masks = (job->bias.data || job->mask.data) ? 2 : 0;
+    size_t wide = widest(job), pieces = job->batch * job->kv_heads * job->blocks * job->splits;
+    job->panel_floats = flash_round((job->pad_d + job->pad_dv + ROW_ARRAYS) * h, 16);
+    job->part_floats = flash_round((job->dv + 3) * h, 16) + TAIL;
+    job->slot_floats = job->panel_floats * job->panels + job->tile * h * (1 + masks) +
+                       flash_max(h, job->tile) * wide + job->tile * (job->pad_d + job->pad_dv);
+    job->slot_floats = flash_round(job->slot_floats, 16) + 16 * 8;
+    job->slots = flash_max(1, flash_min(pieces, job->rules->slots));
+}
+
+/* Behind each other: flags, partial results, slots. */
+static size_t flag_bytes(const flash_job *job)
+{
+    return job->hides ? flash_round(job->batch * job->kv_heads * job->tiles, 64) : 0;
+}
+
+static size_t part_bytes(const flash_job *job)
+{
+    size_t panels = job->batch * job->kv_heads * job->blocks;
+    return job->splits > 1 ? panels * job->splits * job->part_floats * sizeof(float) : 0;
+}
+
+heed_status flash_plan(flash_job *job, const flash_rules *rules, const heed_call *call,
+                       uint64_t *bytes)
+{
+    job->lanes = rules->lanes;
+    job->f = job->lanes->flash;
+    job->rules = rules;
+    heed_status status = read_call(job, call);
+    if (status)
+        return status;
+    read_rules(job);
+    cut_rows(job);
+    cut_keys(job);
+    size_workspace(job);
+    *bytes = flag_bytes(job) + part_bytes(job) + job->slots * job->slot_floats * sizeof(float);
+    return HEED_OK;
+}
+
+void flash_take_workspace(flash_job *job, void *workspace)
+{
+    char *at = workspace;
+    job->flags = job->hides ? (uint8_t *)at : NULL;
+    at += flag_bytes(job);
+    job->parts = (float *)(void *)at;
+    at += part_bytes(job);
+    job->slot = (float *)(void *)at;
+}
+
+static float *take(float **at, size_t floats)
+{
+    float *here = *at;
+    *at += flash_round(floats, 16);
+    return here;
+}
+
+flash_slot flash_slot_at(const flash_job *job, size_t i)
+{
+    float *at = job->slot + i * job->slot_floats;
+    size_t square = job->tile * job->height, masks = job->bias.data || job->mask.data ? square : 0;
+    flash_slot slot = {.panels = take(&at, job->panel_floats * job->panels)};
+    slot.s = take(&at, square);
+    slot.bias = take(&at, masks);
+    slot.mask = take(&at, masks);
+    slot.rows = take(&at, flash_max(job->height, job->tile) * widest(job));
+    slot.k_tile = take(&at, job->tile * job->pad_d);
+    slot.v_tile = take(&at, job->tile * job->pad_dv);
+    return slot;
+}

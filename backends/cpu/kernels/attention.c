@@ -1,0 +1,139 @@
+/* heed.FlashAttention: what the kernel takes, and its attributes. The computation is in flash.h.
+ *
+ * The meaning is that of core/ops/attention.c, with float32 inside tiles whatever the type of the
+ * tensors. Memory behind a sequence's length is never read, unless the fill makes it count. */
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flash.h"
+
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, INPUTS };
+
+enum { MOST_SLOTS = 256 };
+
+/* ---- What is taken -------------------------------------------------------------------------- */
+
+static bool is_real(heed_dtype dtype) { return dtype == HEED_FLOAT32 || cpu_half_is(dtype); }
+
+static bool takes_dtype(const heed_node *node, uint32_t input)
+{
+    heed_dtype dtype = cpu_dtype(node->in[input]->dtype);
+    heed_dtype first = cpu_dtype(node->in[Q]->dtype);
+    if (input == BIAS)
+        return dtype == HEED_BOOL || is_real(dtype);
+    if (input == MASK)
+        return dtype == HEED_BOOL;
+    if (input == LENGTHS || input == OFFSETS)
+        return dtype == HEED_INT32 || dtype == HEED_INT64;
+    return is_real(dtype) && dtype == first;
+}
+
+static heed_status accepts(void *device, const heed_node *node)
+{
+    (void)device;
+    int64_t precision = cpu_attr_int(node, "softmax_precision", 0);
+    if (node->n_out > 1 && node->out[1])
+        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s does not keep the scores", node->op);
+    if (precision != 0 && precision != HEED_FLOAT32)
+        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s has its softmax in float32", node->op);
+    float fill = cpu_attr_float(node, "fill", -INFINITY);
+    if (!(fill < INFINITY))
+        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s with a fill of %g", node->op,
+                              (double)fill);
+    for (uint32_t i = 0; i < node->n_in && i < INPUTS; i++)
+        if (node->in[i] && !takes_dtype(node, i))
+            return cpu_refuse_dtype(node, i);
+    return HEED_OK;
+}
+
+/* ---- Attributes ----------------------------------------------------------------------------- */
+
+static bool read_layout(const heed_node *node, const char *name, int place[4])
+{
+    static const char letters[] = "bhsd";
+    const heed_attribute *a = node->attr(node, name);
+    heed_string text = a && a->type == HEED_ATTR_STRING ? a->s : (heed_string){letters, 4};
+    for (int k = 0; k < 4 && text.size == 4; k++) {
+        const char *at = memchr(text.data, letters[k], 4);
+        if (!at)
+            return false;
+        place[k] = (int)(at - text.data);
+    }
+    return text.size == 4;
+}
+
+static size_t cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > MOST_SLOTS ? MOST_SLOTS : (size_t)n;
+}
+
+static void read_window(const heed_node *node, flash_rules *r)
+{
+    r->left = cpu_attr_int(node, "left_window", -1);
+    r->right = cpu_attr_int(node, "right_window", -1);
+    if (cpu_attr_int(node, "causal", 0))
+        r->right = 0;
+}
+
+static heed_status prepare(void *device, const heed_node *node, void **state)
+{
+    static const char *const layouts[4] = {"q_layout", "k_layout", "v_layout", "y_layout"};
+    flash_rules *r = cpu_state_new(sizeof(*r));
+    if (!r)
+        return HEED_NOMEM;
+    r->lanes = cpu_lanes_of(device);
+    const heed_attribute *scale = node->attr(node, "scale");
+    r->scale = scale && scale->type == HEED_ATTR_FLOAT ? scale->f : 0;
+    r->cap = cpu_attr_float(node, "softcap", 0);
+    r->fill = cpu_attr_float(node, "fill", -INFINITY);
+    r->infinite = isinf(r->fill) != 0;
+    r->empty = cpu_attr_is(node, "empty", "nan")     ? FLASH_NAN
+               : cpu_attr_is(node, "empty", "guard") ? FLASH_GUARD
+                                                     : FLASH_ZERO;
+    read_window(node, r);
+    r->slots = cores();
+    for (int i = 0; i < 4; i++)
+        if (!read_layout(node, layouts[i], r->place[i])) {
+            cpu_host->free(r, sizeof(*r));
+            return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s in a layout that is none", layouts[i]);
+        }
+    *state = r;
+    return HEED_OK;
+}
+
+static void release(void *device, void *state)
+{
+    (void)device;
+    cpu_host->free(state, sizeof(flash_rules));
+}
+
+/* ---- Calls ---------------------------------------------------------------------------------- */
+
+static heed_status measure(void *device, void *state, const heed_call *shapes, uint64_t *bytes)
+{
+    (void)device;
+    flash_job job = {0};
+    return flash_plan(&job, state, shapes, bytes);
+}
+
+static heed_status run(const heed_call *call)
+{
+    flash_job job = {0};
+    uint64_t bytes;
+    heed_status status = flash_plan(&job, call->state, call, &bytes);
+    if (status)
+        return status;
+    flash_take_workspace(&job, call->workspace);
+    flash_run(&job);
+    return HEED_OK;
+}
+
+// clang-format off
+static const heed_kernel flash = HEED_KERNEL(
+    .domain = "heed", .op = "FlashAttention", .since = 1, .accepts = accepts, .prepare = prepare,
+    .measure = measure, .run = run, .release = release);
+// clang-format on
+
+const heed_kernel *const kernels_attention[] = {&flash, NULL};

@@ -1,0 +1,249 @@
+/* The loops of tiled attention over a panel: one or two vectors of query rows, one row a lane.
+ *
+ * Scores and weights of a tile are held transposed, s[key][row], and so are queries, q[d][row], and
+ * sums of values, o[column][row]. Then keys and values are read where they lie, one element for
+ * all rows; the largest score and the sum of weights of a row need no work across lanes; and a mask
+ * that differs from row to row is a comparison of vectors. */
+#ifndef CPU_LANES_FLASH_TILE_H
+#define CPU_LANES_FLASH_TILE_H
+
+#include "flash.h"
+#include "lanes/flash_few.h"
+#include "lanes/flash_mask.h"
+#include "lanes/flash_vector.h"
+
+/* ---- Products ------------------------------------------------------------------------------- */
+
+// clang-format off
+/* s[keys][rows] = k[keys][d] q[d][rows], a register block of it. */
+FLASH_INLINE void score_block(size_t keys, size_t vectors, float *s, const float *k, size_t k_row,
+                              const float *q, size_t d)
+{
+    lane_f sum[DEEP][2];
+    FLASH_UNROLL
+    for (size_t j = 0; j < keys; j++)
+        FLASH_UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            sum[j][v] = (lane_f){0};
+    for (size_t i = 0; i < d; i++) {
+        lane_f row[2];
+        FLASH_UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            row[v] = lane_load(q + (i * vectors + v) * LANES);
+        FLASH_UNROLL
+        for (size_t j = 0; j < keys; j++)
+            FLASH_UNROLL
+            for (size_t v = 0; v < vectors; v++)
+                sum[j][v] += k[j * k_row + i] * row[v];
+    }
+    FLASH_UNROLL
+    for (size_t j = 0; j < keys; j++)
+        FLASH_UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            lane_store(s + (j * vectors + v) * LANES, sum[j][v]);
+}
+
+/* o[cols][rows] = alpha o + v[keys][cols]^T p[keys][rows], a register block of it. */
+FLASH_INLINE void value_block(size_t cols, size_t vectors, float *o, const float *value,
+                              size_t v_row, const float *p, size_t keys, const float *alpha)
+{
+    lane_f sum[DEEP][2];
+    FLASH_UNROLL
+    for (size_t c = 0; c < cols; c++)
+        FLASH_UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            sum[c][v] = lane_load(o + (c * vectors + v) * LANES) * lane_load(alpha + v * LANES);
+    for (size_t j = 0; j < keys; j++) {
+        lane_f row[2];
+        FLASH_UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            row[v] = lane_load(p + (j * vectors + v) * LANES);
+        FLASH_UNROLL
+        for (size_t c = 0; c < cols; c++)
+            FLASH_UNROLL
+            for (size_t v = 0; v < vectors; v++)
+                sum[c][v] += value[j * v_row + c] * row[v];
+    }
+    FLASH_UNROLL
+    for (size_t c = 0; c < cols; c++)
+        FLASH_UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            lane_store(o + (c * vectors + v) * LANES, sum[c][v]);
+}
+// clang-format on
+
+typedef void score_function(float *s, const float *k, size_t k_row, const float *q, size_t d);
+typedef void value_function(float *o, const float *value, size_t v_row, const float *p, size_t keys,
+                            const float *alpha);
+
+#define FLASH_BLOCK(depth, vectors)                                                                \
+    static void score_##depth##_##vectors(float *s, const float *k, size_t k_row, const float *q,  \
+                                          size_t d)                                                \
+    {                                                                                              \
+        score_block(depth, vectors, s, k, k_row, q, d);                                            \
+    }                                                                                              \
+    static void value_##depth##_##vectors(float *o, const float *value, size_t v_row,              \
+                                          const float *p, size_t keys, const float *alpha)         \
+    {                                                                                              \
+        value_block(depth, vectors, o, value, v_row, p, keys, alpha);                              \
+    }
+
+#define FLASH_BLOCKS(depth) FLASH_BLOCK(depth, 1) FLASH_BLOCK(depth, 2)
+
+// clang-format off
+FLASH_BLOCKS(1) FLASH_BLOCKS(2) FLASH_BLOCKS(3) FLASH_BLOCKS(4) FLASH_BLOCKS(5) FLASH_BLOCKS(6)
+#if defined(__AVX512F__)
+FLASH_BLOCKS(7) FLASH_BLOCKS(8) FLASH_BLOCKS(9) FLASH_BLOCKS(10) FLASH_BLOCKS(11) FLASH_BLOCKS(12)
+#endif
+
+static score_function *const score_blocks[2][DEEP + 1] = {
+    {NULL, score_1_1, score_2_1, score_3_1, score_4_1, score_5_1, score_6_1,
+#if defined(__AVX512F__)
+     score_7_1, score_8_1, score_9_1, score_10_1, score_11_1, score_12_1,
+#endif
+    },
+    {NULL, score_1_2, score_2_2, score_3_2, score_4_2, score_5_2, score_6_2,
+#if defined(__AVX512F__)
+     score_7_2, score_8_2, score_9_2, score_10_2, score_11_2, score_12_2,
+#endif
+    },
+};
+
+static value_function *const value_blocks[2][DEEP + 1] = {
+    {NULL, value_1_1, value_2_1, value_3_1, value_4_1, value_5_1, value_6_1,
+#if defined(__AVX512F__)
+     value_7_1, value_8_1, value_9_1, value_10_1, value_11_1, value_12_1,
+#endif
+    },
+    {NULL, value_1_2, value_2_2, value_3_2, value_4_2, value_5_2, value_6_2,
+#if defined(__AVX512F__)
+     value_7_2, value_8_2, value_9_2, value_10_2, value_11_2, value_12_2,
+#endif
+    },
+};
+// clang-format on
+
+#undef FLASH_BLOCK
+#undef FLASH_BLOCKS
+
+/* The part of n that comes next when `left` are left: equal parts of at most DEEP, so that no
+ * block is too low to keep the multipliers busy. */
+static inline size_t next_part(size_t left)
+{
+    size_t parts = (left + DEEP - 1) / DEEP;
+    return (left + parts - 1) / parts;
+}
+
+static void flash_scores(float *s, const float *k, size_t k_row, size_t keys, const float *q,
+                         size_t d, size_t vectors)
+{
+    while (keys) {
+        size_t depth = next_part(keys);
+        score_blocks[vectors - 1][depth](s, k, k_row, q, d);
+        s += depth * vectors * LANES;
+        k += depth * k_row;
+        keys -= depth;
+    }
+}
+
+static void flash_values(float *o, const float *v, size_t v_row, size_t cols, const float *p,
+                         size_t keys, const float *alpha, size_t vectors)
+{
+    while (cols) {
+        size_t depth = next_part(cols);
+        value_blocks[vectors - 1][depth](o, v, v_row, p, keys, alpha);
+        o += depth * vectors * LANES;
+        v += depth;
+        cols -= depth;
+    }
+}
+
+/* ---- Softmax -------------------------------------------------------------------------------- */
+
+FLASH_INLINE lane_f column_top(const float *s, size_t keys, size_t vectors)
+{
+    lane_f even = lane_all(-INFINITY), odd = even;
+    size_t step = vectors * LANES, j = 0;
+    for (; j + 2 <= keys; j += 2) {
+        even = lane_larger(lane_load(s + j * step), even);
+        odd = lane_larger(lane_load(s + (j + 1) * step), odd);
+    }
+    if (j < keys)
+        even = lane_larger(lane_load(s + j * step), even);
+    return lane_larger(even, odd);
+}
+
+/* Scores become weights relative to the largest score so far; returns their sum. */
+FLASH_INLINE lane_f column_weights(float *s, size_t keys, size_t vectors, lane_f top)
+{
+    lane_f even = {0}, odd = {0};
+    size_t step = vectors * LANES, j = 0;
+    for (; j + 2 <= keys; j += 2) {
+        lane_f a = lane_exp_minus(lane_load(s + j * step) - top);
+        lane_f b = lane_exp_minus(lane_load(s + (j + 1) * step) - top);
+        lane_store(s + j * step, a);
+        lane_store(s + (j + 1) * step, b);
+        even += a;
+        odd += b;
+    }
+    if (j < keys) {
+        lane_f a = lane_exp_minus(lane_load(s + j * step) - top);
+        lane_store(s + j * step, a);
+        even += a;
+    }
+    return even + odd;
+}
+
+/* One step of the online softmax: alpha is what earlier weights are multiplied with. A row whose
+ * scores are all -infinity keeps weights of 0 and so a sum of 0; a NaN, or +infinity, makes the sum
+ * a NaN. */
+static void flash_weigh(float *s, size_t keys, float *top, float *sum, float *alpha, size_t vectors)
+{
+    for (size_t v = 0; v < vectors; v++, s += LANES) {
+        lane_f old = lane_load(top + v * LANES);
+        lane_f now = lane_larger(column_top(s, keys, vectors), old);
+        lane_i none = now == -INFINITY;
+        lane_f base = (lane_f)((lane_i)now & ~none);
+        lane_f factor = lane_exp_minus(old - base);
+        lane_f total = column_weights(s, keys, vectors, base);
+        lane_store(top + v * LANES, now);
+        lane_store(alpha + v * LANES, factor);
+        lane_store(sum + v * LANES, lane_load(sum + v * LANES) * factor + total);
+    }
+}
+
+/* Joins the state of the same rows over other keys; o[cols][rows]. */
+static void flash_join(float *o, float *top, float *sum, const float *o2, const float *top2,
+                       const float *sum2, size_t cols, size_t vectors)
+{
+    for (size_t v = 0; v < vectors * LANES; v += LANES) {
+        lane_f a = lane_load(top + v), b = lane_load(top2 + v), now = lane_larger(a, b);
+        lane_i none = now == -INFINITY;
+        lane_f base = (lane_f)((lane_i)now & ~none);
+        lane_f left = lane_exp_minus(a - base), right = lane_exp_minus(b - base);
+        lane_store(top + v, now);
+        lane_store(sum + v, lane_load(sum + v) * left + lane_load(sum2 + v) * right);
+        for (size_t c = 0; c < cols; c++) {
+            size_t at = c * vectors * LANES + v;
+            lane_store(o + at, lane_load(o + at) * left + lane_load(o2 + at) * right);
+        }
+    }
+}
+
+static void flash_cap(float *s, size_t n, float cap)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        s[i] = lane_tanh(s[i] / cap) * cap;
+}
+
+// clang-format off
+static const cpu_flash_lanes flash_lanes = {
+    .lanes = LANES, .scores = flash_scores, .values = flash_values, .few_scores = few_scores,
+    .few_values = few_values, .weigh = flash_weigh, .join = flash_join, .cap = flash_cap,
+    .turn = flash_turn, .spread = flash_spread, .hide = flash_hide, .mask = flash_mask,
+    .add = flash_add, .note = flash_note, .peak32 = flash_peak32, .peak16 = flash_peak16,
+};
+// clang-format on
+
+#endif

@@ -1,0 +1,198 @@
+/* Explicit vectors for the attention tiles: arithmetic on them is the compiler's vector extension;
+ * here is what it cannot say, or says slowly: larger of two, selection, exp, and the shuffles that
+ * turn squares and sum lanes. */
+#ifndef CPU_LANES_FLASH_VECTOR_H
+#define CPU_LANES_FLASH_VECTOR_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "lanes/math.h"
+
+/* DEEP: rows of a register block of two vectors. */
+#if defined(__AVX512F__)
+enum { LANES = 16, DEEP = 12 };
+#elif defined(__AVX2__)
+enum { LANES = 8, DEEP = 6 };
+#else
+enum { LANES = 4, DEEP = 6 };
+#endif
+
+typedef float lane_f __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef int32_t lane_i __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+
+#if defined(__clang__)
+#define FLASH_UNROLL _Pragma("unroll")
+#else
+#define FLASH_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define FLASH_INLINE static inline __attribute__((always_inline))
+
+FLASH_INLINE lane_f lane_load(const float *x) { return *(const lane_f *)x; }
+
+FLASH_INLINE void lane_store(float *to, lane_f x) { *(lane_f *)to = x; }
+
+FLASH_INLINE lane_f lane_all(float x)
+{
+    return (lane_f)((lane_i){0} + (int32_t)float_bits(x)); /* the bits of a NaN as they are */
+}
+
+/* keep is -1 or 0 in each lane. */
+FLASH_INLINE lane_f lane_select(lane_i keep, lane_f yes, lane_f no)
+{
+    return (lane_f)((keep & (lane_i)yes) | (~keep & (lane_i)no));
+}
+
+/* The larger one; y where x is not a number. */
+FLASH_INLINE lane_f lane_larger(lane_f x, lane_f y)
+{
+#if defined(__AVX512F__)
+    return (lane_f)_mm512_max_ps((__m512)x, (__m512)y);
+#elif defined(__AVX2__)
+    return (lane_f)_mm256_max_ps((__m256)x, (__m256)y);
+#else
+    return lane_select(x > y, x, y);
+#endif
+}
+
+/* e^r for |r| <= log(2) / 2; the coefficients of math.h. */
+FLASH_INLINE lane_f lane_exp_core(lane_f r)
+{
+    lane_f p = r * 1.381982351e-03f + 8.368686773e-03f;
+    p = p * r + 4.166827723e-02f;
+    p = p * r + 1.666652113e-01f;
+    p = p * r + 4.999999404e-01f;
+    p = p * r + 1.0f;
+    return p * r + 1.0f;
+}
+
+/* e^x for x <= 0, results below 2^-126 flushed to 0, as lane_exp_negative. */
+FLASH_INLINE lane_f lane_exp_minus(lane_f x)
+{
+#if defined(__AVX512F__)
+    __m512 k = _mm512_roundscale_ps((__m512)(x * 1.44269504f), 8);
+    lane_f r = x - (lane_f)k * 0.693359375f;
+    r = r + (lane_f)k * 2.12194440e-4f;
+    __mmask16 normal = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(-87.3f), _CMP_NLT_UQ);
+    return (lane_f)_mm512_maskz_scalef_ps(normal, (__m512)lane_exp_core(r), k);
+#else
+    lane_f clamped = lane_larger(lane_all(-87.3f), x);
+    lane_f t = clamped * 1.44269504f + ROUND_MAGIC;
+    lane_f k = t - ROUND_MAGIC;
+    lane_f r = clamped - k * 0.693359375f;
+    r = r + k * 2.12194440e-4f;
+    lane_i n = (lane_i)t - (int32_t)0x4b400000;
+    lane_f power = (lane_f)((n + 127) << 23);
+    lane_i tiny = x < -87.3f;
+    return (lane_f)((lane_i)(lane_exp_core(r) * power) & ~tiny);
+#endif
+}
+
+/* ---- Squares of LANES x LANES --------------------------------------------------------------- */
+
+/* Blocks of h lanes of x and y: the even ones of both, or the odd ones of both, interleaved. */
+// clang-format off
+#if defined(__AVX512F__)
+#define LOW_8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define HIGH_8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define LOW_4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
+#define HIGH_4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
+#define LOW_2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define HIGH_2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define LOW_1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
+#define HIGH_1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+#elif defined(__AVX2__)
+#define LOW_4 0, 1, 2, 3, 8, 9, 10, 11
+#define HIGH_4 4, 5, 6, 7, 12, 13, 14, 15
+#define LOW_2 0, 1, 8, 9, 4, 5, 12, 13
+#define HIGH_2 2, 3, 10, 11, 6, 7, 14, 15
+#define LOW_1 0, 8, 2, 10, 4, 12, 6, 14
+#define HIGH_1 1, 9, 3, 11, 5, 13, 7, 15
+#else
+#define LOW_2 0, 1, 4, 5
+#define HIGH_2 2, 3, 6, 7
+#define LOW_1 0, 4, 2, 6
+#define HIGH_1 1, 5, 3, 7
+#endif
+// clang-format on
+
+FLASH_INLINE lane_f lane_low(lane_f x, lane_f y, size_t h)
+{
+#if defined(__AVX512F__)
+    if (h == 8)
+        return __builtin_shufflevector(x, y, LOW_8);
+#endif
+#if defined(__AVX2__)
+    if (h == 4)
+        return __builtin_shufflevector(x, y, LOW_4);
+#endif
+    if (h == 2)
+        return __builtin_shufflevector(x, y, LOW_2);
+    return __builtin_shufflevector(x, y, LOW_1);
+}
+
+FLASH_INLINE lane_f lane_high(lane_f x, lane_f y, size_t h)
+{
+#if defined(__AVX512F__)
+    if (h == 8)
+        return __builtin_shufflevector(x, y, HIGH_8);
+#endif
+#if defined(__AVX2__)
+    if (h == 4)
+        return __builtin_shufflevector(x, y, HIGH_4);
+#endif
+    if (h == 2)
+        return __builtin_shufflevector(x, y, HIGH_2);
+    return __builtin_shufflevector(x, y, HIGH_1);
+}
+
+FLASH_INLINE void lane_turn_step(lane_f x[LANES], size_t h)
+{
+    FLASH_UNROLL
+    for (size_t i = 0; i < LANES; i++)
+        if (!(i & h)) {
+            lane_f a = x[i], b = x[i + h];
+            x[i] = lane_low(a, b, h);
+            x[i + h] = lane_high(a, b, h);
+        }
+}
+
+/* Rows become columns. */
+FLASH_INLINE void lane_turn(lane_f x[LANES])
+{
+#if defined(__AVX512F__)
+    lane_turn_step(x, 8);
+#endif
+#if defined(__AVX2__)
+    lane_turn_step(x, 4);
+#endif
+    lane_turn_step(x, 2);
+    lane_turn_step(x, 1);
+}
+
+FLASH_INLINE void lane_sums_step(lane_f x[LANES], size_t h)
+{
+    FLASH_UNROLL
+    for (size_t i = 0; i < h; i++)
+        x[i] = lane_low(x[i], x[i + h], h) + lane_high(x[i], x[i + h], h);
+}
+
+/* Lane i of the result is the sum of the lanes of x[i]. */
+FLASH_INLINE lane_f lane_sums(lane_f x[LANES])
+{
+#if defined(__AVX512F__)
+    lane_sums_step(x, 8);
+#endif
+#if defined(__AVX2__)
+    lane_sums_step(x, 4);
+#endif
+    lane_sums_step(x, 2);
+    lane_sums_step(x, 1);
+    return x[0];
+}
+
+#endif
