@@ -18,14 +18,14 @@ enum { SITE_BIAS, SITE_MASK, SITE_LEAST, SITE_FACTOR };
  * count (mask) or multiplies them (factor); or they are raised to a number
  * (least). */
 typedef struct site_term {
-  int kind;
-  ir_value *value;
-  axes at;       /* right-aligned with the scores' where it met them */
-  double number; /* bias: its factor; mask: what hidden scores become; least:
-                    the number */
-  uint32_t n_factors; /* tensors that multiply a bias too: the first so many of
-                         site.factors */
-  bool inverted;      /* mask: true hides; factor: divides */
+    int kind;
+    ir_value *value;
+    axes at;            /* right-aligned with the scores' where it met them */
+    double number;      /* bias: its factor; mask: what hidden scores become; least:
+                           the number */
+    uint32_t n_factors; /* tensors that multiply a bias too: the first so many of
+                           site.factors */
+    bool inverted;      /* mask: true hides; factor: divides */
 } site_term;
 
 /* Hidden scores at or below this stay what they are when a score or a bias is
@@ -33,43 +33,40 @@ typedef struct site_term {
 #define SITE_ABSORBS (-1e30)
 
 typedef struct site_terms {
-  site_term items[SITE_TERMS];
-  uint32_t n;
+    site_term items[SITE_TERMS];
+    uint32_t n;
 } site_terms;
 
 /* An operand, and the tensor that it is an arrangement of. */
 typedef struct site_operand {
-  ir_value *value;
-  axes at;
+    ir_value *value;
+    axes at;
 } site_operand;
 
 typedef struct site {
-  ir_node *softmax, *scores, *product; /* the products before and after */
-  axes_table table;
-  axes frame;     /* of the scores, as the biases see them */
-  axes outer;     /* of the softmax itself: with sinks its axis is longer */
-  axes_list keys; /* its axis */
-  axes_list sum;  /* channels of queries and keys */
-  site_operand q, k, v, y;
-  site_operand
-      sinks; /* a logit for each head beside the keys; value NULL: none */
-  double scale, softcap;
-  site_terms
-      terms; /* biases, masks and bounds, the last one to be applied first */
-  site_terms factors; /* the last one first, too */
-  uint32_t steps;     /* taken upwards, also those that led nowhere */
-  bool guard;         /* NaN after the softmax becomes 0 */
-  heed_dtype inner; /* of the softmax, when it is not that of the products; 0 */
-  site_operand weights; /* the softmax's result when others read it too */
-  /* Why not: the first obstacle. */
-  const char *reason;
-  const ir_node *obstacle;
+    ir_node *softmax, *scores, *product; /* the products before and after */
+    axes_table table;
+    axes frame;     /* of the scores, as the biases see them */
+    axes outer;     /* of the softmax itself: with sinks its axis is longer */
+    axes_list keys; /* its axis */
+    axes_list sum;  /* channels of queries and keys */
+    site_operand q, k, v, y;
+    site_operand sinks; /* a logit for each head beside the keys; value NULL: none */
+    double scale, softcap;
+    site_terms terms;     /* biases, masks and bounds, the last one to be applied first */
+    site_terms factors;   /* the last one first, too */
+    uint32_t steps;       /* taken upwards, also those that led nowhere */
+    bool guard;           /* NaN after the softmax becomes 0 */
+    heed_dtype inner;     /* of the softmax, when it is not that of the products; 0 */
+    site_operand weights; /* the softmax's result when others read it too */
+    /* Why not: the first obstacle. */
+    const char *reason;
+    const ir_node *obstacle;
 } site;
 
 /* Says why the site is none, once; false. */
 bool site_stop(site *s, const ir_node *obstacle, const char *reason);
-bool site_is_scalar(const ir_value *v,
-                    double *number); /* a constant with one value throughout */
+bool site_is_scalar(const ir_value *v, double *number); /* a constant with one value throughout */
 /* Axes of a tensor that is broadcast along these. */
 axes site_beside(const axes *at, const ir_value *v);
 

@@ -12,77 +12,77 @@
 
 /* What the four axes of an operand are made of. */
 typedef struct parts {
-  axes_list batch, heads, groups,
-      rows; /* groups: heads that share keys, inside of heads */
+    axes_list batch, heads, groups, rows; /* groups: heads that share keys, inside of heads */
 } parts;
 
-static bool list_of(const axes_list *list, uint8_t atom) {
-  return axes_list_has(list, atom);
-}
+static bool list_of(const axes_list *list, uint8_t atom) { return axes_list_has(list, atom); }
 
-static void append(axes_list *list, uint8_t atom) {
-  if (list->n < AXES_LIST)
-    list->atoms[list->n++] = atom;
+static void append(axes_list *list, uint8_t atom)
+{
+    if (list->n < AXES_LIST)
+        list->atoms[list->n++] = atom;
 }
 
 /* The atom lies in one axis with channels of the result: it is a head. */
-static bool beside_channels(const site *s, const axes_list *channels,
-                            uint8_t atom) {
-  for (int32_t i = 0; i < s->y.at.rank; i++)
-    for (uint32_t k = 0; k < channels->n; k++)
-      if (list_of(&s->y.at.axis[i], atom) &&
-          list_of(&s->y.at.axis[i], channels->atoms[k]))
-        return true;
-  return false;
+static bool beside_channels(const site *s, const axes_list *channels, uint8_t atom)
+{
+    for (int32_t i = 0; i < s->y.at.rank; i++)
+        for (uint32_t k = 0; k < channels->n; k++)
+            if (list_of(&s->y.at.axis[i], atom) && list_of(&s->y.at.axis[i], channels->atoms[k]))
+                return true;
+    return false;
 }
 
 /* Channels of the values: what the result has and the scores do not. */
-static axes_list channels_of(const site *s) {
-  axes_list out = {0};
-  for (int32_t i = 0; i < s->y.at.rank; i++)
-    for (uint32_t k = 0; k < s->y.at.axis[i].n; k++)
-      if (!axes_have(&s->frame, s->y.at.axis[i].atoms[k]))
-        append(&out, s->y.at.axis[i].atoms[k]);
-  return out;
+static axes_list channels_of(const site *s)
+{
+    axes_list out = {0};
+    for (int32_t i = 0; i < s->y.at.rank; i++)
+        for (uint32_t k = 0; k < s->y.at.axis[i].n; k++)
+            if (!axes_have(&s->frame, s->y.at.axis[i].atoms[k]))
+                append(&out, s->y.at.axis[i].atoms[k]);
+    return out;
 }
 
-static bool is_symbol(const site *s, uint8_t atom) {
-  return !dim_known(s->table.atoms[atom].extent);
+static bool is_symbol(const site *s, uint8_t atom)
+{
+    return !dim_known(s->table.atoms[atom].extent);
 }
 
 /* Which of the atoms that only queries have is the sequence: the last one,
  * unless another is a symbol and it is a number. */
-static uint8_t choose_rows(const site *s, const axes_list *own) {
-  uint8_t chosen = own->atoms[own->n - 1];
-  for (uint32_t i = own->n; i-- > 0 && !is_symbol(s, chosen);)
-    if (is_symbol(s, own->atoms[i]))
-      chosen = own->atoms[i];
-  return chosen;
+static uint8_t choose_rows(const site *s, const axes_list *own)
+{
+    uint8_t chosen = own->atoms[own->n - 1];
+    for (uint32_t i = own->n; i-- > 0 && !is_symbol(s, chosen);)
+        if (is_symbol(s, own->atoms[i]))
+            chosen = own->atoms[i];
+    return chosen;
 }
 
-static void sort_atoms(const site *s, const axes_list *channels, parts *out) {
-  axes_list shared = {0}, own = {0};
-  *out = (parts){.batch = {0}};
-  for (int32_t i = 0; i < s->frame.rank; i++)
-    for (uint32_t k = 0; k < s->frame.axis[i].n; k++) {
-      uint8_t atom = s->frame.axis[i].atoms[k];
-      if (!list_of(&s->keys, atom))
-        append(axes_have(&s->k.at, atom) || axes_have(&s->v.at, atom) ? &shared
-                                                                      : &own,
-               atom);
+static void sort_atoms(const site *s, const axes_list *channels, parts *out)
+{
+    axes_list shared = {0}, own = {0};
+    *out = (parts){.batch = {0}};
+    for (int32_t i = 0; i < s->frame.rank; i++)
+        for (uint32_t k = 0; k < s->frame.axis[i].n; k++) {
+            uint8_t atom = s->frame.axis[i].atoms[k];
+            if (!list_of(&s->keys, atom))
+                append(axes_have(&s->k.at, atom) || axes_have(&s->v.at, atom) ? &shared : &own,
+                       atom);
+        }
+    if (own.n) {
+        uint8_t rows = choose_rows(s, &own);
+        append(&out->rows, rows);
+        for (uint32_t i = 0; i < own.n; i++)
+            if (own.atoms[i] != rows)
+                append(&out->groups, own.atoms[i]);
     }
-  if (own.n) {
-    uint8_t rows = choose_rows(s, &own);
-    append(&out->rows, rows);
-    for (uint32_t i = 0; i < own.n; i++)
-      if (own.atoms[i] != rows)
-        append(&out->groups, own.atoms[i]);
-  }
-  for (uint32_t i = 0; i < shared.n; i++) {
-    bool head = beside_channels(s, channels, shared.atoms[i]) ||
-                (i + 1 == shared.n && i > 0 && !out->heads.n);
-    append(head ? &out->heads : &out->batch, shared.atoms[i]);
-  }
+    for (uint32_t i = 0; i < shared.n; i++) {
+        bool head = beside_channels(s, channels, shared.atoms[i]) ||
+                    (i + 1 == shared.n && i > 0 && !out->heads.n);
+        append(head ? &out->heads : &out->batch, shared.atoms[i]);
+    }
 }
 
 /* ---- Layouts
@@ -92,69 +92,74 @@ static void sort_atoms(const site *s, const axes_list *channels, parts *out) {
 /* The axes [b, h, s, d] of one operand, and their letters in the order of
  * memory. */
 typedef struct arrangement {
-  axes_list axis[4];
-  char letters[5];
+    axes_list axis[4];
+    char letters[5];
 } arrangement;
 
-static int which(const arrangement *a, uint8_t atom) {
-  for (int i = 0; i < 4; i++)
-    if (list_of(&a->axis[i], atom))
-      return i;
-  return -1;
+static int which(const arrangement *a, uint8_t atom)
+{
+    for (int i = 0; i < 4; i++)
+        if (list_of(&a->axis[i], atom))
+            return i;
+    return -1;
 }
 
 /* Letters in the order in which the tensor has them, when each is in one piece
  * and in order. */
-static bool read_letters(const axes *at, arrangement *a) {
-  static const char names[] = "bhsd";
-  axes_list seen[4] = {{0}};
-  int last = -1, n = 0;
-  for (int32_t i = 0; i < at->rank; i++)
-    for (uint32_t k = 0; k < at->axis[i].n; k++) {
-      int at_letter = which(a, at->axis[i].atoms[k]);
-      if (at_letter < 0 || (at_letter != last && seen[at_letter].n))
-        return false;
-      if (at_letter != last)
-        a->letters[n++] = names[at_letter];
-      last = at_letter;
-      append(&seen[at_letter], at->axis[i].atoms[k]);
+static bool read_letters(const axes *at, arrangement *a)
+{
+    static const char names[] = "bhsd";
+    axes_list seen[4] = {{0}};
+    int last = -1, n = 0;
+    for (int32_t i = 0; i < at->rank; i++)
+        for (uint32_t k = 0; k < at->axis[i].n; k++) {
+            int at_letter = which(a, at->axis[i].atoms[k]);
+            if (at_letter < 0 || (at_letter != last && seen[at_letter].n))
+                return false;
+            if (at_letter != last)
+                a->letters[n++] = names[at_letter];
+            last = at_letter;
+            append(&seen[at_letter], at->axis[i].atoms[k]);
+        }
+    for (int i = 0; i < 4; i++) {
+        if (seen[i].n && !axes_list_equal(&seen[i], &a->axis[i]))
+            return false;
+        if (seen[i].n != a->axis[i].n)
+            return false; /* something is to be repeated */
     }
-  for (int i = 0; i < 4; i++) {
-    if (seen[i].n && !axes_list_equal(&seen[i], &a->axis[i]))
-      return false;
-    if (seen[i].n != a->axis[i].n)
-      return false; /* something is to be repeated */
-  }
-  for (int i = 3; i >= 0; i--) { /* axes of extent 1 go to the front */
-    if (seen[i].n)
-      continue;
-    memmove(a->letters + 1, a->letters, (size_t)n);
-    a->letters[0] = names[i];
-    n++;
-  }
-  return true;
+    for (int i = 3; i >= 0; i--) { /* axes of extent 1 go to the front */
+        if (seen[i].n)
+            continue;
+        memmove(a->letters + 1, a->letters, (size_t)n);
+        a->letters[0] = names[i];
+        n++;
+    }
+    return true;
 }
 
-static axes target_of(const arrangement *a) {
-  static const char names[] = "bhsd";
-  axes out = {.rank = 4};
-  for (int i = 0; i < 4; i++)
-    out.axis[i] = a->axis[strchr(names, a->letters[i]) - names];
-  return out;
+static axes target_of(const arrangement *a)
+{
+    static const char names[] = "bhsd";
+    axes out = {.rank = 4};
+    for (int i = 0; i < 4; i++)
+        out.axis[i] = a->axis[strchr(names, a->letters[i]) - names];
+    return out;
 }
 
 /* Only letters that the tensor has in one piece can be told apart without
  * moving elements. */
-static void arrange(const axes *at, arrangement *a) {
-  memset(a->letters, 0, sizeof(a->letters));
-  if (!read_letters(at, a))
-    memcpy(a->letters, "bhsd", 5);
+static void arrange(const axes *at, arrangement *a)
+{
+    memset(a->letters, 0, sizeof(a->letters));
+    if (!read_letters(at, a))
+        memcpy(a->letters, "bhsd", 5);
 }
 
-static axes_list joined(axes_table *t, const axes_list *a, const axes_list *b) {
-  axes_list out = *a;
-  axes_list_add(t, &out, b);
-  return out;
+static axes_list joined(axes_table *t, const axes_list *a, const axes_list *b)
+{
+    axes_list out = *a;
+    axes_list_add(t, &out, b);
+    return out;
 }
 
 /* ---- Biases and masks
@@ -162,215 +167,215 @@ static axes_list joined(axes_table *t, const axes_list *a, const axes_list *b) {
  */
 
 typedef struct emission {
-  site *s;
-  op_body *b;
-  axes scores; /* [B, H, S, T] */
-  axes_witness witness;
+    site *s;
+    op_body *b;
+    axes scores; /* [B, H, S, T] */
+    axes_witness witness;
 } emission;
 
 /* The term's axes stand where the scores' do: broadcasting brings them
  * together. */
-static bool is_aligned(const axes *at, const axes *scores) {
-  for (int32_t i = 0; i < at->rank; i++) {
-    int32_t k = scores->rank - at->rank + i;
-    if (at->axis[i].n &&
-        (k < 0 || !axes_list_equal(&at->axis[i], &scores->axis[k])))
-      return false;
-  }
-  return at->rank <= scores->rank;
+static bool is_aligned(const axes *at, const axes *scores)
+{
+    for (int32_t i = 0; i < at->rank; i++) {
+        int32_t k = scores->rank - at->rank + i;
+        if (at->axis[i].n && (k < 0 || !axes_list_equal(&at->axis[i], &scores->axis[k])))
+            return false;
+    }
+    return at->rank <= scores->rank;
 }
 
 /* No axis has an extent that may turn out to be 1. */
-static bool is_certain(const emission *e, const site_term *term) {
-  for (int32_t i = 0; i < term->at.rank; i++)
-    if (term->at.axis[i].n && term->value->type.dims[i] !=
-                                  axes_extent(&e->s->table, &term->at.axis[i]))
-      return false;
-  return true;
+static bool is_certain(const emission *e, const site_term *term)
+{
+    for (int32_t i = 0; i < term->at.rank; i++)
+        if (term->at.axis[i].n &&
+            term->value->type.dims[i] != axes_extent(&e->s->table, &term->at.axis[i]))
+            return false;
+    return true;
 }
 
-static ir_value *bring(const emission *e, const site_term *term,
-                       const axes *to) {
-  site_term t = *term;
-  axes_refresh(&e->s->table, &t.at);
-  if (is_aligned(&t.at, to))
-    return t.value;
-  if (!is_certain(e, &t))
-    body_fail(e->b, HEED_UNSUPPORTED,
-              "a mask or bias whose extents are not known");
-  return axes_emit(e->b, &e->s->table, t.value, t.at, *to, false, &e->witness);
+static ir_value *bring(const emission *e, const site_term *term, const axes *to)
+{
+    site_term t = *term;
+    axes_refresh(&e->s->table, &t.at);
+    if (is_aligned(&t.at, to))
+        return t.value;
+    if (!is_certain(e, &t))
+        body_fail(e->b, HEED_UNSUPPORTED, "a mask or bias whose extents are not known");
+    return axes_emit(e->b, &e->s->table, t.value, t.at, *to, false, &e->witness);
 }
 
-static ir_value *scaled_bias(const emission *e, const site_term *term,
-                             heed_dtype dtype) {
-  op_body *b = e->b;
-  ir_value *x = body_cast(b, bring(e, term, &e->scores), dtype);
-  if (term->number != 1)
-    x = body_2(b, x, body_like(b, term->number, x), "Mul");
-  for (uint32_t k = 0; k < term->n_factors && !b->status; k++) {
-    const site_term *by = &e->s->factors.items[k];
-    x = body_2(b, x, body_cast(b, bring(e, by, &e->scores), dtype),
-               by->inverted ? "Div" : "Mul");
-  }
-  return x;
+static ir_value *scaled_bias(const emission *e, const site_term *term, heed_dtype dtype)
+{
+    op_body *b = e->b;
+    ir_value *x = body_cast(b, bring(e, term, &e->scores), dtype);
+    if (term->number != 1)
+        x = body_2(b, x, body_like(b, term->number, x), "Mul");
+    for (uint32_t k = 0; k < term->n_factors && !b->status; k++) {
+        const site_term *by = &e->s->factors.items[k];
+        x = body_2(b, x, body_cast(b, bring(e, by, &e->scores), dtype),
+                   by->inverted ? "Div" : "Mul");
+    }
+    return x;
 }
 
-static ir_value *visible(const emission *e, const site_term *term) {
-  ir_value *x = bring(e, term, &e->scores);
-  return term->inverted ? body_1(e->b, x, "Not") : x;
+static ir_value *visible(const emission *e, const site_term *term)
+{
+    ir_value *x = bring(e, term, &e->scores);
+    return term->inverted ? body_1(e->b, x, "Not") : x;
 }
 
 /* One term, applied to what the terms inside of it add to the scores (NULL:
  * nothing). */
-static ir_value *apply_term(const emission *e, const site_term *term,
-                            ir_value *sum, heed_dtype dtype) {
-  op_body *b = e->b;
-  ir_value *x;
-  switch (term->kind) {
-  case SITE_BIAS:
-    x = scaled_bias(e, term, dtype);
-    return sum ? body_2(b, sum, x, "Add") : x;
-  case SITE_MASK:
-    sum = sum ? sum : body_number(b, dtype, 0);
-    return body_3(b, visible(e, term), sum, body_number(b, dtype, term->number),
-                  "Where");
-  default:
-    return sum ? body_2(b, sum, body_like(b, term->number, sum), "Max") : NULL;
-  }
+static ir_value *apply_term(const emission *e, const site_term *term, ir_value *sum,
+                            heed_dtype dtype)
+{
+    op_body *b = e->b;
+    ir_value *x;
+    switch (term->kind) {
+    case SITE_BIAS:
+        x = scaled_bias(e, term, dtype);
+        return sum ? body_2(b, sum, x, "Add") : x;
+    case SITE_MASK:
+        sum = sum ? sum : body_number(b, dtype, 0);
+        return body_3(b, visible(e, term), sum, body_number(b, dtype, term->number), "Where");
+    default:
+        return sum ? body_2(b, sum, body_like(b, term->number, sum), "Max") : NULL;
+    }
 }
 
 /* Masks that nothing follows stay masks; what is inside of them becomes one
  * bias. */
-static uint32_t count_last_masks(const site *s) {
-  uint32_t n = 0;
-  while (n < s->terms.n && s->terms.items[n].kind == SITE_MASK &&
-         s->terms.items[n].number == s->terms.items[0].number)
-    n++;
-  return n;
+static uint32_t count_last_masks(const site *s)
+{
+    uint32_t n = 0;
+    while (n < s->terms.n && s->terms.items[n].kind == SITE_MASK &&
+           s->terms.items[n].number == s->terms.items[0].number)
+        n++;
+    return n;
 }
 
-static ir_value *join_masks(const emission *e, uint32_t n) {
-  ir_value *all = NULL;
-  for (uint32_t i = 0; i < n; i++) {
-    ir_value *x = visible(e, &e->s->terms.items[i]);
-    all = all ? body_2(e->b, all, x, "And") : x;
-  }
-  return all;
+static ir_value *join_masks(const emission *e, uint32_t n)
+{
+    ir_value *all = NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        ir_value *x = visible(e, &e->s->terms.items[i]);
+        all = all ? body_2(e->b, all, x, "And") : x;
+    }
+    return all;
 }
 
-static ir_value *sum_terms(const emission *e, uint32_t from, heed_dtype dtype) {
-  ir_value *sum = NULL;
-  for (uint32_t i = e->s->terms.n; i-- > from;)
-    sum = apply_term(e, &e->s->terms.items[i], sum, dtype);
-  return sum;
+static ir_value *sum_terms(const emission *e, uint32_t from, heed_dtype dtype)
+{
+    ir_value *sum = NULL;
+    for (uint32_t i = e->s->terms.n; i-- > from;)
+        sum = apply_term(e, &e->s->terms.items[i], sum, dtype);
+    return sum;
 }
 
 /* Tensors that multiply the scores of a query multiply the query. */
-static ir_value *apply_factors(const emission *e, ir_value *q,
-                               const arrangement *a) {
-  op_body *b = e->b;
-  axes plain = {.rank = 4};
-  for (int i = 0; i < 3; i++)
-    plain.axis[i] = a->axis[i];
-  for (uint32_t i = 0; i < e->s->factors.n && !b->status; i++) {
-    const site_term *by = &e->s->factors.items[i];
-    ir_value *x = bring(e, by, &plain);
-    x = body_cast(b, x, q->type.dtype);
-    q = body_2(b, q, x, by->inverted ? "Div" : "Mul");
-  }
-  return q;
+static ir_value *apply_factors(const emission *e, ir_value *q, const arrangement *a)
+{
+    op_body *b = e->b;
+    axes plain = {.rank = 4};
+    for (int i = 0; i < 3; i++)
+        plain.axis[i] = a->axis[i];
+    for (uint32_t i = 0; i < e->s->factors.n && !b->status; i++) {
+        const site_term *by = &e->s->factors.items[i];
+        ir_value *x = bring(e, by, &plain);
+        x = body_cast(b, x, q->type.dtype);
+        q = body_2(b, q, x, by->inverted ? "Div" : "Mul");
+    }
+    return q;
 }
 
 /* One logit for each query head. */
-static ir_value *head_sinks(const emission *e, const axes_list *heads) {
-  axes one = {.rank = 1};
-  one.axis[0] = *heads;
-  return axes_emit(e->b, &e->s->table, e->s->sinks.value, e->s->sinks.at, one,
-                   true, &e->witness);
+static ir_value *head_sinks(const emission *e, const axes_list *heads)
+{
+    axes one = {.rank = 1};
+    one.axis[0] = *heads;
+    return axes_emit(e->b, &e->s->table, e->s->sinks.value, e->s->sinks.at, one, true, &e->witness);
 }
 
 /* ---- All of it
  * --------------------------------------------------------------------------------
  */
 
-static ir_value *operand(const emission *e, const site_operand *o,
-                         const arrangement *a) {
-  return axes_emit(e->b, &e->s->table, o->value, o->at, target_of(a), true,
-                   &e->witness);
+static ir_value *operand(const emission *e, const site_operand *o, const arrangement *a)
+{
+    return axes_emit(e->b, &e->s->table, o->value, o->at, target_of(a), true, &e->witness);
 }
 
-static void refresh(site *s) {
-  axes *all[] = {&s->frame, &s->q.at,     &s->k.at,      &s->v.at,
-                 &s->y.at,  &s->sinks.at, &s->weights.at};
-  for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-    axes_refresh(&s->table, all[i]);
-  axes_refresh_list(&s->table, &s->keys);
-  axes_refresh_list(&s->table, &s->sum);
+static void refresh(site *s)
+{
+    axes *all[] = {&s->frame, &s->q.at, &s->k.at, &s->v.at, &s->y.at, &s->sinks.at, &s->weights.at};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        axes_refresh(&s->table, all[i]);
+    axes_refresh_list(&s->table, &s->keys);
+    axes_refresh_list(&s->table, &s->sum);
 }
 
 /* Output 1 is wanted by those who read the weights. */
-static void emit_node(emission *e, const arrangement a[4], ir_value *out[2]) {
-  site *s = e->s;
-  op_body *b = e->b;
-  char layouts[64];
-  ir_value *in[8] = {NULL};
-  in[0] = operand(e, &s->q, &a[0]);
-  in[1] = operand(e, &s->k, &a[1]);
-  in[2] = operand(e, &s->v, &a[2]);
-  if (b->status)
-    return;
-  in[0] = apply_factors(e, in[0], &a[0]);
-  uint32_t n_masks = count_last_masks(s);
-  double fill = n_masks ? s->terms.items[0].number : -(double)INFINITY;
-  in[3] = sum_terms(e, n_masks, in[2]->type.dtype);
-  in[6] = s->sinks.value ? head_sinks(e, &a[0].axis[1]) : NULL;
-  in[7] = join_masks(e, n_masks);
-  snprintf(layouts, sizeof(layouts),
-           "q_layout=%s k_layout=%s v_layout=%s y_layout=%s", a[0].letters,
-           a[1].letters, a[2].letters, a[3].letters);
-  body_nodes(
-      b, 8, in, s->weights.value ? 2 : 1, out,
-      "heed.Attention scale=%.17g softcap=%.17g fill=%.17g empty=%s scores=3 "
-      "softmax_precision=%u %s",
-      s->scale, s->softcap, fill, s->guard ? "guard" : "nan",
-      s->inner == HEED_UNDEFINED || s->inner == in[2]->type.dtype ? 0
-                                                                  : s->inner,
-      layouts);
+static void emit_node(emission *e, const arrangement a[4], ir_value *out[2])
+{
+    site *s = e->s;
+    op_body *b = e->b;
+    char layouts[64];
+    ir_value *in[8] = {NULL};
+    in[0] = operand(e, &s->q, &a[0]);
+    in[1] = operand(e, &s->k, &a[1]);
+    in[2] = operand(e, &s->v, &a[2]);
+    if (b->status)
+        return;
+    in[0] = apply_factors(e, in[0], &a[0]);
+    uint32_t n_masks = count_last_masks(s);
+    double fill = n_masks ? s->terms.items[0].number : -(double)INFINITY;
+    in[3] = sum_terms(e, n_masks, in[2]->type.dtype);
+    in[6] = s->sinks.value ? head_sinks(e, &a[0].axis[1]) : NULL;
+    in[7] = join_masks(e, n_masks);
+    snprintf(layouts, sizeof(layouts), "q_layout=%s k_layout=%s v_layout=%s y_layout=%s",
+             a[0].letters, a[1].letters, a[2].letters, a[3].letters);
+    body_nodes(b, 8, in, s->weights.value ? 2 : 1, out,
+               "heed.Attention scale=%.17g softcap=%.17g fill=%.17g empty=%s scores=3 "
+               "softmax_precision=%u %s",
+               s->scale, s->softcap, fill, s->guard ? "guard" : "nan",
+               s->inner == HEED_UNDEFINED || s->inner == in[2]->type.dtype ? 0 : s->inner, layouts);
 }
 
-ir_value *site_emit(site *s, op_body *b, ir_value **weights) {
-  parts p;
-  refresh(s);
-  axes_list channels = channels_of(s);
-  sort_atoms(s, &channels, &p);
-  axes_list heads = joined(&s->table, &p.heads, &p.groups);
-  ir_value *witness[] = {s->q.value, s->k.value, s->v.value};
-  emission e = {.s = s, .b = b, .scores = {.rank = 4}, .witness = {witness, 3}};
-  e.scores.axis[0] = p.batch;
-  e.scores.axis[1] = heads;
-  e.scores.axis[2] = p.rows;
-  e.scores.axis[3] = s->keys;
-  arrangement a[4] = {
-      {.axis = {p.batch, heads, p.rows, s->sum}},
-      {.axis = {p.batch, p.heads, s->keys, s->sum}},
-      {.axis = {p.batch, p.heads, s->keys, channels}},
-      {.axis = {p.batch, heads, p.rows, channels}},
-  };
-  const axes *at[] = {&s->q.at, &s->k.at, &s->v.at, &s->y.at};
-  for (int i = 0; i < 4; i++)
-    arrange(at[i], &a[i]);
-  if (s->factors.n)
-    memcpy(a[0].letters, "bhsd", 5);
-  if (s->table.failed) {
-    body_fail(b, HEED_UNSUPPORTED, "more axes than are looked at");
-    return NULL;
-  }
-  ir_value *out[2] = {NULL};
-  emit_node(&e, a, out);
-  if (!b->status && s->weights.value)
-    *weights = axes_emit(b, &s->table, out[1], e.scores, s->weights.at, false,
-                         &e.witness);
-  return b->status ? NULL
-                   : axes_emit(b, &s->table, out[0], target_of(&a[3]), s->y.at,
-                               false, &e.witness);
+ir_value *site_emit(site *s, op_body *b, ir_value **weights)
+{
+    parts p;
+    refresh(s);
+    axes_list channels = channels_of(s);
+    sort_atoms(s, &channels, &p);
+    axes_list heads = joined(&s->table, &p.heads, &p.groups);
+    ir_value *witness[] = {s->q.value, s->k.value, s->v.value};
+    emission e = {.s = s, .b = b, .scores = {.rank = 4}, .witness = {witness, 3}};
+    e.scores.axis[0] = p.batch;
+    e.scores.axis[1] = heads;
+    e.scores.axis[2] = p.rows;
+    e.scores.axis[3] = s->keys;
+    arrangement a[4] = {
+        {.axis = {p.batch, heads, p.rows, s->sum}},
+        {.axis = {p.batch, p.heads, s->keys, s->sum}},
+        {.axis = {p.batch, p.heads, s->keys, channels}},
+        {.axis = {p.batch, heads, p.rows, channels}},
+    };
+    const axes *at[] = {&s->q.at, &s->k.at, &s->v.at, &s->y.at};
+    for (int i = 0; i < 4; i++)
+        arrange(at[i], &a[i]);
+    if (s->factors.n)
+        memcpy(a[0].letters, "bhsd", 5);
+    if (s->table.failed) {
+        body_fail(b, HEED_UNSUPPORTED, "more axes than are looked at");
+        return NULL;
+    }
+    ir_value *out[2] = {NULL};
+    emit_node(&e, a, out);
+    if (!b->status && s->weights.value)
+        *weights = axes_emit(b, &s->table, out[1], e.scores, s->weights.at, false, &e.witness);
+    return b->status
+               ? NULL
+               : axes_emit(b, &s->table, out[0], target_of(&a[3]), s->y.at, false, &e.witness);
 }
