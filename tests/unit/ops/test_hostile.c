@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/service.h"
 #include "heed/heed.h"
 #include "op_check.h"
 
@@ -18,6 +19,14 @@ static uint64_t used(void)
     heed_memory_use use = {.size = sizeof(use)};
     heed_memory_get(&use, 0);
     return use.bytes;
+}
+
+/* Plugins that operators load by themselves stay, and would look like a leak. */
+static void load_services(void)
+{
+    const void *unused;
+    service_find("heed.text/1", &unused);
+    service_find("heed.image/1", &unused);
 }
 
 static void drawn_operators(void **state)
@@ -31,8 +40,10 @@ static void drawn_operators(void **state)
         memcpy(text, &mixed, sizeof(text));
         if (op_check_bytes(text, sizeof(text)))
             fail_msg("draw %d", i);
-        if (i == DRAWS / 2) /* plugins are loaded by now */
+        if (i == DRAWS / 2) {
+            load_services();
             before = used();
+        }
     }
     assert_int_equal(used(), before);
 }
