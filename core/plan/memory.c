@@ -33,7 +33,9 @@ static void die_at(planner *w, uint32_t root)
 /* Gives back what was read last by node `at`. An alias may have moved the end of its root. */
 heed_status planner_bury(planner *w, uint32_t at)
 {
-    for (uint32_t next, i = w->dying[at]; i; i = next) {
+    uint32_t i = w->dying[at];
+    w->dying[at] = 0; /* what moves on is in another list from here on */
+    for (uint32_t next; i; i = next) {
         uint32_t root = i - 1;
         next = w->next_dying[root];
         if (w->roots[root].last_use != at) {
