@@ -99,6 +99,20 @@ static heed_status same_count(op_infer *c, int64_t *n, bool has, int64_t found)
     return HEED_OK;
 }
 
+/* Starts, ends, axes and steps are lists of one length; a scalar is a list of one. */
+static heed_status check_lists(op_infer *c, int64_t *n)
+{
+    for (uint32_t i = 1; i <= 4; i++) {
+        int32_t rank = infer_rank(c, i);
+        ir_dim extent = rank == 0 ? 1 : infer_dim(c, i, 0);
+        if (rank > 1)
+            return infer_error(c, "a list for each input but the first", "rank %d of input %u",
+                               rank, i);
+        TRY(same_count(c, n, rank >= 0 && dim_known(extent), extent));
+    }
+    return HEED_OK;
+}
+
 /* Reads the four lists; *complete is false when it cannot be said which axes are sliced. */
 static heed_status read_slice(op_infer *c, slice *s, bool *complete)
 {
@@ -109,12 +123,11 @@ static heed_status read_slice(op_infer *c, slice *s, bool *complete)
     bool has_starts = content_get(c, 1, &starts, &n_starts);
     bool has_ends = content_get(c, 2, &ends, &n_ends);
     s->n = -1;
+    TRY(check_lists(c, &s->n));
     TRY(same_count(c, &s->n, has_starts, n_starts));
     TRY(same_count(c, &s->n, has_ends, n_ends));
     TRY(same_count(c, &s->n, infer_has(c, 3) && has_axes, n_axes));
     TRY(same_count(c, &s->n, infer_has(c, 4) && has_steps, n_steps));
-    for (uint32_t i = 1; i < 3 && s->n < 0; i++)
-        s->n = infer_dim(c, i, 0) >= 0 ? infer_dim(c, i, 0) : -1;
     s->starts = has_starts ? starts : NULL;
     s->ends = has_ends ? ends : NULL;
     *complete = has_axes && has_steps && s->n >= 0;
@@ -213,24 +226,12 @@ static bool part_slice(op_infer *c, uint32_t o, int64_t *first)
 
 /* ---- Kernel -------------------------------------------------------------------------------- */
 
-/* Lists of other ranks have been believed as far as their extents were known. */
-static heed_status check_lists(const op_call *c)
-{
-    for (uint32_t i = 2; i <= 4; i++)
-        if (call_has(c, i) && tensor_count(c->in[i]) != tensor_count(c->in[1]))
-            return call_error(c, HEED_INVALID, "%lld starts, and %lld in input %u",
-                              (long long)tensor_count(c->in[1]), (long long)tensor_count(c->in[i]),
-                              i);
-    return HEED_OK;
-}
-
 static heed_status run_slice(op_call *c)
 {
     heed_tensor *out = call_out(c, 0);
     const heed_tensor *in = c->in[0];
     if (!out)
         return HEED_OK;
-    TRY(check_lists(c));
     int32_t rank = tensor_rank(in);
     int64_t origin = 0, n = tensor_count(c->in[1]);
     layout_box box = {.rank = rank};

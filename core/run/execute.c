@@ -269,6 +269,8 @@ heed_status execute_program(const run_call *r, const program *p, const heed_tens
     }
     for (uint32_t o = 0; !status && o < p->graph->n_outputs; o++)
         given[o] = out[o] != NULL;
+    if (!status) /* a body without steps would run for ever */
+        status = check_stop(r);
     if (!status)
         status = plans_acquire(r->store, p, list, n, &c);
     if (!status) {
