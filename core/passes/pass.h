@@ -6,12 +6,20 @@
 
 #include "ops/op.h"
 
-/* What became of one softmax. Names live as long as the model. */
+/* What became of one softmax. Arrays live during the call, names as long as the model. */
 typedef struct pass_verdict {
     const ir_node *node;
     bool fused;
-    const char *reason; /* not fused: why */
-    const ir_node *at;  /* not fused: the node that stands in the way */
+    const char *reason;  /* not fused: why */
+    const ir_node *at;   /* not fused: the node that stands in the way */
+    bool attention;      /* false: a softmax of something else, a router or a classifier */
+    const char *help;    /* not fused: what could be done, or "" */
+    const ir_node *made; /* fused: heed.Attention; later passes may change its operator */
+    int64_t q_heads, k_heads, v_heads, head_dim, v_head_dim; /* -1: no number, or not fused */
+    const char *const *features;
+    uint32_t n_features;
+    const ir_node *const *nodes; /* that only this attention needed, in their order */
+    uint32_t n_nodes;
 } pass_verdict;
 
 typedef struct pass_options {

@@ -10,6 +10,7 @@
 
 #include "passes/pass.h"
 #include "passes/site.h"
+#include "passes/verdict.h"
 
 static heed_status infer(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
 
@@ -56,7 +57,24 @@ static bool readers_follow(const site *s)
     return true;
 }
 
-static heed_status replace(pass_run *p, site *s)
+/* The fused node among those that were emitted, the last first. */
+static const ir_node *find_made(const op_body *b)
+{
+    for (const ir_node *n = b->last; n && n != b->node; n = n->previous)
+        if (strcmp(n->op->domain, "heed") == 0 && strcmp(n->op->name, "Attention") == 0)
+            return n;
+    return NULL;
+}
+
+static void give_up(site *s, const op_body *b)
+{
+    site_stop(s, s->product,
+              verdict_find_reason(err_get()->message, "its operands cannot be arranged"));
+    undo(b);
+    err_clear();
+}
+
+static heed_status replace(pass_run *p, site *s, const ir_node **made)
 {
     ir_value *weights = NULL;
     op_body b = {.node = s->product,
@@ -71,11 +89,10 @@ static heed_status replace(pass_run *p, site *s)
     if (!b.status && !fits(&y->type, &s->y.value->type))
         body_fail(&b, HEED_UNSUPPORTED, "a result of another type");
     if (b.status) {
-        site_stop(s, s->product, "its operands cannot be arranged");
-        undo(&b);
-        err_clear();
+        give_up(s, &b);
         return HEED_OK;
     }
+    *made = find_made(&b);
     ir_value_replace(s->y.value, y);
     if (weights)
         ir_value_replace(s->weights.value, weights);
@@ -83,34 +100,44 @@ static heed_status replace(pass_run *p, site *s)
     return HEED_OK;
 }
 
-static heed_status tell(pass_run *p, const site *s, bool fused)
+static bool is_off(const pass_run *p)
 {
-    pass_verdict v = {s->softmax, fused, fused ? NULL : s->reason, fused ? NULL : s->obstacle};
-    return p->options->verdict ? p->options->verdict(p->options->self, &v) : HEED_OK;
+    const char *mode = p->options->attention;
+    return mode && strcmp(mode, "off") == 0;
+}
+
+static bool find(const pass_run *p, site *s)
+{
+    if (!site_walk_up(s, p->scratch) || !site_walk_down(s, p->scratch))
+        return false;
+    s->reason = NULL; /* of ways that were tried and left */
+    if (is_off(p))
+        return site_stop(s, s->softmax, "attention is switched off");
+    if (!readers_follow(s))
+        return site_stop(s, s->softmax, "the weights are read before they meet the values");
+    return true;
 }
 
 static heed_status visit(pass_run *p, ir_node *n)
 {
     site s = {.softmax = n};
-    uint64_t before = p->rewrites;
+    const ir_node *made = NULL;
     if (!pass_is(n, "Softmax"))
         return HEED_OK;
     axes_table_init(&s.table, p->model->dims);
     err_clear();
-    bool found = site_walk_up(&s, p->scratch) && site_walk_down(&s, p->scratch);
+    bool found = find(p, &s);
     if (err_get()->status == HEED_NOMEM)
         return HEED_NOMEM;
-    if (found && !readers_follow(&s))
-        found = site_stop(&s, n, "the weights are read before they meet the values");
     if (found)
-        TRY(replace(p, &s));
-    return tell(p, &s, p->rewrites > before);
+        TRY(replace(p, &s, &made));
+    return verdict_tell(p, &s, made);
 }
 
+/* Switched off, it still says what it would have found. */
 static heed_status run(pass_run *p)
 {
-    const char *mode = p->options->attention;
-    return mode && strcmp(mode, "off") == 0 ? HEED_OK : pass_each_node(p, visit);
+    return is_off(p) && !p->options->verdict ? HEED_OK : pass_each_node(p, visit);
 }
 
 const pass_def pass_recognise = {

@@ -85,7 +85,12 @@ bool compiled_agrees(const compiled *c, const heed_tensor *const *in)
 
 static heed_status takes(void *self, ir_node *n, bool *taken)
 {
-    return place_takes(self, n, taken);
+    return place_takes(((compiled *)self)->places, n, taken);
+}
+
+static heed_status verdict(void *self, const pass_verdict *v)
+{
+    return sites_add(&((compiled *)self)->sites, v);
 }
 
 static heed_status compile(compiled *c, const heed_model *m, const compile_options *o)
@@ -99,11 +104,13 @@ static heed_status compile(compiled *c, const heed_model *m, const compile_optio
                            .check = o->check,
                            .attention = o->attention,
                            .takes = takes,
-                           .self = c->places};
+                           .verdict = verdict,
+                           .self = c};
     TRY(pass_pipeline(c->ir, &passes, &c->report, &c->n_report));
     uint64_t middle = now_ns();
     c->passes_ns = middle - begin;
     TRY(place_nodes(c->places, c->ir));
+    sites_place(&c->sites, c->places);
     c->prepare_ns = now_ns() - middle;
     uint32_t n = count_graphs(c->ir->main);
     c->programs = mem_array(n, sizeof(*c->programs));
@@ -136,6 +143,7 @@ void compiled_free(compiled *c)
     for (uint32_t i = 0; i < c->n_programs; i++)
         program_free(c->programs[i]);
     mem_free(c->programs);
+    sites_free(&c->sites);
     place_free(c->places);
     ir_model_free(c->ir);
     mem_free(c);

@@ -8,6 +8,7 @@
 
 #include "run/execute.h"
 #include "run/model.h"
+#include "run/sites.h"
 
 typedef struct compiled {
     ir_model *ir;
@@ -17,6 +18,7 @@ typedef struct compiled {
     plan_store *store;
     const char *const *report;
     size_t n_report;
+    site_list sites;
     uint64_t passes_ns, prepare_ns;
 } compiled;
 

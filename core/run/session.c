@@ -226,6 +226,21 @@ heed_status heed_session_get_placement(const heed_session *s, size_t i, heed_pla
     return HEED_OK;
 }
 
+size_t heed_session_get_site_count(const heed_session *s) { return s->named->sites.n; }
+
+heed_status heed_session_get_site(const heed_session *s, size_t i, heed_site *out)
+{
+    const site_list *list = &s->named->sites;
+    uint32_t size = out->size < sizeof(*out) ? out->size : (uint32_t)sizeof(*out);
+    if (!HEED_HAS_FIELD(out, flags))
+        return err_fail(HEED_USAGE, "heed_site.size is not set");
+    if (i >= list->n)
+        return err_fail(HEED_NOTFOUND, "there are %zu sites", list->n);
+    memcpy(out, &list->items[i].told, size);
+    out->size = size;
+    return HEED_OK;
+}
+
 void heed_session_get_stats(const heed_session *s, heed_session_stats *out)
 {
     plans_stats plans;

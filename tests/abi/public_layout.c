@@ -90,6 +90,28 @@ AT(heed_placement, backend, 32);
 AT(heed_placement, reason, 40);
 AT_LEAST(heed_placement, 48);
 
+/* heed_site */
+AT(heed_site, size, 0);
+AT(heed_site, flags, 4);
+AT(heed_site, node, 8);
+AT(heed_site, domain, 16);
+AT(heed_site, op, 24);
+AT(heed_site, backend, 32);
+AT(heed_site, reason, 40);
+AT(heed_site, at, 48);
+AT(heed_site, at_op, 56);
+AT(heed_site, help, 64);
+AT(heed_site, q_heads, 72);
+AT(heed_site, k_heads, 80);
+AT(heed_site, v_heads, 88);
+AT(heed_site, head_dim, 96);
+AT(heed_site, v_head_dim, 104);
+AT(heed_site, features, 112);
+AT(heed_site, n_features, 120);
+AT(heed_site, nodes, 128);
+AT(heed_site, n_nodes, 136);
+AT_LEAST(heed_site, 144);
+
 /* heed_session_stats */
 AT(heed_session_stats, size, 0);
 AT(heed_session_stats, reserved, 4);

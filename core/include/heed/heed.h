@@ -252,6 +252,37 @@ typedef struct heed_placement {
 HEED_EXPORT size_t heed_session_get_placement_count(const heed_session *session);
 HEED_EXPORT heed_status heed_session_get_placement(const heed_session *session, size_t i,
                                                    heed_placement *out);
+/* What became of each softmax: attention that was fused into one operator, attention that was not,
+ * and softmaxes of something else (routers, classifiers). For the form that the names of dims
+ * allow; with HEED_SESSION_NO_OPTIMIZE there are none. Pointers live as long as the session. */
+enum {
+    HEED_SITE_ATTENTION = 1u << 0, /* left out: a softmax of something else */
+    HEED_SITE_FUSED = 1u << 1,
+    HEED_SITE_DECOMPOSED = 1u << 2 /* fused, then written out again: no backend computes it */
+};
+typedef struct heed_site {
+    uint32_t size;
+    uint32_t flags;   /* HEED_SITE_* */
+    const char *node; /* the softmax, by its name in the file, or by its place when it has none */
+    const char *domain, *op; /* fused: what a run executes, "heed" and "FlashAttention"; otherwise
+                                the softmax itself */
+    const char *backend;     /* fused: who computes it, "reference" when decomposed, "" when the
+                                result is shared with another site or read by nobody */
+    const char *reason;      /* not fused: the first thing that stood in the way, or "" */
+    const char *at, *at_op;  /* not fused: the node that does, and its operator, or "" */
+    const char *help;        /* not fused: what could be done about it, or "" */
+    int64_t q_heads, k_heads, v_heads; /* fused: numbers, -1 where only a run tells */
+    int64_t head_dim, v_head_dim;      /* of queries and keys; of values */
+    const char *const *features;       /* "causal", "bias", "gqa"... */
+    size_t n_features;
+    const char *const *nodes; /* fused: those that the operator took the place of */
+    size_t n_nodes;
+} heed_site;
+HEED_EXPORT size_t heed_session_get_site_count(const heed_session *session);
+/* Set out->size before the call: no more than that is written. HEED_NOTFOUND past the end. */
+HEED_EXPORT heed_status heed_session_get_site(const heed_session *session, size_t i,
+                                              heed_site *out);
+
 typedef struct heed_session_stats {
     uint32_t size;
     uint32_t reserved;

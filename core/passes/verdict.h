@@ -1,0 +1,25 @@
+/* verdict.h - what is told of a softmax after the walks: fused into what, or why not.
+ *
+ * The walks know reasons; what a reader of a report wants besides is found here, and only when
+ * somebody listens: whether it is attention at all, what would help, which nodes are gone. */
+#ifndef HEED_PASSES_VERDICT_H
+#define HEED_PASSES_VERDICT_H
+
+#include "passes/pass.h"
+#include "passes/site.h"
+
+/* Tells p->options->verdict about the site. `made`: the fused node, NULL when there is none. */
+heed_status verdict_tell(pass_run *p, const site *s, const ir_node *made);
+
+/* Queries and keys meet before the softmax, and its result meets values. */
+bool verdict_is_attention(const ir_node *softmax, arena *scratch);
+/* What the user could do about a reason of site_stop; "" when nothing. */
+const char *verdict_help(const char *reason);
+/* The reason that stands somewhere in an error's message; `missing` when none does. */
+const char *verdict_find_reason(const char *message, const char *missing);
+
+/* What the fused node shows: "causal", "gqa"... Names are constants. */
+enum { VERDICT_FEATURES = 24 };
+uint32_t verdict_features(const ir_node *made, const char *out[VERDICT_FEATURES]);
+
+#endif
