@@ -181,7 +181,7 @@ static ir_value *full_bias(attention *a, uint32_t input)
     ir_value *pads[] = {body_ints(b, 1, (int64_t[]){0}),
                         body_2(b, body_dim(b, a->k, 2), body_dim(b, bias, -1), "Sub")};
     ir_value *in[] = {bias, body_n(b, 2, pads, "Concat axis=0"),
-                      body_like(b, boolean ? 0 : -INFINITY, bias),
+                      body_like(b, boolean ? 0 : -(double)INFINITY, bias),
                       body_ints(b, 1, (int64_t[]){-1})};
     return body_n(b, 4, in, "Pad");
 }
@@ -197,7 +197,7 @@ typedef struct mask {
 static mask build_mask(attention *a)
 {
     op_body *b = a->b;
-    mask m = {.fill = ir_attr_float(b->node, "fill", -INFINITY)};
+    mask m = {.fill = ir_attr_float(b->node, "fill", -(double)INFINITY)};
     ir_value *bias = full_bias(a, BIAS);
     ir_value *keys = body_range(b, body_size(b, a->k, 2));
     m.visible = in_window(a, keys);
@@ -240,8 +240,8 @@ static ir_value *empty_rows(op_body *b, const mask *m)
         return body_1(b, body_2(b, m->visible, last, "ReduceMax"), "Not");
     if (!m->added || m->added->type.rank == 0)
         return NULL;
-    return body_2(b, body_2(b, m->added, last, "ReduceMax"), body_like(b, -INFINITY, m->added),
-                  "Equal");
+    return body_2(b, body_2(b, m->added, last, "ReduceMax"),
+                  body_like(b, -(double)INFINITY, m->added), "Equal");
 }
 
 /* ---- Body ----------------------------------------------------------------------------------- */
