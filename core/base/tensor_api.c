@@ -135,8 +135,11 @@ static heed_status new_items(uint32_t kind, heed_dtype dtype, size_t n, heed_ten
                              heed_tensor **out)
 {
     heed_tensor *t = NULL;
-    TRY(tensor_new_empty(&t));
-    heed_status status = tensor_set_items(t, kind, dtype, n, items);
+    heed_status status = tensor_new_empty(&t);
+    for (size_t i = 0; status && i < n; i++)
+        tensor_free(items[i]); /* taken, also when there is no memory */
+    TRY(status);
+    status = tensor_set_items(t, kind, dtype, n, items);
     if (status != HEED_OK) {
         tensor_free(t);
         return status;

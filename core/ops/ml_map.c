@@ -231,12 +231,9 @@ static heed_status new_map(const ir_attr *labels, const heed_tensor *scores, int
         status = tensor_new(HEED_FLOAT32, 1, &n, &values);
     if (!status) {
         dtype_copy(HEED_FLOAT32, tensor_data(values), 0, tensor_data(scores), row * n, n);
-        status = heed_tensor_new_map(keys, values, out);
+        return heed_tensor_new_map(keys, values, out); /* takes both */
     }
-    if (status) {
-        tensor_free(keys);
-        tensor_free(values);
-    }
+    tensor_free(keys);
     return status;
 }
 

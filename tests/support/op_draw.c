@@ -279,7 +279,7 @@ static heed_tensor *draw_sequence(op_draw *d, heed_dtype dtype)
         made++;
     if (made == n && heed_tensor_new_sequence(dtype, n, items, &out) == HEED_OK)
         return out;
-    for (size_t i = 0; i < made && !out; i++)
+    for (size_t i = 0; i < made && made < n; i++) /* else they have been taken */
         heed_tensor_free(items[i]);
     return NULL;
 }
@@ -299,11 +299,7 @@ static heed_tensor *draw_map(op_draw *d, heed_dtype dtype)
         else
             heed_tensor_set_string(keys, i, &"abc"[i], 1);
     }
-    if (heed_tensor_new_map(keys, values, &out) == HEED_OK)
-        return out;
-    heed_tensor_free(keys);
-    heed_tensor_free(values);
-    return NULL;
+    return heed_tensor_new_map(keys, values, &out) ? NULL : out;
 }
 
 heed_tensor *op_draw_value(op_draw *d, uint32_t kind, heed_dtype dtype)
@@ -317,8 +313,5 @@ heed_tensor *op_draw_value(op_draw *d, uint32_t kind, heed_dtype dtype)
         return draw_any(d, dtype);
     if (op_draw_chance(d, 40) && !(item = draw_any(d, dtype)))
         return NULL;
-    if (heed_tensor_new_optional(item, &out) == HEED_OK)
-        return out;
-    heed_tensor_free(item);
-    return NULL;
+    return heed_tensor_new_optional(item, &out) ? NULL : out;
 }

@@ -99,7 +99,7 @@ static int same(const heed_tensor *a, const heed_tensor *b)
 {
     size_t bytes = heed_tensor_get_bytes(a);
     return bytes == heed_tensor_get_bytes(b) &&
-           (heed_tensor_get_dtype(a) == HEED_STRING ||
+           (bytes == 0 || heed_tensor_get_dtype(a) == HEED_STRING ||
             !memcmp(heed_tensor_get_data(a), heed_tensor_get_data(b), bytes));
 }
 
@@ -312,6 +312,47 @@ static void sequences(void **state)
     job_close(&j);
 }
 
+static const char bodies_text[] = "in x float32 [n, m]\n"
+                                  "out normed float32\n"
+                                  "out attended float32\n"
+                                  "out maps\n"
+                                  "out words string\n"
+                                  "const third int64 [3] 1 -1 4\n"
+                                  "const flat int64 [2] -1 4\n"
+                                  "const gamma float32 [4] 1 2 3 4\n"
+                                  "const w float32 [4, 12] random\n"
+                                  "const bias float32 [12] random\n"
+                                  "const letters string [3] a,b bc d,e,f\n"
+                                  "Reshape(x, third) -> (tokens)\n"
+                                  "SkipLayerNormalization(tokens, tokens, gamma) -> (normed) "
+                                  "com.microsoft\n"
+                                  "Attention(normed, w, bias) -> (attended) num_heads=2 "
+                                  "com.microsoft\n"
+                                  "Reshape(attended, flat) -> (scores)\n"
+                                  "ZipMap(scores) -> (maps) "
+                                  "classlabels_strings=['a','b','c','d'] ai.onnx.ml\n"
+                                  "StringSplit(letters) -> (parts, counts) delimiter=','\n"
+                                  "StringConcat(parts, parts) -> (twice)\n"
+                                  "RegexFullMatch(letters) -> (matches) pattern='[a-z]+'\n"
+                                  "Compress(letters, matches) -> (some)\n"
+                                  "StringNormalizer(some) -> (words) "
+                                  "case_change_action='UPPER' is_case_sensitive=1\n";
+
+/* Function operators that become nodes, maps, strings, and a service of a plugin. */
+static void bodies(void **state)
+{
+    (void)state;
+    job j = {.text = bodies_text,
+             .dtype = HEED_FLOAT32,
+             .dims = {2, 4},
+             .other_dims = {3, 4},
+             .n_in = 1,
+             .n_out = 4};
+    job_open(&j);
+    fail_each(&j);
+    job_close(&j);
+}
+
 /* Two inputs whose dims of one name differ: a second form is compiled within the run. */
 static void contradicting_names(void **state)
 {
@@ -395,11 +436,9 @@ static void plugins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(control_flow),
-        cmocka_unit_test(sequences),
-        cmocka_unit_test(contradicting_names),
-        cmocka_unit_test(transformer),
-        cmocka_unit_test(plugins),
+        cmocka_unit_test(control_flow), cmocka_unit_test(sequences),
+        cmocka_unit_test(bodies),       cmocka_unit_test(contradicting_names),
+        cmocka_unit_test(transformer),  cmocka_unit_test(plugins),
     };
     heed_allocator allocator = {.size = sizeof(allocator), .alloc = take, .free = give};
     atomic_store(&fail_at, -1);
