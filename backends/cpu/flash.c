@@ -69,10 +69,41 @@ static bool part_of(const flash_job *job, const flash_panel *p, size_t tile, siz
     return part[0] < part[1];
 }
 
+static void many_rows(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,
+                      size_t n, const float *k, const float *v)
+{
+    const cpu_flash_lanes *f = job->f;
+    f->scores(slot->s, k, slot->k_row, n, p->q, job->d, job->vectors);
+    if (job->rules->cap > 0)
+        f->cap(slot->s, n * job->height, job->rules->cap);
+    flash_apply_mask(job, slot, p, first, n);
+    f->weigh(slot->s, n, p->top, p->sum, p->alpha, job->vectors);
+    f->values(p->o, v, slot->v_row, job->dv, slot->s, n, p->alpha, job->vectors);
+}
+
+/* The same with scores by row; only for masks they are turned. */
+static void few_rows(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,
+                     size_t n, const float *k, const float *v)
+{
+    const cpu_flash_lanes *f = job->f;
+    size_t wide = flash_round(n, f->lanes);
+    f->few_scores(slot->few, wide, k, slot->k_row, n, p->q, job->pad_d, p->rows);
+    for (size_t r = 0; r < p->rows && job->rules->cap > 0; r++)
+        f->cap(slot->few + r * wide, n, job->rules->cap);
+    if (flash_is_plain(job, p, first, n)) {
+        memset(p->seen, 0xff, job->height * sizeof(*p->seen));
+    } else {
+        f->turn(slot->s, job->height, slot->few, wide, p->rows, n);
+        flash_apply_mask(job, slot, p, first, n);
+        f->turn(slot->few, wide, slot->s, job->height, n, p->rows);
+    }
+    f->few_weigh(slot->few, wide, n, p->top, p->sum, p->alpha, p->rows);
+    f->few_values(p->o, v, slot->v_row, job->pad_dv, slot->few, wide, n, p->alpha, p->rows);
+}
+
 static void step(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t tile,
                  const size_t part[2])
 {
-    const cpu_flash_lanes *f = job->f;
     size_t n = part[1] - part[0], skip = part[0] - tile * job->tile;
     size_t entry = p->b * job->kv_heads + p->h;
     bool wild = p->full || (job->flags && (job->flags[entry * job->tiles + tile] || !p->tame));
@@ -80,17 +111,9 @@ static void step(const flash_job *job, const flash_slot *slot, flash_panel *p, s
         return;
     const float *k = slot->k + skip * slot->k_row, *v = slot->v + skip * slot->v_row;
     if (job->few)
-        f->few_scores(slot->s, k, slot->k_row, n, p->q, job->pad_d, p->rows);
+        few_rows(job, slot, p, part[0], n, k, v);
     else
-        f->scores(slot->s, k, slot->k_row, n, p->q, job->d, job->vectors);
-    if (job->rules->cap > 0)
-        f->cap(slot->s, n * job->height, job->rules->cap);
-    flash_apply_mask(job, slot, p, part[0], n);
-    f->weigh(slot->s, n, p->top, p->sum, p->alpha, job->vectors);
-    if (job->few)
-        f->few_values(p->o, v, slot->v_row, job->pad_dv, slot->s, n, p->alpha, p->rows);
-    else
-        f->values(p->o, v, slot->v_row, job->dv, slot->s, n, p->alpha, job->vectors);
+        many_rows(job, slot, p, part[0], n, k, v);
     p->done += n;
 }
 

@@ -20,10 +20,12 @@ struct cpu_flash_lanes {
                    size_t vectors);
     void (*values)(float *o, const float *v, size_t v_row, size_t cols, const float *p, size_t keys,
                    const float *alpha, size_t vectors);
-    void (*few_scores)(float *s, const float *k, size_t k_row, size_t keys, const float *q,
-                       size_t d, size_t rows);
+    void (*few_scores)(float *s, size_t s_row, const float *k, size_t k_row, size_t keys,
+                       const float *q, size_t d, size_t rows);
     void (*few_values)(float *o, const float *v, size_t v_row, size_t cols, const float *p,
-                       size_t keys, const float *alpha, size_t rows);
+                       size_t p_row, size_t keys, const float *alpha, size_t rows);
+    void (*few_weigh)(float *s, size_t s_row, size_t keys, float *top, float *sum, float *alpha,
+                      size_t rows);
     void (*weigh)(float *s, size_t keys, float *top, float *sum, float *alpha, size_t vectors);
     void (*join)(float *o, float *top, float *sum, const float *o2, const float *top2,
                  const float *sum2, size_t cols, size_t vectors);
@@ -132,7 +134,7 @@ typedef struct flash_panel {
 
 /* The tile memory of one thread. */
 typedef struct flash_slot {
-    float *panels, *s, *bias, *mask, *rows, *k_tile, *v_tile;
+    float *panels, *s, *few, *bias, *mask, *rows, *k_tile, *v_tile;
     const float *k, *v; /* the tile at hand */
     size_t k_row, v_row;
 } flash_slot;
@@ -172,6 +174,8 @@ void flash_find_ranges(const flash_job *job, flash_panel *p);
 /* False: the masks hide all n keys from `first` on of all rows. */
 bool flash_load_mask(const flash_job *job, const flash_slot *slot, const flash_panel *p,
                      size_t first, size_t n);
+/* No bias, and all keys are visible to all rows. */
+bool flash_is_plain(const flash_job *job, const flash_panel *p, size_t first, size_t n);
 /* Bias and masks on the scores of the slot. */
 void flash_apply_mask(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,
                       size_t n);

@@ -261,6 +261,11 @@ static void add_bias(const flash_job *job, const flash_slot *slot, size_t n)
     round_scores(job, slot->s, n);
 }
 
+bool flash_is_plain(const flash_job *job, const flash_panel *p, size_t first, size_t n)
+{
+    return !job->bias.data && !job->mask.data && first >= p->all_begin && first + n <= p->all_end;
+}
+
 void flash_apply_mask(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,
                       size_t n)
 {

@@ -4,7 +4,7 @@
 #include "flash.h"
 
 enum {
-    TILE_FLOATS = 12288, /* keys and values of a tile: with a panel's state they stay in L2 */
+    TILE_FLOATS = 32768, /* keys and values of a tile: with a panel's state they stay in L2 */
     TILE_MOST = 256,     /* keys of a tile */
     TILE_LEAST = 32,
     FEW_ROWS = 8,      /* so many rows are better off with vectors along the channels */
@@ -175,7 +175,7 @@ static void cut_rows(flash_job *job)
 static void cut_keys(flash_job *job)
 {
     size_t fit = TILE_FLOATS / flash_max(job->d + job->dv, 1);
-    job->tile = flash_max(TILE_LEAST, flash_min(TILE_MOST, fit));
+    job->tile = flash_max(TILE_LEAST, flash_min(TILE_MOST, fit)) / TILE_LEAST * TILE_LEAST;
     job->tiles = (job->keys + job->tile - 1) / job->tile;
     size_t pieces = flash_max(job->batch * job->kv_heads * job->blocks, 1);
     size_t wanted = (PIECES + pieces - 1) / pieces;
@@ -197,7 +197,7 @@ static void size_workspace(flash_job *job)
     size_t wide = widest(job), pieces = job->batch * job->kv_heads * job->blocks * job->splits;
     job->panel_floats = flash_round((job->pad_d + job->pad_dv + ROW_ARRAYS) * h, 16);
     job->part_floats = flash_round((job->dv + 3) * h, 16) + TAIL;
-    job->slot_floats = job->panel_floats * job->panels + job->tile * h * (1 + masks) +
+    job->slot_floats = job->panel_floats * job->panels + job->tile * h * (1 + masks + job->few) +
                        flash_max(h, job->tile) * wide + job->tile * (job->pad_d + job->pad_dv);
     job->slot_floats = flash_round(job->slot_floats, 16) + 16 * 8;
     job->slots = flash_max(1, flash_min(pieces, job->rules->slots));
@@ -255,6 +255,7 @@ flash_slot flash_slot_at(const flash_job *job, size_t i)
     size_t square = job->tile * job->height, masks = job->bias.data || job->mask.data ? square : 0;
     flash_slot slot = {.panels = take(&at, job->panel_floats * job->panels)};
     slot.s = take(&at, square);
+    slot.few = take(&at, job->few ? square : 0);
     slot.bias = take(&at, masks);
     slot.mask = take(&at, masks);
     slot.rows = take(&at, flash_max(job->height, job->tile) * widest(job));

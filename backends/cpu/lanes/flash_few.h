@@ -1,8 +1,7 @@
 /* The products of tiled attention for few query rows (a decoder's single token): vectors run along
  * the channels, so that keys and values are read as they lie at the full speed of memory, and no
  * lanes are wasted on rows that are not there. Keys, values and queries are padded with zeros to
- * whole vectors. Scores and weights are s[key][lane] as in flash_tile.h, rows in the first
- * lanes. */
+ * whole vectors. Scores and weights are s[row][key]. */
 #ifndef CPU_LANES_FLASH_FEW_H
 #define CPU_LANES_FLASH_FEW_H
 
@@ -24,32 +23,58 @@ FLASH_INLINE lane_f few_dots(const float *q, const float *k, size_t k_row, size_
     return lane_sums(sum);
 }
 
-static void few_store(float *s, lane_f dots, size_t keys)
+/* s[row][key] = q[row][d] k[key][d]; keys up to a whole vector get -infinity. */
+static void few_scores(float *s, size_t s_row, const float *k, size_t k_row, size_t keys,
+                       const float *q, size_t d, size_t rows)
 {
-    for (size_t j = 0; j < keys && j < LANES; j++)
-        s[j * LANES] = dots[j];
-}
-
-/* s[keys][lane] for the rows of q[rows][d]; lanes without a row become 0. */
-static void few_scores(float *s, const float *k, size_t k_row, size_t keys, const float *q,
-                       size_t d, size_t rows)
-{
-    for (size_t j = 0; j < keys * LANES; j += LANES)
-        lane_store(s + j, (lane_f){0});
     for (size_t j = 0; j < keys; j += LANES)
         for (size_t r = 0; r < rows; r++) {
             const float *at = k + j * k_row;
-            if (keys - j >= LANES)
-                few_store(s + j * LANES + r, few_dots(q + r * d, at, k_row, LANES, d), LANES);
-            else
-                few_store(s + j * LANES + r, few_dots(q + r * d, at, k_row, keys - j, d), keys - j);
+            float *to = s + r * s_row + j;
+            if (keys - j >= LANES) {
+                lane_store(to, few_dots(q + r * d, at, k_row, LANES, d));
+                continue;
+            }
+            lane_store(to, few_dots(q + r * d, at, k_row, keys - j, d));
+            for (size_t i = keys - j; i < LANES; i++)
+                to[i] = -INFINITY;
         }
 }
 
-FLASH_INLINE void few_block(size_t rows, size_t vectors, float *o, size_t o_row, const float *v,
-                            size_t v_row, const float *p, size_t keys, const float *alpha)
+/* The step of flash_weigh for one row of whole vectors. */
+static void few_weigh_row(float *s, size_t keys, float *top, float *sum, float *alpha)
 {
-    lane_f sum[2][8];
+    lane_f most = lane_all(-INFINITY), total = {0};
+    float now = *top, added = 0.0f;
+    for (size_t j = 0; j < keys; j += LANES)
+        most = lane_larger(lane_load(s + j), most);
+    for (size_t i = 0; i < LANES; i++)
+        now = most[i] > now ? most[i] : now;
+    lane_f base = lane_all(now == -INFINITY ? 0.0f : now);
+    for (size_t j = 0; j < keys; j += LANES) {
+        lane_f weight = lane_exp_minus(lane_load(s + j) - base);
+        lane_store(s + j, weight);
+        total += weight;
+    }
+    for (size_t i = 0; i < LANES; i++)
+        added += total[i];
+    *alpha = lane_exp_minus(lane_all(*top) - base)[0];
+    *sum = *sum * *alpha + added;
+    *top = now;
+}
+
+static void few_weigh(float *s, size_t s_row, size_t keys, float *top, float *sum, float *alpha,
+                      size_t rows)
+{
+    for (size_t r = 0; r < rows; r++)
+        few_weigh_row(s + r * s_row, keys, top + r, sum + r, alpha + r);
+}
+
+FLASH_INLINE void few_block(size_t rows, size_t vectors, float *o, size_t o_row, const float *v,
+                            size_t v_row, const float *p, size_t p_row, size_t keys,
+                            const float *alpha)
+{
+    lane_f sum[2][4];
     FLASH_UNROLL
     for (size_t r = 0; r < rows; r++)
         FLASH_UNROLL
@@ -61,7 +86,7 @@ FLASH_INLINE void few_block(size_t rows, size_t vectors, float *o, size_t o_row,
         lane_f x = lane_load(v + j * v_row + c * LANES);
         FLASH_UNROLL
         for (size_t r = 0; r < rows; r++)
-            sum[r][c] += p[j * LANES + r] * x;
+            sum[r][c] += p[r * p_row + j] * x;
     }
     FLASH_UNROLL
     for (size_t r = 0; r < rows; r++)
@@ -70,23 +95,23 @@ FLASH_INLINE void few_block(size_t rows, size_t vectors, float *o, size_t o_row,
         lane_store(o + r * o_row + c * LANES, sum[r][c]);
 }
 
-/* o[rows][cols] = alpha o + p[keys][lane]^T v[keys][cols]. */
+/* o[row][col] = alpha o + p[row][key] v[key][col]. */
 static void few_values(float *o, const float *v, size_t v_row, size_t cols, const float *p,
-                       size_t keys, const float *alpha, size_t rows)
+                       size_t p_row, size_t keys, const float *alpha, size_t rows)
 {
     for (size_t r = 0; r < rows; r += 2) {
         float *to = o + r * cols;
         size_t c = 0;
         for (; c + 4 * LANES <= cols; c += 4 * LANES)
             if (r + 1 < rows)
-                few_block(2, 4, to + c, cols, v + c, v_row, p + r, keys, alpha + r);
+                few_block(2, 4, to + c, cols, v + c, v_row, p + r * p_row, p_row, keys, alpha + r);
             else
-                few_block(1, 4, to + c, cols, v + c, v_row, p + r, keys, alpha + r);
+                few_block(1, 4, to + c, cols, v + c, v_row, p + r * p_row, p_row, keys, alpha + r);
         for (; c < cols; c += LANES)
             if (r + 1 < rows)
-                few_block(2, 1, to + c, cols, v + c, v_row, p + r, keys, alpha + r);
+                few_block(2, 1, to + c, cols, v + c, v_row, p + r * p_row, p_row, keys, alpha + r);
             else
-                few_block(1, 1, to + c, cols, v + c, v_row, p + r, keys, alpha + r);
+                few_block(1, 1, to + c, cols, v + c, v_row, p + r * p_row, p_row, keys, alpha + r);
     }
 }
 

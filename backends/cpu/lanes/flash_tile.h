@@ -240,7 +240,7 @@ static void flash_cap(float *s, size_t n, float cap)
 // clang-format off
 static const cpu_flash_lanes flash_lanes = {
     .lanes = LANES, .scores = flash_scores, .values = flash_values, .few_scores = few_scores,
-    .few_values = few_values, .weigh = flash_weigh, .join = flash_join, .cap = flash_cap,
+    .few_values = few_values, .few_weigh = few_weigh, .weigh = flash_weigh, .join = flash_join, .cap = flash_cap,
     .turn = flash_turn, .spread = flash_spread, .hide = flash_hide, .mask = flash_mask,
     .add = flash_add, .note = flash_note, .peak32 = flash_peak32, .peak16 = flash_peak16,
 };
