@@ -12,6 +12,8 @@
 #include "passes/site.h"
 #include "passes/verdict.h"
 
+static const char switched_off[] = "attention is switched off";
+
 static heed_status infer(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
 
 static void undo(const op_body *b)
@@ -74,6 +76,23 @@ static void give_up(site *s, const op_body *b)
     err_clear();
 }
 
+/* Readers behind the fused node read its weights. What leads to the old product, which nobody reads
+ * any more, stands before it and keeps the old ones. */
+static void replace_weights(const site *s, ir_value *weights)
+{
+    ir_value *old = s->weights.value;
+    ir_node *before[8];
+    uint32_t slots[8], n = 0;
+    for (const ir_use *u = old->uses; u && n < 8; u = u->next)
+        if (!is_behind(u->node, weights->producer)) {
+            before[n] = u->node;
+            slots[n++] = u->slot;
+        }
+    ir_value_replace(old, weights);
+    for (uint32_t i = 0; i < n; i++)
+        ir_node_set_input(before[i], slots[i], old);
+}
+
 static heed_status replace(pass_run *p, site *s, const ir_node **made)
 {
     ir_value *weights = NULL;
@@ -95,7 +114,7 @@ static heed_status replace(pass_run *p, site *s, const ir_node **made)
     *made = find_made(&b);
     ir_value_replace(s->y.value, y);
     if (weights)
-        ir_value_replace(s->weights.value, weights);
+        replace_weights(s, weights);
     p->rewrites++;
     return HEED_OK;
 }
@@ -112,7 +131,7 @@ static bool find(const pass_run *p, site *s)
         return false;
     s->reason = NULL; /* of ways that were tried and left */
     if (is_off(p))
-        return site_stop(s, s->softmax, "attention is switched off");
+        return site_stop(s, s->softmax, switched_off);
     if (!readers_follow(s))
         return site_stop(s, s->softmax, "the weights are read before they meet the values");
     return true;
@@ -134,10 +153,21 @@ static heed_status visit(pass_run *p, ir_node *n)
     return verdict_tell(p, &s, made);
 }
 
+/* What the file calls attention became heed.Attention when it was decomposed. */
+static heed_status visit_named(pass_run *p, ir_node *n)
+{
+    if (strcmp(n->op->domain, "heed") != 0 || strcmp(n->op->name, "Attention") != 0)
+        return HEED_OK;
+    return verdict_tell_named(p, n, is_off(p) ? switched_off : NULL);
+}
+
 /* Switched off, it still says what it would have found. */
 static heed_status run(pass_run *p)
 {
-    return is_off(p) && !p->options->verdict ? HEED_OK : pass_each_node(p, visit);
+    if (is_off(p) && !p->options->verdict)
+        return HEED_OK;
+    TRY(pass_each_node(p, visit_named));
+    return pass_each_node(p, visit);
 }
 
 const pass_def pass_recognise = {

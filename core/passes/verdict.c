@@ -96,10 +96,9 @@ static heed_status find_nodes(const pass_run *p, const site *s, pass_verdict *v)
 /* ---- The verdict ------------------------------------------------------------------------------
  */
 
-heed_status verdict_tell(pass_run *p, const site *s, const ir_node *made)
+static pass_verdict verdict_of(const ir_node *n, const ir_node *made)
 {
-    const char *features[VERDICT_FEATURES];
-    pass_verdict v = {.node = s->softmax,
+    pass_verdict v = {.node = n,
                       .fused = made != NULL,
                       .attention = true,
                       .help = "",
@@ -108,19 +107,50 @@ heed_status verdict_tell(pass_run *p, const site *s, const ir_node *made)
                       .k_heads = -1,
                       .v_heads = -1,
                       .head_dim = -1,
-                      .v_head_dim = -1,
-                      .features = features};
+                      .v_head_dim = -1};
+    return v;
+}
+
+static heed_status tell_fused(const pass_run *p, pass_verdict *v)
+{
+    const char *features[VERDICT_FEATURES];
+    read_heads(v);
+    v->n_features = verdict_features(v->made, features);
+    v->features = features;
+    return p->options->verdict(p->options->self, v);
+}
+
+static heed_status tell_refused(const pass_run *p, pass_verdict *v, const char *reason,
+                                const ir_node *at)
+{
+    v->reason = reason;
+    v->at = at;
+    v->help = v->attention ? verdict_help(reason) : "";
+    return p->options->verdict(p->options->self, v);
+}
+
+heed_status verdict_tell(pass_run *p, const site *s, const ir_node *made)
+{
+    pass_verdict v = verdict_of(s->softmax, made);
     if (!p->options->verdict)
         return HEED_OK;
     if (made) {
-        read_heads(&v);
-        v.n_features = verdict_features(made, features);
         TRY(find_nodes(p, s, &v));
-    } else {
-        v.reason = s->reason;
-        v.at = s->obstacle;
-        v.attention = verdict_is_attention(s->softmax, p->scratch);
-        v.help = v.attention ? verdict_help(s->reason) : "";
+        return tell_fused(p, &v);
     }
-    return p->options->verdict(p->options->self, &v);
+    v.attention = verdict_is_attention(s->softmax);
+    return tell_refused(p, &v, s->reason, s->obstacle);
+}
+
+heed_status verdict_tell_named(pass_run *p, const ir_node *n, const char *reason)
+{
+    const ir_node *nodes[] = {n};
+    pass_verdict v = verdict_of(n, reason ? NULL : n);
+    if (!p->options->verdict)
+        return HEED_OK;
+    if (reason)
+        return tell_refused(p, &v, reason, n);
+    v.nodes = nodes;
+    v.n_nodes = 1;
+    return tell_fused(p, &v);
 }

@@ -10,9 +10,12 @@
 
 /* Tells p->options->verdict about the site. `made`: the fused node, NULL when there is none. */
 heed_status verdict_tell(pass_run *p, const site *s, const ir_node *made);
+/* The same of a node that is heed.Attention already, because the file has an operator for it.
+ * `reason`: why it will not stay, or NULL. */
+heed_status verdict_tell_named(pass_run *p, const ir_node *n, const char *reason);
 
 /* Queries and keys meet before the softmax, and its result meets values. */
-bool verdict_is_attention(const ir_node *softmax, arena *scratch);
+bool verdict_is_attention(const ir_node *softmax);
 /* What the user could do about a reason of site_stop; "" when nothing. */
 const char *verdict_help(const char *reason);
 /* The reason that stands somewhere in an error's message; `missing` when none does. */

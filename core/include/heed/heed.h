@@ -204,7 +204,7 @@ typedef struct heed_session_options {
                               An item may be a path to a plugin; "cpu:threads=2" has options.
                               A named backend that cannot be had is HEED_DEVICE. */
     uint64_t plan_limit;   /* most plans cached by shape; 0: 16 */
-    const char *attention; /* reserved for the attention issue: NULL or "auto", "off" */
+    const char *attention; /* "auto" (NULL too), "off", "mha", "gqa", "flash" */
 } heed_session_options;
 enum {
     HEED_SESSION_NO_OPTIMIZE = 1u << 0, /* run the graph as imported (no fold, no simplify) */

@@ -1,0 +1,86 @@
+/* explain.c - see explain.h. */
+#include "explain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static explain_count *count_of(explain_count **list, size_t *n, const char *name, size_t length)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (!strncmp((*list)[i].name, name, length) && !(*list)[i].name[length])
+            return &(*list)[i];
+    *list = cli_grow(*list, *n + 1, sizeof **list);
+    explain_count *added = &(*list)[(*n)++];
+    *added = (explain_count){.name = cli_format("%.*s", (int)length, name)};
+    return added;
+}
+
+static void read_sites(explain_facts *f)
+{
+    size_t n = heed_session_get_site_count(f->session);
+    f->sites = cli_alloc(n ? n : 1, sizeof *f->sites);
+    for (size_t i = 0; i < n; i++) {
+        f->sites[f->n_sites].size = sizeof *f->sites;
+        f->n_sites += !heed_session_get_site(f->session, i, &f->sites[f->n_sites]);
+    }
+}
+
+static bool is_site_operator(const explain_facts *f, const char *op)
+{
+    for (size_t i = 0; i < f->n_sites; i++)
+        if (f->sites[i].flags & HEED_SITE_FUSED && !strcmp(f->sites[i].op, op))
+            return true;
+    return false;
+}
+
+/* Operators of the domain "heed" are what passes made: no file has them. */
+static void read_fusions(explain_facts *f)
+{
+    size_t n = heed_session_get_placement_count(f->session);
+    for (size_t i = 0; i < n; i++) {
+        heed_placement place = {.size = sizeof place};
+        if (heed_session_get_placement(f->session, i, &place) || strcmp(place.domain, "heed") ||
+            is_site_operator(f, place.op))
+            continue;
+        count_of(&f->fusions, &f->n_fusions, place.op, strlen(place.op))->n++;
+    }
+}
+
+/* Lines such as "fold: 12". */
+static void read_passes(explain_facts *f)
+{
+    const char *line;
+    for (size_t i = 0; (line = heed_session_get_pass_report(f->session, i)); i++) {
+        size_t length = strcspn(line, ":");
+        if (line[length])
+            count_of(&f->passes, &f->n_passes, line, length)->n +=
+                strtoul(line + length + 1, NULL, 10);
+    }
+}
+
+void explain_read(explain_facts *out, const char *path, const heed_session *session)
+{
+    heed_session_stats stats = {.size = sizeof stats};
+    heed_session_get_stats(session, &stats);
+    *out = (explain_facts){.path = path,
+                           .session = session,
+                           .nodes_before = stats.nodes_imported,
+                           .nodes_after = stats.nodes};
+    read_sites(out);
+    read_fusions(out);
+    read_passes(out);
+}
+
+static void free_counts(explain_count *counts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(counts[i].name);
+    free(counts);
+}
+
+void explain_free(explain_facts *f)
+{
+    free_counts(f->fusions, f->n_fusions);
+    free_counts(f->passes, f->n_passes);
+    free(f->sites);
+}

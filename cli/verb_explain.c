@@ -1,0 +1,324 @@
+/* verb_explain.c - heed explain: which attention was found and fused, what was not, and why. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "explain.h"
+#include "json.h"
+#include "print.h"
+#include "session.h"
+
+static bool is_attention(const heed_site *s) { return s->flags & HEED_SITE_ATTENTION; }
+static bool is_fused(const heed_site *s) { return s->flags & HEED_SITE_FUSED; }
+
+static size_t count(const explain_facts *f, bool (*has)(const heed_site *s))
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->n_sites; i++)
+        n += has(&f->sites[i]);
+    return n;
+}
+
+/* ---- Text: what was fused ---------------------------------------------------------------------
+ */
+
+static const char *print_number(char out[PRINT_SIZE], int64_t number)
+{
+    snprintf(out, PRINT_SIZE, "%lld", (long long)number);
+    return number < 0 ? "?" : out;
+}
+
+/* "12", or "12/4" when keys and values have fewer, or "4/1/4" when they differ too. */
+static void print_heads(char out[PRINT_SIZE], const heed_site *s)
+{
+    char q[PRINT_SIZE], k[PRINT_SIZE], v[PRINT_SIZE];
+    print_number(q, s->q_heads);
+    if (s->k_heads != s->v_heads)
+        snprintf(out, PRINT_SIZE, "%.20s/%.20s/%.20s", print_number(q, s->q_heads),
+                 print_number(k, s->k_heads), print_number(v, s->v_heads));
+    else if (s->q_heads != s->k_heads)
+        snprintf(out, PRINT_SIZE, "%.20s/%.20s", print_number(q, s->q_heads),
+                 print_number(k, s->k_heads));
+    else
+        snprintf(out, PRINT_SIZE, "%.20s", print_number(q, s->q_heads));
+}
+
+static void print_channels(char out[PRINT_SIZE], const heed_site *s)
+{
+    char k[PRINT_SIZE], v[PRINT_SIZE];
+    if (s->head_dim == s->v_head_dim)
+        snprintf(out, PRINT_SIZE, "%.20s", print_number(k, s->head_dim));
+    else
+        snprintf(out, PRINT_SIZE, "%.20s/%.20s", print_number(k, s->head_dim),
+                 print_number(v, s->v_head_dim));
+}
+
+static char *join(const char *const *names, size_t n, const char *mark)
+{
+    char *text = cli_copy("");
+    for (size_t i = 0; i < n; i++) {
+        char *longer = cli_format("%s%s%s", text, i ? mark : "", names[i]);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static void add_fused(print_table *table, const heed_site *s)
+{
+    char heads[PRINT_SIZE], channels[PRINT_SIZE], nodes[PRINT_SIZE], op[PRINT_SIZE];
+    char *features = join(s->features, s->n_features, ", ");
+    print_heads(heads, s);
+    print_channels(channels, s);
+    snprintf(nodes, sizeof nodes, "%zu", s->n_nodes);
+    snprintf(op, sizeof op, "%s.%s%s", s->domain, s->op,
+             s->flags & HEED_SITE_DECOMPOSED ? ", decomposed" : "");
+    table_add(table, 7,
+              (const char *const[]){s->node, op, s->backend, heads, channels, nodes, features});
+    free(features);
+}
+
+static void print_fused(const explain_facts *f)
+{
+    print_table table = {0};
+    bool decomposed = false;
+    if (!count(f, is_fused))
+        return;
+    table_add(&table, 7,
+              (const char *const[]){"softmax", "fused into", "backend", "heads", "head dim",
+                                    "nodes", "features"});
+    for (size_t i = 0; i < f->n_sites; i++)
+        if (is_fused(&f->sites[i])) {
+            add_fused(&table, &f->sites[i]);
+            decomposed |= (f->sites[i].flags & HEED_SITE_DECOMPOSED) != 0;
+        }
+    puts("");
+    table_print(stdout, &table, "  ");
+    table_free(&table);
+    puts("  heads: of queries, and of keys and values where they have fewer; head dim: of keys,\n"
+         "  and of values where it differs; nodes: how many the operator took the place of");
+    if (decomposed)
+        puts("  decomposed: no backend in use computes the operator, so it runs as the products\n"
+             "  and the softmax that define it");
+}
+
+/* ---- Text: what was not ------------------------------------------------------------------------
+ */
+
+/* Sites that say the same are told once: layers repeat. */
+static bool same_story(const heed_site *a, const heed_site *b)
+{
+    return !is_fused(a) && !is_fused(b) && is_attention(a) == is_attention(b) &&
+           !strcmp(a->reason, b->reason) && !strcmp(a->at_op, b->at_op);
+}
+
+static bool told_before(const explain_facts *f, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (same_story(&f->sites[k], &f->sites[i]))
+            return true;
+    return false;
+}
+
+static void print_story(const explain_facts *f, size_t first)
+{
+    const heed_site *s = &f->sites[first];
+    puts("");
+    for (size_t i = first; i < f->n_sites; i++) {
+        const heed_site *other = &f->sites[i];
+        if (!same_story(s, other))
+            continue;
+        printf("  %s", other->node);
+        if (*other->at && strcmp(other->at, other->node))
+            printf("  (at %s %s)", other->at_op, other->at);
+        puts("");
+    }
+    printf("    why: %s\n", s->reason);
+    if (*s->help)
+        printf("    what would help: %s\n", s->help);
+}
+
+static void print_others(const explain_facts *f, bool attention, const char *title)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->n_sites; i++)
+        n += !is_fused(&f->sites[i]) && is_attention(&f->sites[i]) == attention;
+    if (!n)
+        return;
+    printf("\n%s (%zu)\n", title, n);
+    for (size_t i = 0; i < f->n_sites; i++)
+        if (!is_fused(&f->sites[i]) && is_attention(&f->sites[i]) == attention &&
+            !told_before(f, i))
+            print_story(f, i);
+}
+
+/* ---- Text: the rest ----------------------------------------------------------------------------
+ */
+
+static void print_counts(const char *title, const explain_count *counts, size_t n)
+{
+    if (!n)
+        return;
+    printf("%s: ", title);
+    for (size_t i = 0; i < n; i++)
+        printf("%s%s %zu", i ? ", " : "", counts[i].name, counts[i].n);
+    puts("");
+}
+
+static void print_summary(const explain_facts *f)
+{
+    size_t sites = count(f, is_attention), fused = count(f, is_fused);
+    printf("%s: %zu nodes, %zu after optimisation\n", f->path, f->nodes_before, f->nodes_after);
+    if (!sites)
+        puts("attention: none found");
+    else
+        printf("attention: %zu found, %zu fused, %zu not fused\n", sites, fused, sites - fused);
+}
+
+static void print_text(const explain_facts *f)
+{
+    print_summary(f);
+    print_fused(f);
+    print_others(f, true, "not fused");
+    print_others(f, false, "softmax that is no attention");
+    puts("");
+    print_counts("other fused operators", f->fusions, f->n_fusions);
+    printf("placement: ");
+    session_print_placement(stdout, f->session);
+    puts("");
+    print_counts("passes, and how much each changed", f->passes, f->n_passes);
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------
+ */
+
+static void json_number(json_out *out, const char *key, int64_t number)
+{
+    if (number < 0)
+        json_null(out, key);
+    else
+        json_int(out, key, number);
+}
+
+static void json_names(json_out *out, const char *key, const char *const *names, size_t n)
+{
+    json_open(out, key, '[');
+    for (size_t i = 0; i < n; i++)
+        json_text(out, NULL, names[i]);
+    json_close(out, ']');
+}
+
+static void json_fused(json_out *out, const heed_site *s)
+{
+    char op[PRINT_SIZE];
+    snprintf(op, sizeof op, "%s.%s", s->domain, s->op);
+    json_text(out, "operator", op);
+    json_bool(out, "decomposed", s->flags & HEED_SITE_DECOMPOSED);
+    json_text(out, "backend", s->backend);
+    json_number(out, "q_heads", s->q_heads);
+    json_number(out, "k_heads", s->k_heads);
+    json_number(out, "v_heads", s->v_heads);
+    json_number(out, "head_dim", s->head_dim);
+    json_number(out, "v_head_dim", s->v_head_dim);
+    json_names(out, "features", s->features, s->n_features);
+    json_names(out, "nodes", s->nodes, s->n_nodes);
+}
+
+static void json_site(json_out *out, const heed_site *s)
+{
+    json_open(out, NULL, '{');
+    json_text(out, "node", s->node);
+    json_bool(out, "fused", is_fused(s));
+    json_bool(out, "attention", is_attention(s));
+    if (is_fused(s)) {
+        json_fused(out, s);
+    } else {
+        json_text(out, "reason", s->reason);
+        json_text(out, "at", s->at);
+        json_text(out, "at_operator", s->at_op);
+        json_text(out, "help", s->help);
+    }
+    json_close(out, '}');
+}
+
+static void json_counts(json_out *out, const char *key, const explain_count *counts, size_t n)
+{
+    json_open(out, key, '{');
+    for (size_t i = 0; i < n; i++)
+        json_int(out, counts[i].name, (int64_t)counts[i].n);
+    json_close(out, '}');
+}
+
+static void print_json(const explain_facts *f)
+{
+    json_out out = {.file = stdout};
+    json_open(&out, NULL, '{');
+    json_text(&out, "model", f->path);
+    json_text(&out, "version", heed_version());
+    json_int(&out, "nodes_before", (int64_t)f->nodes_before);
+    json_int(&out, "nodes_after", (int64_t)f->nodes_after);
+    json_open(&out, "attention", '{');
+    json_int(&out, "sites", (int64_t)count(f, is_attention));
+    json_int(&out, "fused", (int64_t)count(f, is_fused));
+    json_open(&out, "list", '[');
+    for (size_t i = 0; i < f->n_sites; i++)
+        json_site(&out, &f->sites[i]);
+    json_close(&out, ']');
+    json_close(&out, '}');
+    json_open(&out, "caches", '[');
+    json_close(&out, ']');
+    json_counts(&out, "fusions", f->fusions, f->n_fusions);
+    session_json_placement(&out, f->session);
+    json_counts(&out, "passes", f->passes, f->n_passes);
+    json_close(&out, '}');
+    json_end(&out);
+}
+
+/* ---- The verb ----------------------------------------------------------------------------------
+ */
+
+static int explain(const cli_args *args, heed_model *model, bool json)
+{
+    heed_session *session = NULL;
+    explain_facts facts;
+    int code = session_make(args, model, args->words[0], &session);
+    if (code)
+        return code;
+    explain_read(&facts, args->words[0], session);
+    if (json)
+        print_json(&facts);
+    else
+        print_text(&facts);
+    explain_free(&facts);
+    heed_session_free(session);
+    return EXIT_OK;
+}
+
+static int run(const cli_args *args)
+{
+    heed_model *model = NULL;
+    bool ok;
+    bool json = args_want_json(args, &ok);
+    if (!ok)
+        return EXIT_USAGE;
+    if (args->n_words != 1)
+        return exit_with(EXIT_USAGE, "heed explain needs one model");
+    int code = session_prepare(args);
+    if (!code)
+        code = session_load_model(args->words[0], &model);
+    if (!code)
+        code = explain(args, model, json);
+    heed_model_free(model);
+    return code;
+}
+
+const cli_verb verb_explain = {
+    .name = "explain",
+    .usage = "MODEL",
+    .summary = "says which attention was fused into what, and why the rest was not",
+    .notes =
+        "Each softmax of the model is listed: fused, with the operator that a run with the same\n"
+        "flags executes; not fused, with the node that stood in the way and what would help;\n"
+        "or no attention at all, such as a router's or a classifier's.\n",
+    .flags = {format_flags, session_flags},
+    .run = run,
+};
