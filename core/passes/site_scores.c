@@ -314,14 +314,23 @@ static bool step_concat(site *s, const place *p, const ir_node *n, arena *scratc
     return s->keys.n ? walk(s, next, scratch) : site_stop(s, n, "a softmax over one key");
 }
 
+/* `capped`: it may stand inside of a softcap, where scores are only scaled. */
 static const struct {
     const char *op;
     bool (*step)(site *s, const place *p, const ir_node *n, arena *scratch);
+    bool capped;
 } steps[] = {
-    {"Add", step_add},   {"Sub", step_add},     {"Mul", step_scale},
-    {"Div", step_scale}, {"Where", step_where}, {"Max", step_max},
-    {"Tanh", step_tanh}, {"Cast", step_cast},   {"Concat", step_concat},
+    {"Add", step_add, false},  {"Sub", step_add, false},     {"Mul", step_scale, true},
+    {"Div", step_scale, true}, {"Where", step_where, false}, {"Max", step_max, false},
+    {"Tanh", step_tanh, true}, {"Cast", step_cast, true},    {"Concat", step_concat, false},
 };
+
+static bool step_up(site *s, const place *p, const ir_node *n, size_t i, arena *scratch)
+{
+    if (s->softcap != 0 && !steps[i].capped)
+        return site_stop(s, n, "biases or masks inside of a softcap");
+    return steps[i].step(s, p, n, scratch);
+}
 
 /* ---- The product
  * ------------------------------------------------------------------------------
@@ -395,7 +404,7 @@ static bool walk(site *s, place p, arena *scratch)
         return take_product(s, &p, &c, n);
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
         if (pass_is(n, steps[i].op))
-            return steps[i].step(s, &p, n, scratch);
+            return step_up(s, &p, n, i, scratch);
     axes in;
     if (!axes_up(&s->table, n, &p.at, &in))
         return site_stop(s, n, "no product of queries and keys comes before it");

@@ -116,6 +116,19 @@ static void identity(void **state)
     CHECK("identity", rows);
 }
 
+static void permutes(void **state)
+{
+    (void)state;
+    static const row rows[] = {
+        {"in x float32 [2, n, 4]\nout y\nEinsum(x) -> (y) equation='bsd->dbs'\n",
+         "Transpose(x)->#2 | #2"},
+        {"in x float32 [2, n, 4]\nout y\nEinsum(x) -> (y) equation='bsd->bs'\n",
+         "Einsum(x)->y | y"},
+        {"in x float32 [3, 3]\nout y\nEinsum(x) -> (y) equation='ii->i'\n", "Einsum(x)->y | y"},
+    };
+    CHECK("permutes", rows);
+}
+
 static void transposes(void **state)
 {
     (void)state;
@@ -245,9 +258,10 @@ static void together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dead),       cmocka_unit_test(fold),      cmocka_unit_test(identity),
-        cmocka_unit_test(transposes), cmocka_unit_test(casts),     cmocka_unit_test(common),
-        cmocka_unit_test(branch),     cmocka_unit_test(sequences), cmocka_unit_test(together),
+        cmocka_unit_test(dead),     cmocka_unit_test(fold),       cmocka_unit_test(identity),
+        cmocka_unit_test(permutes), cmocka_unit_test(transposes), cmocka_unit_test(casts),
+        cmocka_unit_test(common),   cmocka_unit_test(branch),     cmocka_unit_test(sequences),
+        cmocka_unit_test(together),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     heed_shutdown();
