@@ -81,7 +81,7 @@ static const value_text_case forms[] = {
 static const value_text_case refused[] = {
     {"rank", "in q float32 [s, d]\nout y float32\nAttention(q, q, q) -> (y) heed\n", "[[1]]",
      "! rank 4"},
-    {"sizes of keys", BAD(""), "[[[[0 0]]]]; " ONE "; " ONE, "! inner extents"},
+    {"sizes of keys", BAD(""), "[[[[0 0]]]]; " ONE "; " ONE, "! equal extents"},
     {"bias", QKV "in m bool [2, 1]\nAttention(q, k, v, m) -> (y) heed\n",
      "[[[[0][0][0]]]]; " ONE "; " ONE "; [[1][1]]", "! broadcast"},
     {"heads", "in q float32 [1, 3, 1, 1]\nin k float32 [1, 2, 1, 1]\nout y\n"
