@@ -195,15 +195,61 @@ static bool is_certain(const emission *e, const site_term *term)
     return true;
 }
 
+/* Where each axis of `to` stands in `at`, -1 for none. False when an axis would have to be cut. */
+static bool find_axes(const axes *at, const axes *to, int32_t *where)
+{
+    int32_t found = 0, wanted = 0;
+    for (int32_t i = 0; i < at->rank; i++)
+        wanted += at->axis[i].n > 0;
+    for (int32_t k = 0; k < to->rank; k++) {
+        where[k] = -1;
+        for (int32_t i = 0; i < at->rank && where[k] < 0; i++)
+            if (at->axis[i].n && axes_list_equal(&at->axis[i], &to->axis[k]))
+                where[k] = i;
+        found += where[k] >= 0;
+    }
+    return found == wanted;
+}
+
+/* Axes that change places as wholes keep their extents, whatever these turn out to be. */
+static ir_value *move_axes(op_body *b, ir_value *x, const axes *at, const axes *to,
+                           const int32_t *where)
+{
+    char perm[4 * TENSOR_MAX_RANK] = "", fresh[4 * TENSOR_MAX_RANK] = "";
+    int64_t single[TENSOR_MAX_RANK];
+    size_t n = 0, n_fresh = 0;
+    int32_t n_single = 0;
+    for (int32_t i = 0; i < at->rank; i++)
+        if (!at->axis[i].n) {
+            n += (size_t)snprintf(perm + n, sizeof(perm) - n, "%s%d", n ? "," : "", i);
+            single[n_single] = n_single;
+            n_single++;
+        }
+    for (int32_t k = 0; k < to->rank; k++) {
+        char *text = where[k] < 0 ? fresh : perm;
+        size_t *used = where[k] < 0 ? &n_fresh : &n;
+        *used += (size_t)snprintf(text + *used, sizeof(perm) - *used, "%s%d", *used ? "," : "",
+                                  where[k] < 0 ? k : where[k]);
+    }
+    x = body_transpose(b, x, perm);
+    if (n_single)
+        x = body_2(b, x, body_ints(b, n_single, single), "Squeeze");
+    return n_fresh ? body_unsqueeze(b, x, fresh) : x;
+}
+
 static ir_value *bring(const emission *e, const site_term *term, const axes *to)
 {
+    int32_t where[TENSOR_MAX_RANK];
     site_term t = *term;
     axes_refresh(&e->s->table, &t.at);
     if (is_aligned(&t.at, to))
         return t.value;
-    if (!is_certain(e, &t))
-        body_fail(e->b, HEED_UNSUPPORTED, "a mask or bias whose extents are not known");
-    return axes_emit(e->b, &e->s->table, t.value, t.at, *to, false, &e->witness);
+    if (is_certain(e, &t))
+        return axes_emit(e->b, &e->s->table, t.value, t.at, *to, false, &e->witness);
+    if (find_axes(&t.at, to, where))
+        return move_axes(e->b, t.value, &t.at, to, where);
+    body_fail(e->b, HEED_UNSUPPORTED, "a mask or bias whose extents are not known");
+    return NULL;
 }
 
 static ir_value *scaled_bias(const emission *e, const site_term *term, heed_dtype dtype)

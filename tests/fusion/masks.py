@@ -82,6 +82,7 @@ class Masks:
         for letter, axis, start in (("s", lead, offset), ("t", lead + 1, 0)):
             end = g.ints(start + self.a.extents[letter])
             if letter in self.a.symbols:
+                self.w.bounded = True
                 end = g.op("Add", self.a.measured((letter,)), g.ints(start))
             x = g.op("Slice", x, g.ints(start), end, g.ints(axis))
         return Tensor(x, [()] * lead + [("s",), ("t",)])
@@ -195,6 +196,9 @@ class Masks:
             pair = (scores.value, bias.value)
             value = g.op("Add", *(pair if way == "Add" else pair[::-1]))
             add = np.where(seen, 0.0, rounded(np.array(fill), dtype))
+            if fill == LOWEST[dtype] and self.c.pick("bounded mask", False, True, odds=0.2):
+                value = g.op("Max", value, g.constant(np.array(fill), dtype))
+                return Tensor(value, scores.axes), lambda x: np.maximum(x + add, fill)
             return Tensor(value, scores.axes), lambda x: x + add
         if way == "Where of hidden":
             visible = Tensor(g.op("Not", visible.value), visible.axes)

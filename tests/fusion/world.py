@@ -10,6 +10,7 @@ class World:
     def __init__(self, choices, mutation):
         c = self.c = choices
         self.mutation, self.drawn, self.coarse = mutation, 0, False
+        self.bounded = False  # an extent is min(unknown, number): a table was sliced
         self.dtype = c.pick("dtype", "float32", "float16", odds=0.06)
         self.g = Graph(c, c.pick("opset", *range(17, 24), 13, 14, 15, 16))
         self.is_self = c.pick("self", True, False)
