@@ -24,6 +24,14 @@ static bool wanted(const pass_options *o, size_t i)
     return automatic ? rows[i].automatic : strcmp(o->attention, rows[i].mode) == 0;
 }
 
+/* Scores that nobody reads are not asked for: most kernels do not keep them. */
+static void drop_unread(ir_node *n)
+{
+    for (uint32_t o = 1; o < n->n_out; o++)
+        if (n->out[o] && !ir_value_used(n->out[o]))
+            n->out[o] = NULL;
+}
+
 static heed_status visit(pass_run *p, ir_node *n)
 {
     const op_def *general = n->op;
@@ -31,6 +39,7 @@ static heed_status visit(pass_run *p, ir_node *n)
     if (strcmp(general->domain, "heed") != 0 || strcmp(general->name, "Attention") != 0 ||
         !p->options->takes)
         return HEED_OK;
+    drop_unread(n);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows) && !taken; i++) {
         if (!wanted(p->options, i))
             continue;
