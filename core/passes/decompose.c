@@ -9,16 +9,6 @@
 #include "ops/body.h"
 #include "passes/pass.h"
 
-static heed_status infer(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
-
-static void undo(const op_body *b)
-{
-    for (ir_node *n = b->last, *previous; n != b->node; n = previous) {
-        previous = n->previous;
-        ir_node_remove(n);
-    }
-}
-
 static bool same_extents(const ir_type *a, const ir_type *b)
 {
     if (a->rank < 0 || b->rank < 0)
@@ -59,12 +49,7 @@ static heed_status check(const op_body *b)
 
 heed_status pass_decompose_node(pass_run *p, ir_node *n)
 {
-    op_body b = {.node = n,
-                 .dims = p->model->dims,
-                 .scratch = p->scratch,
-                 .last = n,
-                 .infer = infer,
-                 .self = p};
+    op_body b = pass_body(p, n);
     b.out = arena_array(p->scratch, n->n_out, sizeof(*b.out));
     if (!b.out)
         return HEED_NOMEM;
@@ -74,7 +59,7 @@ heed_status pass_decompose_node(pass_run *p, ir_node *n)
     if (status) {
         if (status != HEED_INVALID || !n->graph->parent)
             return ir_node_error(n);
-        undo(&b);
+        pass_undo(&b);
         err_clear();
         return HEED_OK;
     }

@@ -4,7 +4,7 @@
 #ifndef HEED_PASSES_PASS_H
 #define HEED_PASSES_PASS_H
 
-#include "ops/op.h"
+#include "ops/body.h"
 
 /* What became of one softmax. Arrays live during the call, names as long as the model. */
 typedef struct pass_verdict {
@@ -66,6 +66,10 @@ heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *
 heed_status pass_decompose_node(pass_run *p, ir_node *n);
 /* Infers one node whose inputs are inferred. */
 heed_status pass_infer_node(pass_run *p, ir_node *n);
+/* A body whose nodes will stand behind `n`, each inferred as it is emitted; and taking them back.
+ */
+op_body pass_body(pass_run *p, ir_node *n);
+void pass_undo(const op_body *b);
 bool pass_is(const ir_node *n, const char *op); /* an ai.onnx operator of this name */
 /* The value is a constant for good (not the default of an input). */
 bool pass_constant(const ir_value *v);

@@ -130,6 +130,26 @@ heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *
 
 /* ---- Helpers -------------------------------------------------------------------------------- */
 
+static heed_status infer_made(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
+
+op_body pass_body(pass_run *p, ir_node *n)
+{
+    return (op_body){.node = n,
+                     .dims = p->model->dims,
+                     .scratch = p->scratch,
+                     .last = n,
+                     .infer = infer_made,
+                     .self = p};
+}
+
+void pass_undo(const op_body *b)
+{
+    for (ir_node *n = b->last, *previous; n != b->node; n = previous) {
+        previous = n->previous;
+        ir_node_remove(n);
+    }
+}
+
 bool pass_is(const ir_node *n, const char *op)
 {
     return n && n->op->domain[0] == 0 && strcmp(n->op->name, op) == 0;

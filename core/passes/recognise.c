@@ -14,16 +14,6 @@
 
 static const char switched_off[] = "attention is switched off";
 
-static heed_status infer(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
-
-static void undo(const op_body *b)
-{
-    for (ir_node *n = b->last, *previous; n != b->node; n = previous) {
-        previous = n->previous;
-        ir_node_remove(n);
-    }
-}
-
 /* The same type, as far as numbers say. */
 static bool fits(const ir_type *a, const ir_type *b)
 {
@@ -72,7 +62,7 @@ static void give_up(site *s, const op_body *b)
 {
     site_stop(s, s->product,
               verdict_find_reason(err_get()->message, "its operands cannot be arranged"));
-    undo(b);
+    pass_undo(b);
     err_clear();
 }
 
@@ -96,12 +86,7 @@ static void replace_weights(const site *s, ir_value *weights)
 static heed_status replace(pass_run *p, site *s, const ir_node **made)
 {
     ir_value *weights = NULL;
-    op_body b = {.node = s->product,
-                 .dims = p->model->dims,
-                 .scratch = p->scratch,
-                 .last = s->product,
-                 .infer = infer,
-                 .self = p};
+    op_body b = pass_body(p, s->product);
     ir_value *y = site_emit(s, &b, &weights);
     if (b.status == HEED_NOMEM)
         return HEED_NOMEM;

@@ -181,32 +181,17 @@ static const struct {
     {"ConcatFromSequence", take_all},
 };
 
-static heed_status infer(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
-
-static void undo(const op_body *b)
-{
-    for (ir_node *n = b->last, *previous; n != b->node; n = previous) {
-        previous = n->previous;
-        ir_node_remove(n);
-    }
-}
-
 /* What does not fit (items of different shapes, say) stays, and says so when it runs. */
 static heed_status rewrite(pass_run *p, ir_node *n, ir_value *(*take)(op_body *b))
 {
-    op_body b = {.node = n,
-                 .dims = p->model->dims,
-                 .scratch = p->scratch,
-                 .last = n,
-                 .infer = infer,
-                 .self = p};
+    op_body b = pass_body(p, n);
     uint32_t n_values = p->model->n_values;
     ir_value *value = n->out[0] ? take(&b) : NULL;
     if (b.status == HEED_NOMEM)
         return b.status;
     if (b.status || !value) {
         err_clear();
-        undo(&b);
+        pass_undo(&b);
         return HEED_OK;
     }
     if (value->producer && value->id >= n_values)

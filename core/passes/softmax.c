@@ -76,20 +76,13 @@ static ir_value *find_input(const ir_node *n, int64_t *axis)
     return NULL;
 }
 
-static heed_status infer(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
-
 static heed_status visit(pass_run *p, ir_node *n)
 {
     int64_t axis = -1;
     ir_value *x = find_input(n, &axis);
     if (!x || !pass_same_type(x, n->out[0]) || !dtype_is_float(x->type.dtype))
         return HEED_OK;
-    op_body b = {.node = n,
-                 .dims = p->model->dims,
-                 .scratch = p->scratch,
-                 .last = n,
-                 .infer = infer,
-                 .self = p};
+    op_body b = pass_body(p, n);
     ir_value *y = body_1(&b, x, "Softmax axis=%lld", (long long)axis);
     return b.status ? b.status : pass_bypass(p, n, y);
 }
