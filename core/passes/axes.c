@@ -101,6 +101,14 @@ bool axes_have(const axes *a, uint8_t atom)
     return false;
 }
 
+bool axes_have_all(const axes *a, const axes_list *atoms)
+{
+    for (uint32_t i = 0; i < atoms->n; i++)
+        if (!axes_have(a, atoms->atoms[i]))
+            return false;
+    return true;
+}
+
 /* ---- Reshapes -------------------------------------------------------------------------------- */
 
 /* a / b, when b provably divides a. */

@@ -48,6 +48,8 @@ void axes_list_add(axes_table *t, axes_list *list, const axes_list *more);
 ir_dim axes_extent(const axes_table *t, const axes_list *list);
 /* Some axis has the atom. */
 bool axes_have(const axes *a, uint8_t atom);
+/* Every atom of the list is in some axis. */
+bool axes_have_all(const axes *a, const axes_list *atoms);
 
 /* The same elements in the same order, seen with these extents. False when axes do not fit. */
 bool axes_regroup(axes_table *t, const axes *from, int32_t rank, const ir_dim *dims, axes *to);

@@ -336,14 +336,6 @@ static bool step_up(site *s, const place *p, const ir_node *n, size_t i, arena *
  * ------------------------------------------------------------------------------
  */
 
-static bool has_all(const axes *a, const axes_list *atoms)
-{
-    for (uint32_t i = 0; i < atoms->n; i++)
-        if (!axes_have(a, atoms->atoms[i]))
-            return false;
-    return true;
-}
-
 static bool has_any(const axes *a, const axes_list *atoms)
 {
     for (uint32_t i = 0; i < atoms->n; i++)
@@ -374,7 +366,7 @@ static bool take_product(site *s, const place *p, const contraction *c, const ir
     if (!contraction_up(&s->table, c, &at, in))
         return site_stop(s, n, "more axes than are looked at");
     bool swap = has_any(&in[0], &s->keys);
-    if (!has_all(&in[!swap], &s->keys) || has_any(&in[swap], &s->keys))
+    if (!axes_have_all(&in[!swap], &s->keys) || has_any(&in[swap], &s->keys))
         return site_stop(s, n, "the softmax is not over the keys of a product");
     if (pass_constant(c->in[0].value) || pass_constant(c->in[1].value))
         return site_stop(s, n, "the scores are a product with weights, not with keys");

@@ -42,14 +42,6 @@ static ir_use *next_use(site *s, ir_value *p, const axes *at, arena *scratch)
     return found;
 }
 
-static bool has_all(const axes *a, const axes_list *atoms)
-{
-    for (uint32_t i = 0; i < atoms->n; i++)
-        if (!axes_have(a, atoms->atoms[i]))
-            return false;
-    return true;
-}
-
 static bool take_product(site *s, const contraction *c, const ir_use *u, axes at)
 {
     uint32_t i = u->slot;
@@ -60,7 +52,7 @@ static bool take_product(site *s, const contraction *c, const ir_use *u, axes at
         return site_stop(s, u->node, "a product of the weights with themselves");
     if (!contraction_down(&s->table, c, i, &at, &other, &out))
         return site_stop(s, u->node, "more axes than are looked at");
-    if (!has_all(&other, &s->keys))
+    if (!axes_have_all(&other, &s->keys))
         return site_stop(s, u->node, "the product after the softmax is not over its axis");
     for (uint32_t k = 0; k < s->keys.n; k++)
         if (axes_have(&out, s->keys.atoms[k]))
