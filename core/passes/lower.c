@@ -11,8 +11,7 @@ static heed_status visit(pass_run *p, ir_node *n)
     bool taken = false;
     if (!n->op->decompose || n->op->run || strcmp(n->op->domain, "heed") != 0)
         return HEED_OK;
-    if (p->options->takes)
-        TRY(p->options->takes(p->options->self, n, &taken));
+    TRY(pass_taken(p, n, &taken));
     return taken ? HEED_OK : pass_decompose_node(p, n);
 }
 

@@ -26,6 +26,7 @@ typedef struct pass_options {
     bool optimize;         /* false: only what is needed to run at all */
     bool check;            /* verify the graph after each pass */
     const char *attention; /* auto (NULL too), off, mha, gqa, flash */
+    const char *without;   /* passes that are left out: "gelu,rotary"; NULL: none */
     /* Does some backend compute this node as it is? NULL: none does. */
     heed_status (*takes)(void *self, ir_node *n, bool *taken);
     void *self;
@@ -42,6 +43,7 @@ typedef struct pass_run {
 typedef struct pass_def {
     const char *name;
     const char *purpose; /* one line */
+    const char *fuses;   /* several nodes become one: what reports call it ("Gelu"); or NULL */
     int order;
     int again; /* a second place in the order; 0: none */
     bool repeat;
@@ -62,6 +64,8 @@ heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *
 
 /* ---- What several passes need ------------------------------------------------------------- */
 
+/* Some backend of the session has a kernel for the node as it is. */
+heed_status pass_taken(const pass_run *p, ir_node *n, bool *taken);
 /* The node becomes its body, which must have one. */
 heed_status pass_decompose_node(pass_run *p, ir_node *n);
 /* Infers one node whose inputs are inferred. */

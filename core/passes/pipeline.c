@@ -45,11 +45,28 @@ static void insert(tally *list, size_t *n, const pass_def *pass, int order)
     list[i] = (tally){pass, order, 0};
 }
 
-static size_t ordered(tally *list, bool required_only)
+/* A name in a list "one,two". */
+static bool is_listed(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = list; at && *at; at += strcspn(at, ",")) {
+        at += *at == ',';
+        if (strcspn(at, ",") == length && strncmp(at, name, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_left_out(const pass_def *pass, const pass_options *o)
+{
+    return !pass->required && (!o->optimize || is_listed(o->without, pass->name));
+}
+
+static size_t ordered(tally *list, const pass_options *o)
 {
     size_t n = 0;
     for (const pass_def *const *p = pass_table; *p; p++) {
-        if (required_only && !(*p)->required)
+        if (is_left_out(*p, o))
             continue;
         insert(list, &n, *p, (*p)->order);
         if ((*p)->again)
@@ -118,7 +135,7 @@ heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *
                           size_t *n_report)
 {
     tally list[MAX_PASSES];
-    size_t n = ordered(list, !options->optimize);
+    size_t n = ordered(list, options);
     for (size_t first = 0, last; first < n; first = last) {
         last = first + 1;
         while (last < n && list[first].pass->repeat && list[last].pass->repeat)
@@ -129,6 +146,12 @@ heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *
 }
 
 /* ---- Helpers -------------------------------------------------------------------------------- */
+
+heed_status pass_taken(const pass_run *p, ir_node *n, bool *taken)
+{
+    *taken = false;
+    return p->options->takes ? p->options->takes(p->options->self, n, taken) : HEED_OK;
+}
 
 static heed_status infer_made(op_body *b, ir_node *made) { return pass_infer_node(b->self, made); }
 

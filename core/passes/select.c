@@ -36,15 +36,14 @@ static heed_status visit(pass_run *p, ir_node *n)
 {
     const op_def *general = n->op;
     bool taken = false;
-    if (strcmp(general->domain, "heed") != 0 || strcmp(general->name, "Attention") != 0 ||
-        !p->options->takes)
+    if (strcmp(general->domain, "heed") != 0 || strcmp(general->name, "Attention") != 0)
         return HEED_OK;
     drop_unread(n);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows) && !taken; i++) {
         if (!wanted(p->options, i))
             continue;
         n->op = op_find("heed", rows[i].op);
-        TRY(p->options->takes(p->options->self, n, &taken));
+        TRY(pass_taken(p, n, &taken));
     }
     if (taken)
         p->rewrites++;
