@@ -144,8 +144,11 @@ static bool misses_keys(const flash_job *job, const flash_panel *p)
 {
     if (p->full || p->done == job->keys || job->fill == -INFINITY)
         return false;
+    float most = job->fill + job->lift;
+    if (job->narrow) /* a type of 16 bits rounds the bias, and the sum */
+        most += (fabsf(job->fill) + fabsf(job->lift)) / 64;
     for (size_t r = 0; r < p->rows; r++)
-        if (!(p->top[r] > job->fill + FAR_ABOVE))
+        if (!(p->top[r] > most + FAR_ABOVE))
             return true;
     return false;
 }
@@ -364,6 +367,8 @@ void flash_run(flash_job *job)
     }
     if (job->flags)
         flash_find_flags(job);
+    if (job->late)
+        flash_find_lift(job);
     run_all(job, run_piece, panels * job->splits);
     if (job->splits > 1)
         run_all(job, join_piece, panels);

@@ -37,6 +37,7 @@ struct cpu_flash_lanes {
                  int32_t first, float fill, int32_t *seen);
     void (*mask)(float *x, const float *mask, size_t n, float fill);
     void (*add)(float *x, const float *y, size_t n);
+    void (*multiply)(float *x, const float *y, size_t n);
     void (*note)(const float *x, size_t keys, size_t vectors, int bits, int32_t *seen);
     uint32_t (*peak32)(const void *x, size_t n);
     uint32_t (*peak16)(const void *x, size_t n);
@@ -53,7 +54,8 @@ typedef struct flash_rules {
     const cpu_lanes *lanes;
     double scale;
     float cap, fill;
-    bool infinite; /* the fill, as the node has it */
+    bool infinite;   /* the fill, as the node has it */
+    bool fill_first; /* a finite fill, to which the bias is added */
     int64_t left, right;
     unsigned empty;
     int place[4][4]; /* of q, k, v, y: which axis of the tensor is b, h, s, d */
@@ -89,13 +91,14 @@ typedef struct flash_job {
     const cpu_flash_lanes *f;
     const flash_rules *rules;
     flash_operand q, k, v, y;
-    flash_cover bias, mask;
+    flash_cover bias, mask, factor;
     const DLTensor *lengths, *offsets, *sinks;
     cpu_map *widen, *narrow; /* of the sinks, and of scores that a bias was added to */
     float scale, fill;       /* the fill as the type of the scores has it */
     size_t batch, kv_heads, group, queries, keys, d, dv;
     bool adds;   /* the bias is added */
     bool folds;  /* ... and says all about visibility as well: hidden keys get -infinity */
+    bool late;   /* ... behind the fill */
     bool hides;  /* some keys may be hidden, and so skipped */
     bool touchy; /* a hidden key's score is added to, so that a NaN shows */
 
@@ -114,6 +117,7 @@ typedef struct flash_job {
         part_floats; /* workspace of a panel, a slot, a partial result */
 
     /* Workspace. */
+    float lift;     /* the largest bias that is added to the fill */
     uint8_t *flags; /* of each tile of keys, see flash_mask.c; NULL: nothing is hidden */
     float *parts, *slot;
 } flash_job;
@@ -167,6 +171,7 @@ void flash_store_row(const flash_job *job, float *from, float factor, size_t b, 
 /* What is known of the numbers of a tile of keys. */
 enum { FLASH_WILD_V = 1, FLASH_WILD_K = 2 };
 void flash_find_flags(flash_job *job);
+void flash_find_lift(flash_job *job);
 bool flash_tame_queries(const flash_job *job, const float *q, size_t n);
 
 /* Which keys each row sees by causality, windows and lengths. */
@@ -174,7 +179,7 @@ void flash_find_ranges(const flash_job *job, flash_panel *p);
 /* False: the masks hide all n keys from `first` on of all rows. */
 bool flash_load_mask(const flash_job *job, const flash_slot *slot, const flash_panel *p,
                      size_t first, size_t n);
-/* No bias, and all keys are visible to all rows. */
+/* No bias, no factor, and all keys are visible to all rows. */
 bool flash_is_plain(const flash_job *job, const flash_panel *p, size_t first, size_t n);
 /* Bias and masks on the scores of the slot. */
 void flash_apply_mask(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,

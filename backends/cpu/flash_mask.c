@@ -75,6 +75,8 @@ static void flag_tiles(const void *arg, size_t first, size_t last)
         seen_by_all(job, b, &from, &to);
         if (begin >= from && begin + n <= to)
             continue;
+        if (job->factor.data) /* what it makes of a score may be no number */
+            job->flags[i] |= FLASH_WILD_K;
         if (peak_of(job, &job->v, b, h, begin, n) >= limit->infinite)
             job->flags[i] |= FLASH_WILD_V;
         if (job->touchy && peak_of(job, &job->k, b, h, begin, n) >= limit->large)
@@ -87,6 +89,27 @@ void flash_find_flags(flash_job *job)
     size_t work = job->tile * (job->d + job->dv);
     cpu_range_run(job->batch * job->kv_heads * job->tiles, cpu_rows_per_piece(work), flag_tiles,
                   job);
+}
+
+/* All rows of the bias, whoever reads them; NaN when one is. */
+void flash_find_lift(flash_job *job)
+{
+    const flash_cover *c = &job->bias;
+    size_t n = c->single ? 1 : c->keys;
+    for (int a = 0; a < 3; a++)
+        n *= c->step[a] ? job->q.dims[a] : 1;
+    job->lift = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        float x;
+        if (c->widen)
+            c->widen(&x, c->data + i * c->bytes, 1, NULL);
+        else
+            memcpy(&x, c->data + i * c->bytes, sizeof(x));
+        if (!(x <= job->lift))
+            job->lift = x;
+        if (isnan(x))
+            return;
+    }
 }
 
 /* ---- Ranges --------------------------------------------------------------------------------- */
@@ -263,7 +286,7 @@ static void add_bias(const flash_job *job, const flash_slot *slot, size_t n)
 
 bool flash_is_plain(const flash_job *job, const flash_panel *p, size_t first, size_t n)
 {
-    return !job->bias.data && !job->mask.data && first >= p->all_begin && first + n <= p->all_end;
+    return !job->bias.data && !job->mask.data && !job->factor.data && first >= p->all_begin && first + n <= p->all_end;
 }
 
 void flash_apply_mask(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,
@@ -274,14 +297,21 @@ void flash_apply_mask(const flash_job *job, const flash_slot *slot, flash_panel 
     bool ranges = first < p->all_begin || first + n > p->all_end;
     int32_t ignored[64] = {0}, *seen = masks || job->folds ? ignored : p->seen;
     float *x = job->folds ? slot->bias : slot->s;
+    if (job->factor.data) {
+        cover_tile(&job->factor, job, slot, p, first, n, slot->bias);
+        job->f->multiply(slot->s, slot->bias, count);
+        round_scores(job, slot->s, count);
+    }
     if (job->adds)
         cover_tile(&job->bias, job, slot, p, first, n, slot->bias);
-    if (job->adds && !job->folds)
+    if (job->adds && !job->folds && !job->late)
         add_bias(job, slot, count);
     if (masks)
         job->f->mask(x, slot->mask, count, job->fill);
     if (ranges)
         job->f->hide(x, n, job->vectors, p->low, p->high, (int32_t)first, job->fill, seen);
+    if (job->late)
+        add_bias(job, slot, count);
     if (job->folds) {
         job->f->note(x, n, job->vectors, 0, p->seen);
         add_bias(job, slot, count);

@@ -15,7 +15,7 @@ enum {
     TAIL = 16          /* floats at the end of a partial result: the number of keys done */
 };
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
 
 /* ---- Operands ------------------------------------------------------------------------------- */
 
@@ -107,8 +107,8 @@ static float rounded(const flash_job *job, float x)
 
 static heed_status read_call(flash_job *job, const heed_call *call)
 {
-    const DLTensor *in[8] = {NULL};
-    for (uint32_t i = 0; i < call->n_in && i < 8; i++)
+    const DLTensor *in[9] = {NULL};
+    for (uint32_t i = 0; i < call->n_in && i < 9; i++)
         in[i] = call->in[i];
     const flash_rules *rules = job->rules;
     flash_operand *operands[4] = {&job->q, &job->k, &job->v, &job->y};
@@ -136,6 +136,10 @@ static heed_status read_call(flash_job *job, const heed_call *call)
     status = read_cover(&job->bias, job, in[BIAS]);
     if (!status)
         status = read_cover(&job->mask, job, in[MASK]);
+    if (!status)
+        status = read_cover(&job->factor, job, in[FACTOR]);
+    if (!status && in[FACTOR] && (job->factor.single || job->factor.keys != job->keys))
+        return cpu_host->fail(HEED_INVALID, "cpu: a factor that is not for each key");
     return status ? status : check_numbers(job);
 }
 
@@ -147,6 +151,7 @@ static void read_rules(flash_job *job)
     job->fill = rounded(job, r->fill);
     job->adds = job->bias.data && job->bias.dtype != HEED_BOOL;
     job->folds = job->adds && r->infinite;
+    job->late = job->adds && r->fill_first;
     bool brief = job->bias.data && job->bias.keys < job->keys;
     job->touchy = job->folds || (job->adds && brief);
     job->hides = r->left >= 0 || r->right >= 0 || job->lengths || job->mask.data || brief ||
@@ -191,9 +196,14 @@ static size_t widest(const flash_job *job)
     return flash_max(job->tile, flash_max(job->pad_d, job->pad_dv));
 }
 
+static bool has_cover(const flash_job *job)
+{
+    return job->bias.data || job->mask.data || job->factor.data;
+}
+
 static void size_workspace(flash_job *job)
 {
-    size_t h = job->height, masks = (job->bias.data || job->mask.data) ? 2 : 0;
+    size_t h = job->height, masks = has_cover(job) ? 2 : 0;
     size_t wide = widest(job), pieces = job->batch * job->kv_heads * job->blocks * job->splits;
     job->panel_floats = flash_round((job->pad_d + job->pad_dv + ROW_ARRAYS) * h, 16);
     job->part_floats = flash_round((job->dv + 3) * h, 16) + TAIL;
@@ -252,7 +262,7 @@ static float *take(float **at, size_t floats)
 flash_slot flash_slot_at(const flash_job *job, size_t i)
 {
     float *at = job->slot + i * job->slot_floats;
-    size_t square = job->tile * job->height, masks = job->bias.data || job->mask.data ? square : 0;
+    size_t square = job->tile * job->height, masks = has_cover(job) ? square : 0;
     flash_slot slot = {.panels = take(&at, job->panel_floats * job->panels)};
     slot.s = take(&at, square);
     slot.few = take(&at, job->few ? square : 0);

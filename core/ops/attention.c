@@ -1,6 +1,6 @@
 /* attention.c - heed.Attention, the one meaning of attention that all other forms are written in.
  *
- *     scores = cap(scale * Q K^T);  Y = softmax(mask(scores + bias)) V
+ *     scores = cap(scale * Q K^T) * factor;  Y = softmax(mask(scores + bias)) V
  *
  * Q is [B, Hq, Sq, D], K is [B, Hkv, Skv, D], V is [B, Hkv, Skv, Dv], and Hkv divides Hq: query
  * head h reads key head h / (Hq / Hkv). Inputs behind them:
@@ -11,10 +11,12 @@
  *   offsets  [B], or one for all: the position of query 0; 0 when left out
  *   sinks    [Hq]: a logit that joins the denominator only
  *   mask     bool (true: attend), broadcasts as bias does; beside a bias that is added
+ *   factor   multiplies the scores key by key, broadcasts to [B, Hq, Sq, Skv]
  *
  * Query i stands at p = offset + i. Key j is visible when causal = 0 or j <= p, and when
  * p - left_window <= j <= p + right_window; a negative window is unbounded. An invisible key's
- * score becomes `fill`. Rows without a visible key give 0 (empty = zero) or what the arithmetic
+ * score becomes `fill`, to which the bias is added when fill_first = 1 (an infinite fill stays what
+ * it is). Rows without a visible key give 0 (empty = zero) or what the arithmetic
  * gives (empty = nan); this asks the mask, not the scores. With empty = guard a row whose weights
  * are not numbers, for whatever reason, gives 0. `scores` is the second output: 0 after the scale,
  * 1 after softcap, 2 after bias and mask, 3 after softmax. scale = 0 is 1 / sqrt(D). Layouts say
@@ -28,7 +30,7 @@
 
 #include "ops/heads.h"
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
 
 /* Far beyond any position, far from overflow. */
 #define WINDOW_MAX ((int64_t)1 << 40)
@@ -50,6 +52,19 @@ static heed_status check_bias(const op_infer *c, uint32_t input, const ir_dim *s
                                "%lld for %lld on axis %d", (long long)have, (long long)want, i);
     }
     return HEED_OK;
+}
+
+/* It has all keys. */
+static heed_status check_factor(const op_infer *c, const ir_dim *scores)
+{
+    int32_t rank = infer_rank(c, FACTOR);
+    if (rank < 0)
+        return HEED_OK;
+    ir_dim have = rank > 0 ? infer_dim(c, FACTOR, rank - 1) : 1;
+    if (dim_known(have) && dim_known(scores[3]) && have != scores[3])
+        return infer_error(c, "a factor for each key", "%lld for %lld", (long long)have,
+                           (long long)scores[3]);
+    return check_bias(c, FACTOR, scores);
 }
 
 static heed_status check_attrs(const op_infer *c)
@@ -85,7 +100,8 @@ static heed_status infer_attention(op_infer *c)
     if (c->n_out > 1)
         TRY(infer_set(c, 1, 0, 4, scores));
     TRY(check_bias(c, BIAS, scores));
-    return check_bias(c, MASK, scores);
+    TRY(check_bias(c, MASK, scores));
+    return check_factor(c, scores);
 }
 
 /* ---- Body: the products --------------------------------------------------------------------- */
@@ -114,6 +130,8 @@ static ir_value *raw_scores(attention *a)
         scores = body_2(b, body_1(b, scores, "Tanh"), body_like(b, cap, scores), "Mul");
     }
     keep(a, 1, scores);
+    if (body_in(b, FACTOR))
+        scores = body_2(b, scores, body_cast(b, body_in(b, FACTOR), scores->type.dtype), "Mul");
     return scores;
 }
 
@@ -221,11 +239,12 @@ static mask build_mask(attention *a)
 
 static ir_value *apply_mask(op_body *b, const mask *m, ir_value *scores)
 {
-    if (m->added)
+    bool late = ir_attr_int(b->node, "fill_first", 0) && !isinf(m->fill);
+    if (m->added && !late)
         scores = body_2(b, scores, m->added, "Add");
     if (m->visible)
         scores = body_3(b, m->visible, scores, body_like(b, m->fill, scores), "Where");
-    return scores;
+    return m->added && late ? body_2(b, scores, m->added, "Add") : scores;
 }
 
 /* Which rows [..., Sq, 1] have no visible key: NULL when there cannot be any, or when they give
@@ -319,12 +338,12 @@ static void decompose_attention(op_body *b)
 #define ATTENTION(ident, called)                                                                   \
     static const op_def ident = {                                                                  \
         .domain = "heed", .name = called, .since = 1,                                              \
-        .signature = "Q:T, K:T, V:T, bias:B?, lengths:I?, offsets:I?, sinks:T?, mask:bool? "       \
-                     "-> Y:T, scores:T?",                                                          \
+        .signature = "Q:T, K:T, V:T, bias:B?, lengths:I?, offsets:I?, sinks:T?, mask:bool?, "      \
+                     "factor:T? -> Y:T, scores:T?",                                                \
         .types = "T=float B=bool|real I=int32|int64",                                              \
         .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 "                  \
                  "right_window:int=-1 scores:int=0 softmax_precision:int=0 fill:float=-inf "       \
-                 "empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
+                 "fill_first:int=0 empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
                  "v_layout:string=bhsd y_layout:string=bhsd",                                      \
         .infer = infer_attention, .decompose = decompose_attention}
 

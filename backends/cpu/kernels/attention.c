@@ -8,7 +8,7 @@
 
 #include "flash.h"
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, INPUTS };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, INPUTS };
 
 enum { MOST_SLOTS = 256 };
 
@@ -89,6 +89,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     r->cap = cpu_attr_float(node, "softcap", 0);
     r->fill = cpu_attr_float(node, "fill", -INFINITY);
     r->infinite = isinf(r->fill) != 0;
+    r->fill_first = cpu_attr_int(node, "fill_first", 0) && !r->infinite;
     r->empty = cpu_attr_is(node, "empty", "nan")     ? FLASH_NAN
                : cpu_attr_is(node, "empty", "guard") ? FLASH_GUARD
                                                      : FLASH_ZERO;

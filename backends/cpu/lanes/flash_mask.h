@@ -77,6 +77,12 @@ static void flash_add(float *x, const float *y, size_t n)
         lane_store(x + i, lane_load(x + i) + lane_load(y + i));
 }
 
+static void flash_multiply(float *x, const float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES)
+        lane_store(x + i, lane_load(x + i) * lane_load(y + i));
+}
+
 /* seen |= any key's element that is not -infinity; `bits`: that is not 0 as an integer. */
 static void flash_note(const float *x, size_t keys, size_t vectors, int bits, int32_t *seen)
 {

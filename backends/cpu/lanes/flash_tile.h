@@ -242,7 +242,7 @@ static const cpu_flash_lanes flash_lanes = {
     .lanes = LANES, .scores = flash_scores, .values = flash_values, .few_scores = few_scores,
     .few_values = few_values, .few_weigh = few_weigh, .weigh = flash_weigh, .join = flash_join, .cap = flash_cap,
     .turn = flash_turn, .spread = flash_spread, .hide = flash_hide, .mask = flash_mask,
-    .add = flash_add, .note = flash_note, .peak32 = flash_peak32, .peak16 = flash_peak16,
+    .add = flash_add, .multiply = flash_multiply, .note = flash_note, .peak32 = flash_peak32, .peak16 = flash_peak16,
 };
 // clang-format on
 

@@ -94,6 +94,20 @@ class Drawn:
         lowest = LOWEST[self.dtype] if kind == "lowest" else -np.inf
         return np.where(allowed, self.rng.standard_normal(shape), lowest).astype(self.dtype)
 
+    def later(self, fill):
+        """Is the bias added to the fill, and to which? Where both are small, hidden keys count."""
+        late = np.random.default_rng([1, self.index]).random() < 0.4
+        return late, self.pick(-1e4, -2.0, 0.0) if late and not np.isinf(fill) else fill
+
+    def mask_and_factor(self, bias):
+        rng, mask, factor = np.random.default_rng([2, self.index]), None, None
+        if bias is not None and bias.dtype != bool and rng.random() < 0.5:
+            mask = rng.random((self.batch, 1, 1, self.total)) < 0.7
+        if rng.random() < 0.3:
+            shape = (self.pick(1, self.batch), 1, self.pick(1, self.queries), self.total)
+            factor = (rng.standard_normal(shape) * (rng.random(shape) < 0.8)).astype(self.dtype)
+        return mask, factor
+
     def precision(self):
         return self.pick(None, None, 1, 11) if self.dtype != np.float32 else self.pick(None, 1, 11)
 
@@ -153,17 +167,19 @@ def heed_case(d):
         offsets = offsets if lengths is None else offsets.astype(lengths.dtype)
     fill = d.pick(-np.inf, -np.inf, -1e4)
     empty = d.pick("zero", "zero", "nan")
+    fill_first, fill = d.later(fill)
+    mask, factor = d.mask_and_factor(bias)
     for name, value in (("bias", bias), ("lengths", lengths), ("offsets", offsets),
-                        ("sinks", sinks)):
+                        ("sinks", sinks), ("mask", mask), ("factor", factor)):
         if value is not None:
             given[name] = value
     y, stages = attention(q, k, v, bias, lengths, offsets, sinks, d.scale, d.softcap, d.causal,
-                          d.left, d.right, fill, empty)
+                          d.left, d.right, fill, empty, factor, fill_first, mask)
     attrs = attributes(scale=d.scale, softcap=d.softcap, causal=int(d.causal), left_window=d.left,
                        right_window=d.right, scores=d.stage, softmax_precision=d.precision(),
-                       empty=empty, fill=float(fill))
+                       empty=empty, fill=float(fill), fill_first=int(fill_first))
     outputs = {"y": y, "scores": stages[d.stage]} if d.chance(0.6) else {"y": y}
-    order = ("q", "k", "v", "bias", "lengths", "offsets", "sinks")
+    order = ("q", "k", "v", "bias", "lengths", "offsets", "sinks", "mask", "factor")
     node = helper.make_node("Attention", [n if n in given else "" for n in order], list(outputs),
                             domain="heed", **attrs)
     return node, {n: given[n] for n in order if n in given}, outputs

@@ -47,7 +47,8 @@ def softmax(x, sinks=None):
 
 
 def attention(q, k, v, bias=None, lengths=None, offsets=None, sinks=None, scale=None, softcap=0.0,
-              causal=False, left=-1, right=-1, fill=-np.inf, empty="zero"):
+              causal=False, left=-1, right=-1, fill=-np.inf, empty="zero", factor=None,
+              fill_first=False, mask=None):
     """(Y, the four stages of the scores) for q [B, Hq, Sq, D], k and v [B, Hkv, Skv, *]."""
     group = q.shape[1] // max(k.shape[1], 1)
     q, k, v = (x.astype(np.float64) for x in (q, k, v))
@@ -56,8 +57,13 @@ def attention(q, k, v, bias=None, lengths=None, offsets=None, sinks=None, scale=
     raw = scale * (q @ k.swapaxes(2, 3))
     capped = softcap * np.tanh(raw / softcap) if softcap > 0 else raw
     allowed, added = full_bias(bias, raw.shape)
+    allowed = allowed if mask is None else allowed & mask
     allowed = allowed & visible(raw.shape, lengths, offsets, causal, left, right)
-    masked = np.where(allowed, capped + added, fill)
+    scaled = capped if factor is None else capped * factor.astype(np.float64)
+    if fill_first and not np.isinf(fill):
+        masked = np.where(allowed, scaled, fill) + added
+    else:
+        masked = np.where(allowed, scaled + added, fill)
     weights = softmax(masked, sinks)
     if empty == "zero" and np.isinf(fill):
         dead = ~np.any(allowed & (added > -np.inf), -1, keepdims=True)
