@@ -286,7 +286,8 @@ static void add_bias(const flash_job *job, const flash_slot *slot, size_t n)
 
 bool flash_is_plain(const flash_job *job, const flash_panel *p, size_t first, size_t n)
 {
-    return !job->bias.data && !job->mask.data && !job->factor.data && first >= p->all_begin && first + n <= p->all_end;
+    return !job->bias.data && !job->mask.data && !job->factor.data && first >= p->all_begin &&
+           first + n <= p->all_end;
 }
 
 void flash_apply_mask(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,

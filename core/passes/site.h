@@ -23,14 +23,18 @@ typedef struct site_term {
     axes at;            /* right-aligned with the scores' where it met them */
     double number;      /* bias: its factor; mask: what hidden scores become; least:
                            the number */
-    uint32_t n_factors; /* tensors that multiply a bias too: the first so many of
-                           site.factors */
+    uint32_t n_factors; /* tensors that multiply a bias, or what hidden scores become, too: the
+                           first so many of site.factors */
     bool inverted;      /* mask: true hides; factor: divides */
+    bool keyed;         /* factor: differs between keys */
 } site_term;
 
 /* Hidden scores at or below this stay what they are when a score or a bias is
  * added to them. */
 #define SITE_ABSORBS (-1e30)
+
+/* A mask that what stands outside of it may change: as a bias it would not be exact. */
+bool site_mask_is_weak(const site_term *mask);
 
 typedef struct site_terms {
     site_term items[SITE_TERMS];
@@ -56,6 +60,7 @@ typedef struct site {
     site_terms terms;     /* biases, masks and bounds, the last one to be applied first */
     site_terms factors;   /* the last one first, too */
     uint32_t steps;       /* taken upwards, also those that led nowhere */
+    bool late;            /* biases are added to hidden scores, too */
     bool guard;           /* NaN after the softmax becomes 0 */
     heed_dtype inner;     /* of the softmax, when it is not that of the products; 0 */
     site_operand weights; /* the softmax's result when others read it too */

@@ -171,6 +171,7 @@ typedef struct emission {
     op_body *b;
     axes scores; /* [B, H, S, T] */
     axes_witness witness;
+    double fill;
 } emission;
 
 /* The term's axes stand where the scores' do: broadcasting brings them
@@ -252,12 +253,10 @@ static ir_value *bring(const emission *e, const site_term *term, const axes *to)
     return NULL;
 }
 
-static ir_value *scaled_bias(const emission *e, const site_term *term, heed_dtype dtype)
+/* Times the factors that stand outside of the term. */
+static ir_value *multiplied(const emission *e, const site_term *term, ir_value *x, heed_dtype dtype)
 {
     op_body *b = e->b;
-    ir_value *x = body_cast(b, bring(e, term, &e->scores), dtype);
-    if (term->number != 1)
-        x = body_2(b, x, body_like(b, term->number, x), "Mul");
     for (uint32_t k = 0; k < term->n_factors && !b->status; k++) {
         const site_term *by = &e->s->factors.items[k];
         x = body_2(b, x, body_cast(b, bring(e, by, &e->scores), dtype),
@@ -266,10 +265,32 @@ static ir_value *scaled_bias(const emission *e, const site_term *term, heed_dtyp
     return x;
 }
 
+static ir_value *scaled_bias(const emission *e, const site_term *term, heed_dtype dtype)
+{
+    op_body *b = e->b;
+    ir_value *x = body_cast(b, bring(e, term, &e->scores), dtype);
+    if (term->number != 1)
+        x = body_2(b, x, body_like(b, term->number, x), "Mul");
+    return multiplied(e, term, x, dtype);
+}
+
 static ir_value *visible(const emission *e, const site_term *term)
 {
     ir_value *x = bring(e, term, &e->scores);
     return term->inverted ? body_1(e->b, x, "Not") : x;
+}
+
+/* What the mask adds to scores that it hides. In the late order weak masks put in `fill` before,
+ * and nothing may be left to add: NULL. */
+static ir_value *hidden(const emission *e, const site_term *mask, const ir_value *sum,
+                        heed_dtype dtype)
+{
+    bool weak = e->s->late && site_mask_is_weak(mask);
+    double number = weak ? mask->number - e->fill : mask->number;
+    ir_value *x = body_number(e->b, dtype, number);
+    if (weak && number == 0 && !sum)
+        return NULL;
+    return weak ? multiplied(e, mask, x, dtype) : x;
 }
 
 /* One term, applied to what the terms inside of it add to the scores (NULL:
@@ -284,8 +305,9 @@ static ir_value *apply_term(const emission *e, const site_term *term, ir_value *
         x = scaled_bias(e, term, dtype);
         return sum ? body_2(b, sum, x, "Add") : x;
     case SITE_MASK:
-        sum = sum ? sum : body_number(b, dtype, 0);
-        return body_3(b, visible(e, term), sum, body_number(b, dtype, term->number), "Where");
+        x = hidden(e, term, sum, dtype);
+        sum = sum || !x ? sum : body_number(b, dtype, 0);
+        return x ? body_3(b, visible(e, term), sum, x, "Where") : NULL;
     default:
         return sum ? body_2(b, sum, body_like(b, term->number, sum), "Max") : NULL;
     }
@@ -302,11 +324,33 @@ static uint32_t count_last_masks(const site *s)
     return n;
 }
 
+/* What hidden scores become: the number of the last masks, or in the late order that of all weak
+ * ones, which is 0 when they differ. */
+static double find_fill(const site *s, uint32_t n_masks)
+{
+    const site_term *first = NULL;
+    if (!s->late)
+        return n_masks ? s->terms.items[0].number : -(double)INFINITY;
+    for (uint32_t i = 0; i < s->terms.n; i++) {
+        const site_term *t = &s->terms.items[i];
+        if (!site_mask_is_weak(t))
+            continue;
+        first = first ? first : t;
+        if (t->n_factors || t->number != first->number)
+            return 0;
+    }
+    return first->number;
+}
+
+/* The last n, or in the late order all weak ones. */
 static ir_value *join_masks(const emission *e, uint32_t n)
 {
     ir_value *all = NULL;
-    for (uint32_t i = 0; i < n; i++) {
-        ir_value *x = visible(e, &e->s->terms.items[i]);
+    for (uint32_t i = 0; i < (e->s->late ? e->s->terms.n : n); i++) {
+        const site_term *mask = &e->s->terms.items[i];
+        if (e->s->late && !site_mask_is_weak(mask))
+            continue;
+        ir_value *x = visible(e, mask);
         all = all ? body_2(e->b, all, x, "And") : x;
     }
     return all;
@@ -320,6 +364,32 @@ static ir_value *sum_terms(const emission *e, uint32_t from, heed_dtype dtype)
     return sum;
 }
 
+/* A last extent of 1 would be that of one key. */
+static ir_value *with_keys(op_body *b, ir_value *x, ir_value *k, const char *layout)
+{
+    if (b->status || !x || (x->type.rank && x->type.dims[x->type.rank - 1] != 1))
+        return x;
+    int32_t keys = (int32_t)(strchr(layout, 's') - layout);
+    return body_2(b, x, body_dim(b, k, keys), "Expand");
+}
+
+/* The tensors that multiply scores key by key. */
+static ir_value *join_factors(const emission *e, heed_dtype dtype)
+{
+    op_body *b = e->b;
+    ir_value *all = NULL;
+    for (uint32_t i = 0; i < e->s->factors.n && !b->status; i++) {
+        const site_term *by = &e->s->factors.items[i];
+        if (!by->keyed)
+            continue;
+        ir_value *x = body_cast(b, bring(e, by, &e->scores), dtype);
+        if (by->inverted)
+            x = body_2(b, body_number(b, dtype, 1), x, "Div");
+        all = all ? body_2(b, all, x, "Mul") : x;
+    }
+    return all;
+}
+
 /* Tensors that multiply the scores of a query multiply the query. */
 static ir_value *apply_factors(const emission *e, ir_value *q, const arrangement *a)
 {
@@ -329,6 +399,8 @@ static ir_value *apply_factors(const emission *e, ir_value *q, const arrangement
         plain.axis[i] = a->axis[i];
     for (uint32_t i = 0; i < e->s->factors.n && !b->status; i++) {
         const site_term *by = &e->s->factors.items[i];
+        if (by->keyed)
+            continue;
         ir_value *x = bring(e, by, &plain);
         x = body_cast(b, x, q->type.dtype);
         q = body_2(b, q, x, by->inverted ? "Div" : "Mul");
@@ -368,24 +440,25 @@ static void emit_node(emission *e, const arrangement a[4], ir_value *out[2])
     site *s = e->s;
     op_body *b = e->b;
     char layouts[64];
-    ir_value *in[8] = {NULL};
+    ir_value *in[9] = {NULL};
     in[0] = operand(e, &s->q, &a[0]);
     in[1] = operand(e, &s->k, &a[1]);
     in[2] = operand(e, &s->v, &a[2]);
     if (b->status)
         return;
     in[0] = apply_factors(e, in[0], &a[0]);
-    uint32_t n_masks = count_last_masks(s);
-    double fill = n_masks ? s->terms.items[0].number : -(double)INFINITY;
-    in[3] = sum_terms(e, n_masks, in[2]->type.dtype);
+    uint32_t n_masks = s->late ? 0 : count_last_masks(s);
+    e->fill = find_fill(s, n_masks);
+    in[3] = with_keys(b, sum_terms(e, n_masks, in[2]->type.dtype), in[1], a[1].letters);
     in[6] = s->sinks.value ? head_sinks(e, &a[0].axis[1]) : NULL;
-    in[7] = join_masks(e, n_masks);
+    in[7] = with_keys(b, join_masks(e, n_masks), in[1], a[1].letters);
+    in[8] = join_factors(e, in[2]->type.dtype);
     snprintf(layouts, sizeof(layouts), "q_layout=%s k_layout=%s v_layout=%s y_layout=%s",
              a[0].letters, a[1].letters, a[2].letters, a[3].letters);
-    body_nodes(b, 8, in, s->weights.value ? 2 : 1, out,
-               "heed.Attention scale=%.17g softcap=%.17g fill=%.17g empty=%s scores=3 "
-               "softmax_precision=%u %s",
-               s->scale, s->softcap, fill, s->guard ? "guard" : "nan",
+    body_nodes(b, 9, in, s->weights.value ? 2 : 1, out,
+               "heed.Attention scale=%.17g softcap=%.17g fill=%.17g fill_first=%d empty=%s "
+               "scores=3 softmax_precision=%u %s",
+               s->scale, s->softcap, e->fill, s->late, s->guard ? "guard" : "nan",
                s->inner == HEED_UNDEFINED || s->inner == in[2]->type.dtype ? 0 : s->inner, layouts);
 }
 

@@ -154,11 +154,28 @@ static void climb(site *s, site_operand *o, double *factor)
  * ------------------------------------------------------------------------------------
  */
 
-/* What is the same for all keys of a softmax drops out of it: its maximum, say.
- */
+/* The maximum, also when it is bounded or made a number. */
+static bool is_maximum(const ir_value *v)
+{
+    static const char *const ops[] = {"Clip", "Cast", "Max", "Min", "Where"};
+    for (int steps = 0; steps < 4 && v && v->producer; steps++) {
+        const ir_node *n = v->producer;
+        bool through = false;
+        if (pass_is(n, "ReduceMax"))
+            return true;
+        for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
+            through |= pass_is(n, ops[i]);
+        if (!through)
+            return false;
+        v = ir_input(n, pass_is(n, "Where") ? 1 : 0);
+    }
+    return false;
+}
+
+/* The maximum drops out of a softmax; where it is infinite, the result is no number either way. */
 static bool drops_out(const site *s, const place *p, const ir_value *other)
 {
-    if (s->terms.n || s->softcap != 0 || other->type.rank < 0)
+    if (s->terms.n || s->factors.n || s->softcap != 0 || other->type.rank < 0 || !is_maximum(other))
         return false;
     axes beside = site_beside(&p->at, other);
     for (uint32_t i = 0; i < s->keys.n; i++)
@@ -197,8 +214,7 @@ static bool lacks_keys(const site *s, const site_term *term)
     return true;
 }
 
-/* By a number, or by a tensor that is the same for all keys: then it may
- * multiply the queries. */
+/* By a number, or by a tensor. One that is the same for all keys may multiply the queries. */
 static bool step_scale(site *s, const place *p, const ir_node *n, arena *scratch)
 {
     bool divide = pass_is(n, "Div");
@@ -214,15 +230,23 @@ static bool step_scale(site *s, const place *p, const ir_node *n, arena *scratch
         }
         site before = *s;
         site_term *term = add_term(&s->factors, SITE_FACTOR, other, &p->at);
-        if (term && lacks_keys(s, term)) {
+        if (term && (lacks_keys(s, term) || s->softcap == 0)) {
             term->inverted = divide;
+            term->keyed = !lacks_keys(s, term);
             if (go(s, next, ir_input(n, i), scratch))
                 return true;
         }
         keep_known(&before, s);
         *s = before;
     }
-    return site_stop(s, n, "the scores are multiplied with a tensor that differs between keys");
+    return site_stop(s, n, "the scores are multiplied with something that is no factor of them");
+}
+
+static bool step_negate(site *s, const place *p, const ir_node *n, arena *scratch)
+{
+    place next = *p;
+    next.factor = -next.factor;
+    return go(s, next, ir_input(n, 0), scratch);
 }
 
 /* softcap * tanh(x / softcap). */
@@ -236,14 +260,18 @@ static bool step_tanh(site *s, const place *p, const ir_node *n, arena *scratch)
     return go(s, next, ir_input(n, 0), scratch);
 }
 
-/* A number that does not absorb what is added to it can only be put in at the
- * very end. */
-static bool is_last(const site *s, double fill)
+bool site_mask_is_weak(const site_term *mask)
 {
-    for (uint32_t i = 0; i < s->terms.n; i++)
-        if (s->terms.items[i].kind != SITE_MASK || s->terms.items[i].number != fill)
+    return mask->kind == SITE_MASK && (mask->number > SITE_ABSORBS || mask->n_factors);
+}
+
+/* Masks that hide with the same number come last: biases need not be added to it. */
+static bool is_last(const site *s, const site_term *mask)
+{
+    for (const site_term *t = s->terms.items; t != mask; t++)
+        if (t->kind != SITE_MASK || t->number != mask->number || t->n_factors)
             return false;
-    return true;
+    return mask->n_factors == 0;
 }
 
 static bool step_where(site *s, const place *p, const ir_node *n, arena *scratch)
@@ -253,15 +281,15 @@ static bool step_where(site *s, const place *p, const ir_node *n, arena *scratch
         if (!site_is_scalar(ir_input(n, 3 - i), &fill) || !is_spine(p->value, ir_input(n, i)))
             continue;
         fill *= p->factor;
-        if (fill > SITE_ABSORBS && !is_last(s, fill))
-            return site_stop(s, n, "something is added to masked scores that changes them");
-        if (s->factors.n)
-            return site_stop(s, n, "masked scores are multiplied with a tensor");
+        if (isnan(fill) || fill == (double)INFINITY)
+            return site_stop(s, n, "hidden scores become infinite, or no numbers");
         site_term *mask = add_term(&s->terms, SITE_MASK, ir_input(n, 0), &p->at);
         if (!mask)
             return site_stop(s, n, "more masks than are looked at");
         mask->inverted = i == 2;
         mask->number = fill;
+        mask->n_factors = s->factors.n;
+        s->late |= site_mask_is_weak(mask) && !is_last(s, mask);
         return go(s, *p, ir_input(n, i), scratch);
     }
     return site_stop(s, n, "a choice between two tensors");
@@ -320,9 +348,10 @@ static const struct {
     bool (*step)(site *s, const place *p, const ir_node *n, arena *scratch);
     bool capped;
 } steps[] = {
-    {"Add", step_add, false},  {"Sub", step_add, false},     {"Mul", step_scale, true},
-    {"Div", step_scale, true}, {"Where", step_where, false}, {"Max", step_max, false},
-    {"Tanh", step_tanh, true}, {"Cast", step_cast, true},    {"Concat", step_concat, false},
+    {"Add", step_add, false},   {"Sub", step_add, false},     {"Mul", step_scale, true},
+    {"Div", step_scale, true},  {"Where", step_where, false}, {"Max", step_max, false},
+    {"Tanh", step_tanh, true},  {"Cast", step_cast, true},    {"Concat", step_concat, false},
+    {"Neg", step_negate, true},
 };
 
 static bool step_up(site *s, const place *p, const ir_node *n, size_t i, arena *scratch)
@@ -358,9 +387,19 @@ static bool find_sum(site *s, const axes in[2], const axes *out)
     return !s->table.failed;
 }
 
+static bool has_bound(const site *s)
+{
+    for (uint32_t i = 0; i < s->terms.n; i++)
+        if (s->terms.items[i].kind == SITE_LEAST)
+            return true;
+    return false;
+}
+
 static bool take_product(site *s, const place *p, const contraction *c, const ir_node *n)
 {
     axes in[2], at = p->at;
+    if (s->late && has_bound(s))
+        return site_stop(s, n, "masked scores are changed and bounded");
     axes_refresh(&s->table, &at);
     axes_refresh_list(&s->table, &s->keys);
     if (!contraction_up(&s->table, c, &at, in))
@@ -422,5 +461,8 @@ bool site_walk_up(site *s, arena *scratch)
     if (!s->keys.n)
         return site_stop(s, s->softmax, "a softmax over one element");
     place p = {.value = in, .at = s->frame, .factor = 1};
-    return walk(s, p, scratch);
+    if (!walk(s, p, scratch))
+        return false;
+    s->reason = NULL; /* of ways that were tried and left */
+    return true;
 }
