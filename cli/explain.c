@@ -15,6 +15,14 @@ static explain_count *count_of(explain_count **list, size_t *n, const char *name
     return added;
 }
 
+static bool has_count(const explain_count *list, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(list[i].name, name))
+            return true;
+    return false;
+}
+
 static void read_sites(explain_facts *f)
 {
     size_t n = heed_session_get_site_count(f->session);
@@ -33,16 +41,26 @@ static bool is_site_operator(const explain_facts *f, const char *op)
     return false;
 }
 
-/* Operators of the domain "heed" are what passes made: no file has them. */
+/* By pass, zeros too; then operators of the domain "heed" that no pass accounts for. Attention is
+ * told by its sites. */
 static void read_fusions(explain_facts *f)
 {
+    size_t told = heed_session_get_fusion_count(f->session);
+    for (size_t i = 0; i < told; i++) {
+        heed_fusion fusion = {.size = sizeof fusion};
+        if (!heed_session_get_fusion(f->session, i, &fusion))
+            count_of(&f->fusions, &f->n_fusions, fusion.name, strlen(fusion.name))->n +=
+                fusion.count;
+    }
+    size_t by_pass = f->n_fusions;
     size_t n = heed_session_get_placement_count(f->session);
     for (size_t i = 0; i < n; i++) {
         heed_placement place = {.size = sizeof place};
         if (heed_session_get_placement(f->session, i, &place) || strcmp(place.domain, "heed") ||
             is_site_operator(f, place.op))
             continue;
-        count_of(&f->fusions, &f->n_fusions, place.op, strlen(place.op))->n++;
+        if (!has_count(f->fusions, by_pass, place.op))
+            count_of(&f->fusions, &f->n_fusions, place.op, strlen(place.op))->n++;
     }
 }
 

@@ -14,7 +14,7 @@ typedef struct explain_facts {
     const heed_session *session;
     size_t nodes_before, nodes_after;
     heed_site *sites;
-    explain_count *fusions, *passes; /* fused operators but attention; rewrites of each pass */
+    explain_count *fusions, *passes; /* by name, zeros too; rewrites of each pass */
     size_t n_sites, n_fusions, n_passes;
 } explain_facts;
 

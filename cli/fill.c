@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "random.h"
+
 /* ---- Rules ---- */
 
 typedef struct generator {
@@ -16,27 +18,18 @@ typedef struct generator {
     bool real; /* the tensor holds real or complex floating-point numbers */
 } generator;
 
-/* SplitMix64 (Steele, Lea, Flood 2014). */
-static uint64_t next_random(generator *g)
-{
-    uint64_t z = g->state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 /* Floats in [-1, 1), whole numbers in [0, 10). Rounding makes booleans of the latter. */
 static double rand_value(generator *g, int64_t i)
 {
     (void)i;
-    uint64_t bits = next_random(g) >> 11;
+    uint64_t bits = random_next(&g->state) >> 11;
     return g->real ? (double)bits * 0x1p-52 - 1 : (double)(bits % 10);
 }
 
 static double rand_bool(generator *g, int64_t i)
 {
     (void)i;
-    return (double)(next_random(g) >> 63);
+    return (double)(random_next(&g->state) >> 63);
 }
 
 static double zero_value(generator *g, int64_t i)

@@ -13,6 +13,7 @@ const cli_flag session_flags[] = {
     {"backends",       "LIST", "in order of preference: names or plugin paths (cpu,reference)"},
     {"allow-fallback", NULL,   "use the default backends when a named one cannot be had"},
     {"attention",      "MODE", "auto (default), off, mha, gqa, flash or paged"},
+    {"without",        "LIST", "passes to leave out, such as rotary,norms (heed explain names them)"},
     {"precision",      "P",    "fp32, so far the only one"},
     {"threads",        "N",    "threads of the pool; 0 (default): what the machine allows"},
     {"mem-limit",      "SIZE", "hard limit for memory, such as 512M; 0: none"},
@@ -76,8 +77,10 @@ int session_read_options(const cli_args *args, heed_session_options *out)
                          attention);
     if (precision && find(precisions, precision) < 0)
         return exit_with(EXIT_USAGE, "--precision %s is not offered; only fp32 is", precision);
-    *out = (heed_session_options){
-        .size = sizeof *out, .backends = args_get(args, "backends"), .attention = attention};
+    *out = (heed_session_options){.size = sizeof *out,
+                                  .backends = args_get(args, "backends"),
+                                  .attention = attention,
+                                  .without = args_get(args, "without")};
     return EXIT_OK;
 }
 

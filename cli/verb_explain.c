@@ -181,7 +181,7 @@ static void print_text(const explain_facts *f)
     print_others(f, true, "not fused");
     print_others(f, false, "softmax that is no attention");
     puts("");
-    print_counts("other fused operators", f->fusions, f->n_fusions);
+    print_counts("fusions, and how often each was found", f->fusions, f->n_fusions);
     printf("placement: ");
     session_print_placement(stdout, f->session);
     puts("");

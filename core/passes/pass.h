@@ -22,6 +22,8 @@ typedef struct pass_verdict {
     uint32_t n_nodes;
 } pass_verdict;
 
+typedef struct pass_def pass_def;
+
 typedef struct pass_options {
     bool optimize;         /* false: only what is needed to run at all */
     bool check;            /* verify the graph after each pass */
@@ -31,6 +33,8 @@ typedef struct pass_options {
     heed_status (*takes)(void *self, ir_node *n, bool *taken);
     void *self;
     heed_status (*verdict)(void *self, const pass_verdict *verdict); /* NULL: nobody asks */
+    /* After the last pass, for each that fuses, left out or not. NULL: nobody asks */
+    heed_status (*fused)(void *self, const pass_def *pass, uint64_t count);
 } pass_options;
 
 typedef struct pass_run {
@@ -40,7 +44,7 @@ typedef struct pass_run {
     uint64_t rewrites; /* counted by the pass */
 } pass_run;
 
-typedef struct pass_def {
+struct pass_def {
     const char *name;
     const char *purpose; /* one line */
     const char *fuses;   /* several nodes become one: what reports call it ("Gelu"); or NULL */
@@ -49,13 +53,16 @@ typedef struct pass_def {
     bool repeat;
     bool required; /* nothing runs without it */
     heed_status (*run)(pass_run *p);
-} pass_def;
+};
 
 extern const pass_def *const pass_table[]; /* generated; ends with NULL */
 
 /* Calls visit(p, n) for every node of every graph, outer graphs first. The visitor may remove the
  * node that it gets, and nodes before it. */
 heed_status pass_each_node(pass_run *p, heed_status (*visit)(pass_run *p, ir_node *n));
+
+/* HEED_USAGE, saying which there are, when `without` names a pass that is none or is required. */
+heed_status pass_check_without(const char *without);
 
 /* Runs them all. The report has a line for each pass that did something, in arena memory of the
  * model. */

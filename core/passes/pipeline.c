@@ -62,6 +62,42 @@ static bool is_left_out(const pass_def *pass, const pass_options *o)
     return !pass->required && (!o->optimize || is_listed(o->without, pass->name));
 }
 
+static const pass_def *find_pass(const char *name, size_t length)
+{
+    for (const pass_def *const *p = pass_table; *p; p++)
+        if (strncmp((*p)->name, name, length) == 0 && (*p)->name[length] == 0)
+            return *p;
+    return NULL;
+}
+
+/* "casts, common, dead": those that may be left out. */
+static void list_optional(char *out, size_t size)
+{
+    size_t n = 0;
+    out[0] = 0;
+    for (const pass_def *const *p = pass_table; *p && n < size; p++)
+        if (!(*p)->required)
+            n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", (*p)->name);
+}
+
+heed_status pass_check_without(const char *without)
+{
+    char names[512];
+    for (const char *at = without; at && *at; at += strcspn(at, ",")) {
+        at += *at == ',';
+        size_t length = strcspn(at, ",");
+        const pass_def *pass = find_pass(at, length);
+        if (pass && !pass->required)
+            continue;
+        list_optional(names, sizeof(names));
+        int shown = length < 32 ? (int)length : 32;
+        return pass ? err_fail(HEED_USAGE, "the pass \"%s\" cannot be left out; these can: %s",
+                               pass->name, names)
+                    : err_fail(HEED_USAGE, "no pass \"%.*s\"; there are %s", shown, at, names);
+    }
+    return HEED_OK;
+}
+
 static size_t ordered(tally *list, const pass_options *o)
 {
     size_t n = 0;
@@ -131,6 +167,18 @@ static heed_status report_lines(ir_model *m, const tally *list, size_t n,
     return HEED_OK;
 }
 
+static heed_status tell_fusions(const tally *list, size_t n, const pass_options *o)
+{
+    for (const pass_def *const *p = pass_table; o->fused && *p; p++) {
+        uint64_t count = 0;
+        for (size_t i = 0; i < n; i++)
+            count += list[i].pass == *p ? list[i].rewrites : 0;
+        if ((*p)->fuses)
+            TRY(o->fused(o->self, *p, count));
+    }
+    return HEED_OK;
+}
+
 heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *const **report,
                           size_t *n_report)
 {
@@ -142,6 +190,7 @@ heed_status pass_pipeline(ir_model *m, const pass_options *options, const char *
             last++;
         TRY(run_group(m, list, first, last, options));
     }
+    TRY(tell_fusions(list, n, options));
     return report_lines(m, list, n, report, n_report);
 }
 

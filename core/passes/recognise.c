@@ -158,6 +158,7 @@ static heed_status run(pass_run *p)
 const pass_def pass_recognise = {
     .name = "recognise",
     .purpose = "attention, however it is spelled, becomes heed.Attention",
+    .fuses = "Attention",
     .order = 60,
     .run = run,
 };

@@ -93,6 +93,25 @@ static heed_status verdict(void *self, const pass_verdict *v)
     return sites_add(&((compiled *)self)->sites, v);
 }
 
+/* The list grows by one a pass that fuses: its number is known only at the end. */
+static heed_status fused(void *self, const pass_def *pass, uint64_t count)
+{
+    compiled *c = self;
+    arena *memory = &c->ir->memory;
+    heed_fusion *list = arena_array(memory, c->n_fusions + 1, sizeof(*list));
+    if (!list)
+        return HEED_NOMEM;
+    if (c->n_fusions)
+        memcpy(list, c->fusions, c->n_fusions * sizeof(*list));
+    list[c->n_fusions++] = (heed_fusion){.size = sizeof(*list),
+                                         .pass = pass->name,
+                                         .name = pass->fuses,
+                                         .purpose = pass->purpose,
+                                         .count = count};
+    c->fusions = list;
+    return HEED_OK;
+}
+
 static heed_status compile(compiled *c, const heed_model *m, const compile_options *o)
 {
     uint64_t begin = now_ns();
@@ -103,8 +122,10 @@ static heed_status compile(compiled *c, const heed_model *m, const compile_optio
     pass_options passes = {.optimize = o->optimize,
                            .check = o->check,
                            .attention = o->attention,
+                           .without = o->without,
                            .takes = takes,
                            .verdict = verdict,
+                           .fused = fused,
                            .self = c};
     TRY(pass_pipeline(c->ir, &passes, &c->report, &c->n_report));
     uint64_t middle = now_ns();

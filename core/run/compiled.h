@@ -19,12 +19,15 @@ typedef struct compiled {
     const char *const *report;
     size_t n_report;
     site_list sites;
+    heed_fusion *fusions; /* in memory of the ir */
+    size_t n_fusions;
     uint64_t passes_ns, prepare_ns;
 } compiled;
 
 typedef struct compile_options {
     const char *backends;
     const char *attention; /* NULL: auto */
+    const char *without;   /* NULL: no pass is left out */
     uint64_t plan_limit;
     bool optimize, check, named_dims;
 } compile_options;

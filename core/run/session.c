@@ -11,7 +11,7 @@
 struct heed_session {
     heed_model *model;
     compile_options options;
-    char *backends; /* copy */
+    char *backends, *without; /* copies */
     compiled *named;
     _Atomic(compiled *) unnamed; /* made when inputs contradict the names of dims */
     pthread_mutex_t lock;        /* while it is made */
@@ -35,6 +35,18 @@ static heed_status read_attention(heed_session *s, const char *mode)
                     "no attention mode \"%.32s\"; there are auto, off, mha, gqa and flash", mode);
 }
 
+static heed_status copy_text(const char *text, char **out)
+{
+    if (!text)
+        return HEED_OK;
+    size_t n = strlen(text) + 1;
+    *out = mem_alloc(n);
+    if (!*out)
+        return HEED_NOMEM;
+    memcpy(*out, text, n);
+    return HEED_OK;
+}
+
 static heed_status read_options(heed_session *s, const heed_session_options *o)
 {
     s->options = (compile_options){.optimize = true, .named_dims = true};
@@ -49,14 +61,14 @@ static heed_status read_options(heed_session *s, const heed_session_options *o)
     s->options.check |= (o->flags & HEED_SESSION_CHECK) != 0;
     if (HEED_HAS_FIELD(o, plan_limit))
         s->options.plan_limit = o->plan_limit;
-    if (HEED_HAS_FIELD(o, backends) && o->backends) {
-        size_t n = strlen(o->backends) + 1;
-        s->backends = mem_alloc(n);
-        if (!s->backends)
-            return HEED_NOMEM;
-        memcpy(s->backends, o->backends, n);
-        s->options.backends = s->backends;
+    if (HEED_HAS_FIELD(o, backends))
+        TRY(copy_text(o->backends, &s->backends));
+    s->options.backends = s->backends;
+    if (HEED_HAS_FIELD(o, without)) {
+        TRY(pass_check_without(o->without));
+        TRY(copy_text(o->without, &s->without));
     }
+    s->options.without = s->without;
     return HEED_HAS_FIELD(o, attention) ? read_attention(s, o->attention) : HEED_OK;
 }
 
@@ -102,6 +114,7 @@ void heed_session_free(heed_session *s)
     heed_model_free(s->model);
     pthread_mutex_destroy(&s->lock);
     mem_free(s->backends);
+    mem_free(s->without);
     mem_free(s);
 }
 
@@ -258,6 +271,20 @@ void heed_session_get_stats(const heed_session *s, heed_session_stats *out)
         .arena_bytes = plans.arena_bytes,
         .steps = plans.steps,
     };
+}
+
+size_t heed_session_get_fusion_count(const heed_session *s) { return s->named->n_fusions; }
+
+heed_status heed_session_get_fusion(const heed_session *s, size_t i, heed_fusion *out)
+{
+    uint32_t size = out->size < sizeof(*out) ? out->size : (uint32_t)sizeof(*out);
+    if (!HEED_HAS_FIELD(out, reserved))
+        return err_fail(HEED_USAGE, "heed_fusion.size is not set");
+    if (i >= s->named->n_fusions)
+        return err_fail(HEED_NOTFOUND, "there are %zu fusions", s->named->n_fusions);
+    memcpy(out, &s->named->fusions[i], size);
+    out->size = size;
+    return HEED_OK;
 }
 
 const char *heed_session_get_pass_report(const heed_session *s, size_t i)

@@ -71,7 +71,8 @@ AT(heed_session_options, flags, 4);
 AT(heed_session_options, backends, 8);
 AT(heed_session_options, plan_limit, 16);
 AT(heed_session_options, attention, 24);
-AT_LEAST(heed_session_options, 32);
+AT(heed_session_options, without, 32);
+AT_LEAST(heed_session_options, 40);
 
 /* heed_run_options */
 AT(heed_run_options, size, 0);
@@ -111,6 +112,15 @@ AT(heed_site, n_features, 120);
 AT(heed_site, nodes, 128);
 AT(heed_site, n_nodes, 136);
 AT_LEAST(heed_site, 144);
+
+/* heed_fusion */
+AT(heed_fusion, size, 0);
+AT(heed_fusion, reserved, 4);
+AT(heed_fusion, pass, 8);
+AT(heed_fusion, name, 16);
+AT(heed_fusion, purpose, 24);
+AT(heed_fusion, count, 32);
+AT_LEAST(heed_fusion, 40);
 
 /* heed_session_stats */
 AT(heed_session_stats, size, 0);

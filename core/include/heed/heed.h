@@ -205,6 +205,7 @@ typedef struct heed_session_options {
                               A named backend that cannot be had is HEED_DEVICE. */
     uint64_t plan_limit;   /* most plans cached by shape; 0: 16 */
     const char *attention; /* "auto" (NULL too), "off", "mha", "gqa", "flash" */
+    const char *without;   /* passes that are left out: "rotary,norms"; NULL: none */
 } heed_session_options;
 enum {
     HEED_SESSION_NO_OPTIMIZE = 1u << 0, /* run the graph as imported (no fold, no simplify) */
@@ -295,6 +296,20 @@ typedef struct heed_session_stats {
 HEED_EXPORT void heed_session_get_stats(const heed_session *session, heed_session_stats *out);
 /* What each pass did: "fold: 12 nodes". NULL past the end. */
 HEED_EXPORT const char *heed_session_get_pass_report(const heed_session *session, size_t i);
+/* The passes that make one operator of several nodes, in the order in which they run, and how often
+ * each did so in this session: 0 too, where nothing was found or the pass was left out. */
+typedef struct heed_fusion {
+    uint32_t size;
+    uint32_t reserved;
+    const char *pass; /* for heed_session_options.without */
+    const char *name; /* what it makes: "Attention", "LayerNorm" */
+    const char *purpose;
+    uint64_t count;
+} heed_fusion;
+HEED_EXPORT size_t heed_session_get_fusion_count(const heed_session *session);
+/* Set out->size before the call: no more than that is written. HEED_NOTFOUND past the end. */
+HEED_EXPORT heed_status heed_session_get_fusion(const heed_session *session, size_t i,
+                                                heed_fusion *out);
 
 /* ---- Plugins --------------------------------------------------------------------------------- */
 

@@ -338,6 +338,10 @@ static void options_that_cannot_be(void **state)
     refused_options(model, &o, HEED_DEVICE, "abacus");
     o = (heed_session_options){.size = sizeof(o), .attention = "sideways"};
     refused_options(model, &o, HEED_UNSUPPORTED, "sideways");
+    o = (heed_session_options){.size = sizeof(o), .without = "fold,spoon"};
+    refused_options(model, &o, HEED_USAGE, "no pass \"spoon\"; there are ");
+    o = (heed_session_options){.size = sizeof(o), .without = "infer"};
+    refused_options(model, &o, HEED_USAGE, "\"infer\" cannot be left out");
     o = (heed_session_options){.backends = "cpu"};
     refused_options(model, &o, HEED_USAGE, "size");
     heed_model_free(model);
@@ -380,6 +384,44 @@ static void optimizing_changes_nothing_but_the_nodes(void **state)
 
 /* ---- Logging, forks -----------------------------------------------------------------------------
  */
+
+static heed_fusion fusion_of(const heed_session *s, const char *name)
+{
+    heed_fusion f = {.size = sizeof(f)};
+    for (size_t i = 0; i < heed_session_get_fusion_count(s); i++) {
+        assert_int_equal(heed_session_get_fusion(s, i, &f), HEED_OK);
+        if (strcmp(f.name, name) == 0)
+            return f;
+    }
+    fail_msg("no fusion %s", name);
+    return f;
+}
+
+static void fusions_are_counted_and_can_be_left_out(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "in q float32 [2, 8, 4]\nin k float32 [2, 4, 8]\nin v float32 [2, 8, 4]\n"
+        "out y float32 [2, 8, 4]\nMatMul(q, k) -> (s)\nSoftmax(s) -> (p)\nMatMul(p, v) -> (y)\n";
+    heed_session_options options = {.size = sizeof(options)};
+    heed_session *s = open(text, &options);
+    heed_fusion f = fusion_of(s, "Attention");
+    assert_int_equal(f.count, 1);
+    assert_string_equal(f.pass, "recognise");
+    assert_true(*f.purpose);
+    f.size = offsetof(heed_fusion, name);
+    f.name = NULL;
+    assert_int_equal(heed_session_get_fusion(s, 0, &f), HEED_OK);
+    assert_null(f.name); /* no more than was asked for */
+    assert_int_equal(heed_session_get_fusion(s, heed_session_get_fusion_count(s), &f),
+                     HEED_NOTFOUND);
+    close_session(s);
+    options.without = "fold,recognise";
+    s = open(text, &options);
+    assert_int_equal(fusion_of(s, "Attention").count, 0);
+    assert_int_equal(heed_session_get_site_count(s), 0);
+    close_session(s);
+}
 
 static void remember(uint32_t level, const char *message, void *arg)
 {
@@ -448,6 +490,7 @@ int main(void)
         cmocka_unit_test(kernels_that_give_no_reason),
         cmocka_unit_test(options_that_cannot_be),
         cmocka_unit_test(optimizing_changes_nothing_but_the_nodes),
+        cmocka_unit_test(fusions_are_counted_and_can_be_left_out),
         cmocka_unit_test(messages_go_to_the_callback),
         cmocka_unit_test(a_forked_child_is_told),
     };
