@@ -200,6 +200,8 @@ static bool bind_value(formula *f, ir_value *v)
     if (shape_of(f, v) == PARAM)
         return add_param(f, v);
     int at = v->producer ? index_of(f, v->producer) : -1;
+    if (at < 0 && shape_of(f, v) == FULL && is_param(f, v)) /* x is one row */
+        return add_param(f, v);
     return at >= 0 && bind_node(f, at);
 }
 
