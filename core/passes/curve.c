@@ -132,7 +132,7 @@ static const curve *compare(const formula *f, double *alpha)
     ordinary_points(x);
     formula_compute(f, x, NULL, false, y);
     *alpha = solve_alpha(x, y);
-    if (!isfinite(*alpha))
+    if (!(fabs(*alpha) > 0.05 && fabs(*alpha) < 50)) /* x / 2 is no activation */
         *alpha = 1;
     for (size_t i = 0; i < sizeof(curves) / sizeof(*curves); i++) {
         double apart = distance(&curves[i], *alpha, x, y);

@@ -315,7 +315,11 @@ static const double *compute(table *t, const ir_value *v)
 void formula_compute(const formula *f, const double *x, const double *const *params, bool rounded,
                      double *out)
 {
-    table t = {.f = f, .x = x, .params = params, .rounded = rounded};
+    double own[FORMULA_POINTS];
+    table t = {.f = f, .x = own, .params = params, .rounded = rounded};
+    memcpy(own, x, sizeof(own));
+    if (rounded)
+        round_to(f->x->type.dtype, own);
     memcpy(out, compute(&t, f->root), FORMULA_POINTS * sizeof(*out));
 }
 

@@ -5,7 +5,8 @@
  *     Neg(x)->a If(c)->y {Abs(a)->b | b} {Neg(a)->d | d} | y
  *
  * with the nodes in order, bodies in braces, and the outputs after the bar. A constant that has no
- * name in the text is shown by its first values: "=5", "=1,2". */
+ * name in the text is shown by its first values: "=5", "=1,2". What a pass makes has a number for a
+ * name; "#*" stands for any. */
 #ifndef PASS_CHECK_H
 #define PASS_CHECK_H
 
@@ -13,7 +14,7 @@
 
 /* Runs inference, then the pass of this name (NULL: all of them), verifies the graph, and runs it
  * before and after on the reference kernels. NULL when it is as `after` says and gives the same
- * bits; otherwise what is wrong. */
+ * bits (a pass that fuses: the same up to rounding); otherwise what is wrong. */
 const char *pass_check(const char *pass, const char *before, const char *after);
 
 #endif
