@@ -108,7 +108,7 @@ static void take_inner(cpu_loop *loop, const size_t *dims, int rank)
 heed_status cpu_loop_plan(cpu_loop *loop, const DLTensor *out, const DLTensor *const *in,
                           uint32_t n_in)
 {
-    const DLTensor *operand[CPU_LOOP_ARGS] = {out, NULL, NULL, NULL};
+    const DLTensor *operand[CPU_LOOP_ARGS] = {out};
     loop->args = n_in + 1;
     for (uint32_t a = 1; a < loop->args; a++)
         operand[a] = in[a - 1];

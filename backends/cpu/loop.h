@@ -1,4 +1,4 @@
-/* Planning of loops over broadcast tensors: one output, up to three inputs, dense row-major.
+/* Planning of loops over broadcast tensors: one output, up to eight inputs, dense row-major.
  *
  * Dimensions that all operands walk in the same way are merged, so that most calls end as one
  * long run or as rows of a matrix. The innermost loop then sees each input either as a run or as
@@ -8,7 +8,7 @@
 
 #include "cpu.h"
 
-enum { CPU_LOOP_ARGS = 4 };
+enum { CPU_LOOP_ARGS = 9 };
 
 typedef struct cpu_loop {
     uint32_t args;                /* operands; 0 is the output */

@@ -133,12 +133,23 @@ static void attribute_value(onnx_message *a, const char *at, size_t size)
     }
 }
 
-/* " name=value name=value domain" */
+/* To the next blank; within quotes a blank is one of the text. */
+static size_t word_size(const char *at)
+{
+    const char *quote = strstr(at, "='");
+    size_t n = strcspn(at, " ");
+    if (!quote || quote > at + n)
+        return n;
+    const char *end = strchr(quote + 2, '\'');
+    return end ? (size_t)(end + 1 - at) : n;
+}
+
+/* " name=value name='two words' domain" */
 static void attributes(onnx_message *m, const char *at)
 {
     char name[128];
     while (*(at = skip(at))) {
-        size_t word = strcspn(at, " "), n = strcspn(at, "=");
+        size_t word = word_size(at), n = strcspn(at, "=");
         snprintf(name, sizeof(name), "%.*s", (int)(n < word ? n : word), at);
         if (n < word) {
             onnx_message a = {0};
