@@ -89,6 +89,9 @@ static heed_status infer_pointwise(op_infer *c)
     const char *text = ir_attr_string(c->node, "program", "");
     if (c->n_in > POINTWISE_INPUTS || !pointwise_read(text, c->n_in, &p))
         return infer_error(c, "a program of steps that read inputs and earlier steps", "%s", text);
+    for (uint32_t i = 0; i < p.n; i++)
+        if (!op_find("", p.steps[i].op))
+            return infer_error(c, "steps that are operators of ai.onnx", "%s", p.steps[i].op);
     heed_dtype to = (heed_dtype)ir_attr_int(c->node, "to", HEED_FLOAT32);
     return infer_set_broadcast(c, 0, to, 0, c->n_in - 1);
 }
