@@ -96,14 +96,23 @@ ir_dim dims_fresh(ir_dims *t)
     return dims_symbol(t, name);
 }
 
+/* The text of an operand; a long one is known by its number, since two long ones may begin alike.
+ */
+static const char *operand_text(const ir_dims *t, ir_dim d, char *text, size_t size)
+{
+    if (strlen(dims_text(t, d, text, size)) + 1 >= size)
+        snprintf(text, size, "#%lld", (long long)-d);
+    return text;
+}
+
 /* A symbol that stands for `operation` of two dims: the same one whenever it is asked again. */
 static ir_dim opaque(ir_dims *t, const char *operation, ir_dim a, ir_dim b)
 {
     char x[DIM_TEXT_SIZE], y[DIM_TEXT_SIZE], name[2 * DIM_TEXT_SIZE + 32];
     if (!t || a == DIM_UNKNOWN || b == DIM_UNKNOWN)
         return t ? dims_fresh(t) : DIM_UNKNOWN;
-    snprintf(name, sizeof(name), "%s(%s, %s)", operation, dims_text(t, a, x, sizeof(x)),
-             dims_text(t, b, y, sizeof(y)));
+    snprintf(name, sizeof(name), "%s(%s, %s)", operation, operand_text(t, a, x, sizeof(x)),
+             operand_text(t, b, y, sizeof(y)));
     return dims_symbol(t, name);
 }
 
@@ -248,7 +257,7 @@ bool dims_value(const ir_dims *t, ir_dim d, int64_t *value)
 
 /* An anonymous symbol may stand for anything, and so may an operation on one, or on a difference:
  * its name tells, since it is made of the text of its operands. */
-static bool names_extent(const ir_dims *t, int64_t id) { return !strpbrk(t->symbols[id], "?-"); }
+static bool names_extent(const ir_dims *t, int64_t id) { return !strpbrk(t->symbols[id], "?-#"); }
 
 bool dims_nonnegative(const ir_dims *t, ir_dim d)
 {
@@ -261,6 +270,53 @@ bool dims_nonnegative(const ir_dims *t, ir_dim d)
     }
     return !p.failed;
 }
+
+/* ---- Equalities --------------------------------------------------------------------------- */
+
+/* The one symbol that the dim is, or -1. */
+static int64_t symbol_of(const ir_dims *t, ir_dim d)
+{
+    poly p = dims_load(t, d);
+    return !p.failed && p.n == 3 && p.words[0] == 1 && p.words[1] == 1 ? p.words[2] : -1;
+}
+
+int dims_plainness(const ir_dims *t, ir_dim d)
+{
+    int64_t id = symbol_of(t, d);
+    if (dim_known(d))
+        return 3;
+    if (id < 0 || strchr(t->symbols[id], '('))
+        return 0;
+    return strchr(t->symbols[id], '?') ? 1 : 2;
+}
+
+static ir_dim term_with(ir_dims *t, const int64_t *term, int64_t id, ir_dim by)
+{
+    ir_dim out = dims_constant(t, term[0]);
+    for (int64_t k = 0; k < term[1]; k++) {
+        poly one = {.n = 3, .words = {1, 1, term[2 + k]}};
+        out = dims_mul(t, out, term[2 + k] == id ? by : dims_store(t, &one));
+    }
+    return out;
+}
+
+ir_dim dims_substitute(ir_dims *t, ir_dim d, ir_dim symbol, ir_dim by)
+{
+    int64_t id = symbol_of(t, symbol);
+    poly p = dims_load(t, d);
+    bool has = false;
+    for (size_t i = 0; !p.failed && i < p.n; i += poly_term_size(p.words + i))
+        for (int64_t k = 0; k < p.words[i + 1]; k++)
+            has |= p.words[i + 2 + (size_t)k] == id;
+    if (!has || id < 0)
+        return d;
+    ir_dim sum = 0;
+    for (size_t i = 0; i < p.n; i += poly_term_size(p.words + i))
+        sum = dims_add(t, sum, term_with(t, p.words + i, id, by));
+    return sum;
+}
+
+bool dims_is_symbol(const ir_dims *t, ir_dim d) { return symbol_of(t, d) >= 0; }
 
 /* ---- Copies --------------------------------------------------------------------------------- */
 

@@ -49,6 +49,14 @@ bool dims_value(const ir_dims *t, ir_dim d, int64_t *value);
  */
 bool dims_nonnegative(const ir_dims *t, ir_dim d);
 
+/* One symbol, and nothing else. */
+bool dims_is_symbol(const ir_dims *t, ir_dim d);
+/* The dim with another one in the place of a symbol. */
+ir_dim dims_substitute(ir_dims *t, ir_dim d, ir_dim symbol, ir_dim by);
+/* Of two dims that are the same, which one says more: 3 a number, 2 a symbol with a name, 1 one
+ * without, 0 what is computed. */
+int dims_plainness(const ir_dims *t, ir_dim d);
+
 /* Do numbers for some dims contradict each other? Each expression whose symbols all have a number
  * of their own in the list is evaluated and compared. At most 256. */
 bool dims_agree(const ir_dims *t, const ir_dim *dims, const int64_t *values, size_t n);

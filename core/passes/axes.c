@@ -35,6 +35,15 @@ void axes_fresh(axes_table *t, const ir_type *type, axes *out)
         out->axis[i] = axes_new(t, type->dims[i]);
 }
 
+/* a / b, when b provably divides a. */
+static bool divide(ir_dims *dims, ir_dim a, ir_dim b, ir_dim *quotient)
+{
+    if (b == 0 || a == DIM_UNKNOWN || b == DIM_UNKNOWN)
+        return false;
+    *quotient = dims_floor_div(dims, a, b);
+    return *quotient != DIM_UNKNOWN && dims_mul(dims, *quotient, b) == a;
+}
+
 /* ---- Lists ---------------------------------------------------------------------------------- */
 
 static void add_leaves(const axes_table *t, axes_list *list, uint8_t atom)
@@ -90,7 +99,46 @@ ir_dim axes_extent(const axes_table *t, const axes_list *list)
     ir_dim extent = 1;
     for (uint32_t i = 0; i < list->n; i++)
         extent = dims_mul(t->dims, extent, t->atoms[list->atoms[i]].extent);
-    return extent;
+    return axes_dim(t, extent);
+}
+
+ir_dim axes_dim(const axes_table *t, ir_dim d)
+{
+    for (uint32_t i = 0; i < t->n_same; i++)
+        d = dims_substitute(t->dims, d, t->same[i].symbol, t->same[i].is);
+    return d;
+}
+
+/* From now on the symbol is written as the other dim. False when that has the symbol itself. */
+static bool note_same(axes_table *t, ir_dim symbol, ir_dim is)
+{
+    if (!dims_is_symbol(t->dims, symbol) || dims_substitute(t->dims, is, symbol, 0) != is ||
+        t->n_same == AXES_SAME)
+        return false;
+    t->same[t->n_same].symbol = symbol;
+    t->same[t->n_same++].is = is;
+    return true;
+}
+
+bool axes_name(axes_table *t, const axes_list *list, ir_dim extent)
+{
+    ir_dim have = axes_extent(t, list), other = axes_dim(t, extent), factor = 1, rest = 1, part;
+    if (have == other || have == DIM_UNKNOWN || other == DIM_UNKNOWN)
+        return true;
+    if (dim_known(have) && dim_known(other))
+        return false;
+    bool plainer = dims_plainness(t->dims, other) >= dims_plainness(t->dims, have);
+    if (note_same(t, plainer ? have : other, plainer ? other : have))
+        return true;
+    for (uint32_t i = 0; i < list->n; i++) {
+        ir_dim one = axes_dim(t, t->atoms[list->atoms[i]].extent);
+        *(dim_known(one) ? &factor : &rest) =
+            dims_mul(t->dims, dim_known(one) ? factor : rest, one);
+    }
+    if (divide(t->dims, other, factor, &part) && note_same(t, rest, part))
+        return true;
+    note_same(t, other, have);
+    return true;
 }
 
 bool axes_have(const axes *a, uint8_t atom)
@@ -111,15 +159,6 @@ bool axes_have_all(const axes *a, const axes_list *atoms)
 
 /* ---- Reshapes -------------------------------------------------------------------------------- */
 
-/* a / b, when b provably divides a. */
-static bool divide(ir_dims *dims, ir_dim a, ir_dim b, ir_dim *quotient)
-{
-    if (b == 0 || a == DIM_UNKNOWN || b == DIM_UNKNOWN)
-        return false;
-    *quotient = dims_floor_div(dims, a, b);
-    return *quotient != DIM_UNKNOWN && dims_mul(dims, *quotient, b) == a;
-}
-
 /* Atom becomes [extent, rest]. */
 static bool cut(axes_table *t, uint8_t atom, ir_dim outer, ir_dim inner)
 {
@@ -131,7 +170,7 @@ static bool cut(axes_table *t, uint8_t atom, ir_dim outer, ir_dim inner)
     return true;
 }
 
-/* All atoms in the order of memory. */
+/* Atoms in the order of memory: those from `at` to `n` are left. */
 typedef struct flat {
     uint8_t atoms[AXES_ATOMS];
     uint32_t n, at;
@@ -148,25 +187,34 @@ static void flatten(const axes_table *t, const axes *a, flat *f)
     }
 }
 
-/* The next atoms make up an axis of this extent; the last of them may be cut. */
-static bool take_axis(axes_table *t, flat *f, ir_dim extent, axes_list *out)
+static void put(axes_table *t, axes_list *list, uint8_t atom, bool front)
 {
-    ir_dim left = extent, quotient = 0;
+    axes_list one = {1, {atom}}, old = *list;
+    if (front)
+        *list = one;
+    axes_list_add(t, list, front ? &old : &one);
+}
+
+/* The first atoms that are left, or the last ones, make up an axis of this extent; one of them may
+ * be cut. */
+static bool take_axis(axes_table *t, flat *f, ir_dim extent, bool last, axes_list *out)
+{
+    ir_dim left = axes_dim(t, extent), quotient = 0;
     *out = (axes_list){0};
     while (left != 1) {
         if (f->at == f->n || t->failed || left == DIM_UNKNOWN)
             return false;
-        uint8_t atom = f->atoms[f->at];
-        ir_dim have = t->atoms[atom].extent;
+        uint8_t *place = &f->atoms[last ? f->n - 1 : f->at], atom = *place;
+        ir_dim have = axes_dim(t, t->atoms[atom].extent);
         if (have == left || divide(t->dims, left, have, &quotient)) {
-            axes_list one = {1, {atom}};
-            axes_list_add(t, out, &one);
+            put(t, out, atom, last);
             left = have == left ? 1 : quotient;
-            f->at++;
-        } else if (divide(t->dims, have, left, &quotient) && cut(t, atom, left, quotient)) {
-            axes_list one = {1, {t->atoms[atom].outer}};
-            axes_list_add(t, out, &one);
-            f->atoms[f->at] = t->atoms[atom].inner;
+            f->at += !last;
+            f->n -= last;
+        } else if (divide(t->dims, have, left, &quotient) &&
+                   cut(t, atom, last ? quotient : left, last ? left : quotient)) {
+            put(t, out, last ? t->atoms[atom].inner : t->atoms[atom].outer, last);
+            *place = last ? t->atoms[atom].outer : t->atoms[atom].inner;
             left = 1;
         } else {
             return false;
@@ -175,15 +223,80 @@ static bool take_axis(axes_table *t, flat *f, ir_dim extent, axes_list *out)
     return true;
 }
 
+/* As many axes as fit, from the first one on, or from the last one back. */
+static int32_t take_axes(axes_table *t, flat *f, int32_t n, const ir_dim *dims, bool last,
+                         axes_list *axis)
+{
+    int32_t taken = 0;
+    for (; taken < n; taken++) {
+        int32_t i = last ? n - 1 - taken : taken;
+        flat before = *f;
+        if (!take_axis(t, f, dims[i], last, &axis[i])) {
+            *f = before;
+            break;
+        }
+    }
+    return taken;
+}
+
+/* Both sides have as many elements. So one atom is the product of the axes, whatever these are. */
+static bool cut_into(axes_table *t, uint8_t atom, int32_t n, const ir_dim *dims, axes_list *axis)
+{
+    ir_dim rest = 1;
+    for (int32_t i = 0; i < n; i++) {
+        axis[i] = (axes_list){0};
+        rest = dims_mul(t->dims, rest, dims[i]);
+    }
+    axes_list whole = {1, {atom}};
+    axes_name(t, &whole, rest);
+    for (int32_t i = 0; i < n; i++) {
+        bool final = true;
+        rest = 1;
+        for (int32_t k = i + 1; k < n; k++) {
+            final = final && dims[k] == 1;
+            rest = dims_mul(t->dims, rest, dims[k]);
+        }
+        if (dims[i] == 1 && !final)
+            continue;
+        if (!final && !cut(t, atom, dims[i], rest))
+            return false;
+        axis[i] = (axes_list){1, {final ? atom : t->atoms[atom].outer}};
+        if (final)
+            break;
+        atom = t->atoms[atom].inner;
+    }
+    return !t->failed;
+}
+
+/* What neither end could prove: several atoms are one axis, or one atom is several. */
+static bool take_rest(axes_table *t, const flat *f, int32_t n, const ir_dim *dims, axes_list *axis)
+{
+    int32_t longer = -1, count = 0;
+    for (int32_t i = 0; i < n; i++) {
+        axis[i] = (axes_list){0};
+        if (dims[i] != 1) {
+            longer = i;
+            count++;
+        }
+    }
+    if (count == 1) {
+        for (uint32_t k = f->at; k < f->n; k++)
+            put(t, &axis[longer], f->atoms[k], false);
+        return f->at < f->n && !t->failed && axes_name(t, &axis[longer], dims[longer]);
+    }
+    return count > 1 && f->n - f->at == 1 && cut_into(t, f->atoms[f->at], n, dims, axis);
+}
+
 bool axes_regroup(axes_table *t, const axes *from, int32_t rank, const ir_dim *dims, axes *to)
 {
     flat f;
     flatten(t, from, &f);
     *to = (axes){.rank = rank};
-    for (int32_t i = 0; i < rank; i++)
-        if (!take_axis(t, &f, dims[i], &to->axis[i]))
-            return false;
-    return f.at == f.n && !t->failed;
+    int32_t first = take_axes(t, &f, rank, dims, false, to->axis), left = rank - first;
+    left -= take_axes(t, &f, left, dims + first, true, to->axis + first);
+    if (left == 0)
+        return f.at == f.n && !t->failed;
+    return take_rest(t, &f, left, dims + first, to->axis + first);
 }
 
 /* ---- Nodes ----------------------------------------------------------------------------------- */

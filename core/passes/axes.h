@@ -3,13 +3,17 @@
  *
  * Tensors of a region of a graph share atoms: each axis is a list of them, outermost first, and an
  * axis of extent 1 is the empty list. [B * N, S] may be {(b, n), (s)} where [B, S, N, D] is
- * {(b), (s), (n), (d)}. Where a reshape cuts an axis in two, its atom becomes two, everywhere. */
+ * {(b), (s), (n), (d)}. Where a reshape cuts an axis in two, its atom becomes two, everywhere.
+ *
+ * An axis may have several extents: a batch is one symbol in the queries, another in the keys, and
+ * what broadcasting makes of both in the scores. The table notes which are the same; what is
+ * emitted relies on it, and binding checks it. */
 #ifndef HEED_PASSES_AXES_H
 #define HEED_PASSES_AXES_H
 
 #include "ops/body.h"
 
-enum { AXES_ATOMS = 64, AXES_LIST = 8 };
+enum { AXES_ATOMS = 64, AXES_LIST = 8, AXES_SAME = 24 };
 
 typedef struct axes_list {
     uint32_t n;
@@ -29,6 +33,10 @@ typedef struct axes_table {
         uint8_t outer, inner; /* what it was cut into, both 0: whole (atom 0 is never a part) */
     } atoms[AXES_ATOMS];
     uint32_t n;
+    struct {
+        ir_dim symbol, is;
+    } same[AXES_SAME];
+    uint32_t n_same;
     bool failed; /* too many atoms, or lists too long */
 } axes_table;
 
@@ -46,12 +54,17 @@ bool axes_list_has(const axes_list *list, uint8_t atom);
 bool axes_list_equal(const axes_list *a, const axes_list *b);
 void axes_list_add(axes_table *t, axes_list *list, const axes_list *more);
 ir_dim axes_extent(const axes_table *t, const axes_list *list);
+/* The dim in the terms of the table, where those that are the same are equal. */
+ir_dim axes_dim(const axes_table *t, ir_dim d);
+/* The extent of the list is this one as well. False when both are numbers and differ. */
+bool axes_name(axes_table *t, const axes_list *list, ir_dim extent);
 /* Some axis has the atom. */
 bool axes_have(const axes *a, uint8_t atom);
 /* Every atom of the list is in some axis. */
 bool axes_have_all(const axes *a, const axes_list *atoms);
 
-/* The same elements in the same order, seen with these extents. False when axes do not fit. */
+/* The same elements in the same order, seen with these extents, of which one may be unknown in each
+ * run of axes that is rearranged. False when axes do not fit. */
 bool axes_regroup(axes_table *t, const axes *from, int32_t rank, const ir_dim *dims, axes *to);
 
 /* A node that only moves elements (Reshape, Transpose, Squeeze, Unsqueeze, Flatten; going up also

@@ -6,37 +6,90 @@
 
 /* ---- Extents as values ----------------------------------------------------------------------- */
 
-static ir_value *find_axis(op_body *b, ir_value *v, ir_dim extent)
+/* Where extents are looked for. */
+typedef struct finder {
+    op_body *b;
+    const axes_table *t;
+    const axes_witness *w;
+    ir_dim extent;
+} finder;
+
+static bool fits(const finder *f, ir_dim d) { return axes_dim(f->t, d) == f->extent; }
+
+static ir_value *find_axis(const finder *f, ir_value *v)
 {
     for (int32_t i = 0; v && v->type.kind == HEED_KIND_TENSOR && i < v->type.rank; i++)
-        if (v->type.dims[i] == extent)
-            return body_dim(b, v, i);
+        if (fits(f, v->type.dims[i]))
+            return body_dim(f->b, v, i);
+    return NULL;
+}
+
+/* The value holds it: a shape that the graph computes. */
+static ir_value *find_content(const finder *f, ir_value *v)
+{
+    for (int64_t i = 0; v->content && i < v->n_content; i++)
+        if (fits(f, v->content[i])) {
+            ir_value *x = v->type.rank == 0 ? body_unsqueeze(f->b, v, "0")
+                                            : body_slice(f->b, v, 0, body_ints(f->b, 1, &i),
+                                                         body_ints(f->b, 1, (int64_t[]){i + 1}));
+            return body_cast(f->b, x, HEED_INT64);
+        }
+    return NULL;
+}
+
+/* Nodes before the place, the first ones first: what they make is needed in any case. */
+static ir_value *find_before(const finder *f, ir_value *(*find)(const finder *f, ir_value *v))
+{
+    ir_value *found = NULL;
+    const ir_node *place = f->b->node;
+    for (const ir_node *n = place->graph->first; n && n != place && !found; n = n->next)
+        for (uint32_t o = 0; o < n->n_out && !found; o++)
+            if (n->out[o])
+                found = find(f, n->out[o]);
+    return found;
+}
+
+/* A multiple of it stands there. */
+static ir_value *find_multiple(const finder *f, ir_value *v)
+{
+    int64_t times;
+    for (int32_t i = 0; v && i < v->type.rank; i++) {
+        ir_dim have = axes_dim(f->t, v->type.dims[i]);
+        ir_dim quotient = dims_floor_div(f->t->dims, have, f->extent);
+        if (dims_value(f->t->dims, quotient, &times) && times > 1 &&
+            dims_mul(f->t->dims, quotient, f->extent) == have)
+            return body_2(f->b, body_dim(f->b, v, i), body_ints(f->b, 1, &times), "Div");
+    }
     return NULL;
 }
 
 /* The extent of some axis, as int64 [1]. */
-static ir_value *find_extent(op_body *b, const axes_witness *w, ir_dim extent)
+static ir_value *find_extent(op_body *b, const axes_table *t, const axes_witness *w, ir_dim extent)
 {
+    finder f = {b, t, w, axes_dim(t, extent)};
     ir_value *found = NULL;
-    if (dim_known(extent))
-        return body_ints(b, 1, &extent);
+    if (dim_known(f.extent))
+        return body_ints(b, 1, &f.extent);
     for (const ir_graph *g = b->node->graph; g && !found; g = g->parent)
         for (uint32_t i = 0; i < g->n_inputs && !found && !g->parent; i++)
-            found = find_axis(b, g->inputs[i], extent);
+            found = find_axis(&f, g->inputs[i]);
     for (uint32_t i = 0; i < w->n && !found; i++)
-        found = find_axis(b, w->values[i], extent);
-    return found;
+        found = find_axis(&f, w->values[i]);
+    for (uint32_t i = 0; i < w->n && !found; i++)
+        found = find_multiple(&f, w->values[i]);
+    found = found ? found : find_before(&f, find_content);
+    return found ? found : find_before(&f, find_axis);
 }
 
 /* The product of the extents of a list; NULL (and b fails) when one cannot be written down. */
 static ir_value *list_extent(op_body *b, const axes_table *t, const axes_list *list,
                              const axes_witness *w)
 {
-    ir_value *whole = find_extent(b, w, axes_extent(t, list));
+    ir_value *whole = find_extent(b, t, w, axes_extent(t, list));
     for (uint32_t i = 0; i < list->n && !whole && !b->status; i++) {
         ir_value *product = NULL;
         for (uint32_t k = 0; k < list->n; k++) {
-            ir_value *one = find_extent(b, w, t->atoms[list->atoms[k]].extent);
+            ir_value *one = find_extent(b, t, w, t->atoms[list->atoms[k]].extent);
             if (!one)
                 break;
             product = product ? body_2(b, product, one, "Mul") : one;
@@ -58,7 +111,7 @@ static ir_value *reshape(op_body *b, const axes_table *t, ir_value *x, const axe
     ir_value *dims[TENSOR_MAX_RANK];
     bool same = x && x->type.rank == to->rank;
     for (int32_t i = 0; i < to->rank && same; i++)
-        same = x->type.dims[i] == axes_extent(t, &to->axis[i]);
+        same = axes_dim(t, x->type.dims[i]) == axes_extent(t, &to->axis[i]);
     if (same || b->status)
         return x;
     for (int32_t i = 0; i < to->rank; i++)

@@ -123,6 +123,8 @@ static void tell(axes_table *t, labels *l, const contraction_term *term, axes *a
             continue;
         if (!l->known[label])
             l->list[label] = axes_new(t, term->value->type.dims[i]);
+        else
+            axes_name(t, &l->list[label], term->value->type.dims[i]);
         l->known[label] = true;
         a->axis[i] = l->list[label];
     }

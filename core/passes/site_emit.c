@@ -190,8 +190,8 @@ static bool is_aligned(const axes *at, const axes *scores)
 static bool is_certain(const emission *e, const site_term *term)
 {
     for (int32_t i = 0; i < term->at.rank; i++)
-        if (term->at.axis[i].n &&
-            term->value->type.dims[i] != axes_extent(&e->s->table, &term->at.axis[i]))
+        if (term->at.axis[i].n && axes_dim(&e->s->table, term->value->type.dims[i]) !=
+                                      axes_extent(&e->s->table, &term->at.axis[i]))
             return false;
     return true;
 }

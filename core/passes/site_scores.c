@@ -84,18 +84,14 @@ static bool is_spine(const ir_value *result, const ir_value *operand)
     return true;
 }
 
-/* The scores' own extents are plainer than those that broadcasting made of
- * them. */
+/* The scores have these extents, too. */
 static bool adopt_extents(site *s, const axes *at, const ir_type *type)
 {
     for (int32_t i = 0; i < type->rank; i++) {
         axes_list list = at->axis[i];
         axes_refresh_list(&s->table, &list);
-        if (type->dims[i] == axes_extent(&s->table, &list))
-            continue;
-        if (list.n != 1)
+        if (!axes_name(&s->table, &list, type->dims[i]))
             return false;
-        s->table.atoms[list.atoms[0]].extent = type->dims[i];
     }
     return true;
 }
@@ -112,7 +108,9 @@ static bool go(site *s, place p, ir_value *to, arena *scratch)
  * and the atoms. */
 static void keep_known(site *before, const site *s)
 {
+    uint32_t n_same = before->table.n_same; /* said of operands that are no scores */
     before->table = s->table;
+    before->table.n_same = n_same;
     before->steps = s->steps;
     if (!before->reason) {
         before->reason = s->reason;
