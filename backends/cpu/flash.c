@@ -69,13 +69,26 @@ static bool part_of(const flash_job *job, const flash_panel *p, size_t tile, siz
     return part[0] < part[1];
 }
 
+/* What is done to scores before masks: a soft bound, or a hard one. NaN stays. */
+static void limit(const flash_job *job, float *s, size_t n)
+{
+    float least = job->rules->least, most = job->rules->most;
+    if (job->rules->cap > 0)
+        job->f->cap(s, n, job->rules->cap);
+    if (least == -INFINITY && most == INFINITY)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        float x = s[i] < least ? least : s[i];
+        s[i] = x > most ? most : x;
+    }
+}
+
 static void many_rows(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,
                       size_t n, const float *k, const float *v)
 {
     const cpu_flash_lanes *f = job->f;
     f->scores(slot->s, k, slot->k_row, n, p->q, job->d, job->vectors);
-    if (job->rules->cap > 0)
-        f->cap(slot->s, n * job->height, job->rules->cap);
+    limit(job, slot->s, n * job->height);
     flash_apply_mask(job, slot, p, first, n);
     f->weigh(slot->s, n, p->top, p->sum, p->alpha, job->vectors);
     f->values(p->o, v, slot->v_row, job->dv, slot->s, n, p->alpha, job->vectors);
@@ -88,8 +101,8 @@ static void few_rows(const flash_job *job, const flash_slot *slot, flash_panel *
     const cpu_flash_lanes *f = job->f;
     size_t wide = flash_round(n, f->lanes);
     f->few_scores(slot->few, wide, k, slot->k_row, n, p->q, job->pad_d, p->rows);
-    for (size_t r = 0; r < p->rows && job->rules->cap > 0; r++)
-        f->cap(slot->few + r * wide, n, job->rules->cap);
+    for (size_t r = 0; r < p->rows; r++)
+        limit(job, slot->few + r * wide, n);
     if (flash_is_plain(job, p, first, n)) {
         memset(p->seen, 0xff, job->height * sizeof(*p->seen));
     } else {

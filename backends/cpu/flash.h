@@ -54,8 +54,9 @@ typedef struct flash_rules {
     const cpu_lanes *lanes;
     double scale;
     float cap, fill;
-    bool infinite;   /* the fill, as the node has it */
-    bool fill_first; /* a finite fill, to which the bias is added */
+    float least, most; /* of the scores */
+    bool infinite;     /* the fill, as the node has it */
+    bool fill_first;   /* a finite fill, to which the bias is added */
     int64_t left, right;
     unsigned empty;
     int place[4][4]; /* of q, k, v, y: which axis of the tensor is b, h, s, d */

@@ -1,6 +1,6 @@
 /* attention.c - heed.Attention, the one meaning of attention that all other forms are written in.
  *
- *     scores = cap(scale * Q K^T) * factor;  Y = softmax(mask(scores + bias)) V
+ *     scores = bound(cap(scale * Q K^T)) * factor;  Y = softmax(mask(scores + bias)) V
  *
  * Q is [B, Hq, Sq, D], K is [B, Hkv, Skv, D], V is [B, Hkv, Skv, Dv], and Hkv divides Hq: query
  * head h reads key head h / (Hq / Hkv). Inputs behind them:
@@ -12,6 +12,8 @@
  *   sinks    [Hq]: a logit that joins the denominator only
  *   mask     bool (true: attend), broadcasts as bias does; beside a bias that is added
  *   factor   multiplies the scores key by key, broadcasts to [B, Hq, Sq, Skv]
+ *
+ * Before that, scores are brought between scores_min and scores_max.
  *
  * Query i stands at p = offset + i. Key j is visible when causal = 0 or j <= p, and when
  * p - left_window <= j <= p + right_window; a negative window is unbounded. An invisible key's
@@ -119,6 +121,16 @@ static void keep(attention *a, int64_t stage, ir_value *scores)
         a->kept = scores;
 }
 
+/* Not below scores_min, not above scores_max. */
+static ir_value *bounded(op_body *b, ir_value *scores)
+{
+    double least = ir_attr_float(b->node, "scores_min", -(double)INFINITY);
+    double most = ir_attr_float(b->node, "scores_max", (double)INFINITY);
+    if (b->status || (isinf(least) && isinf(most)))
+        return scores;
+    return body_3(b, scores, body_like(b, least, scores), body_like(b, most, scores), "Clip");
+}
+
 static ir_value *raw_scores(attention *a)
 {
     op_body *b = a->b;
@@ -130,6 +142,7 @@ static ir_value *raw_scores(attention *a)
         scores = body_2(b, body_1(b, scores, "Tanh"), body_like(b, cap, scores), "Mul");
     }
     keep(a, 1, scores);
+    scores = bounded(b, scores);
     if (body_in(b, FACTOR))
         scores = body_2(b, scores, body_cast(b, body_in(b, FACTOR), scores->type.dtype), "Mul");
     return scores;
@@ -343,7 +356,7 @@ static void decompose_attention(op_body *b)
         .types = "T=float B=bool|real I=int32|int64",                                              \
         .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 "                  \
                  "right_window:int=-1 scores:int=0 softmax_precision:int=0 fill:float=-inf "       \
-                 "fill_first:int=0 empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
+                 "fill_first:int=0 scores_min:float=-inf scores_max:float=inf empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
                  "v_layout:string=bhsd y_layout:string=bhsd",                                      \
         .infer = infer_attention, .decompose = decompose_attention}
 

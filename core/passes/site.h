@@ -57,6 +57,8 @@ typedef struct site {
     site_operand q, k, v, y;
     site_operand sinks; /* a logit for each head beside the keys; value NULL: none */
     double scale, softcap;
+    double least, most; /* what the scores are brought between */
+    bool bounded;
     site_terms terms;     /* biases, masks and bounds, the last one to be applied first */
     site_terms factors;   /* the last one first, too */
     uint32_t steps;       /* taken upwards, also those that led nowhere */

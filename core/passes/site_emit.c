@@ -383,7 +383,7 @@ static ir_value *join_factors(const emission *e, heed_dtype dtype)
         if (!by->keyed)
             continue;
         ir_value *x = body_cast(b, bring(e, by, &e->scores), dtype);
-        if (by->inverted)
+        if (by->inverted && !b->status)
             x = body_2(b, body_number(b, dtype, 1), x, "Div");
         all = all ? body_2(b, all, x, "Mul") : x;
     }
@@ -452,13 +452,15 @@ static void emit_node(emission *e, const arrangement a[4], ir_value *out[2])
     in[3] = with_keys(b, sum_terms(e, n_masks, in[2]->type.dtype), in[1], a[1].letters);
     in[6] = s->sinks.value ? head_sinks(e, &a[0].axis[1]) : NULL;
     in[7] = with_keys(b, join_masks(e, n_masks), in[1], a[1].letters);
-    in[8] = join_factors(e, in[2]->type.dtype);
+    in[8] = with_keys(b, join_factors(e, in[2]->type.dtype), in[1], a[1].letters);
     snprintf(layouts, sizeof(layouts), "q_layout=%s k_layout=%s v_layout=%s y_layout=%s",
              a[0].letters, a[1].letters, a[2].letters, a[3].letters);
     body_nodes(b, 9, in, s->weights.value ? 2 : 1, out,
-               "heed.Attention scale=%.17g softcap=%.17g fill=%.17g fill_first=%d empty=%s "
+               "heed.Attention scale=%.17g softcap=%.17g fill=%.17g fill_first=%d "
+               "scores_min=%.17g scores_max=%.17g empty=%s "
                "scores=3 softmax_precision=%u %s",
-               s->scale, s->softcap, e->fill, s->late, s->guard ? "guard" : "nan",
+               s->scale, s->softcap, e->fill, s->late, s->bounded ? s->least : -(double)INFINITY,
+               s->bounded ? s->most : (double)INFINITY, s->guard ? "guard" : "nan",
                s->inner == HEED_UNDEFINED || s->inner == in[2]->type.dtype ? 0 : s->inner, layouts);
 }
 

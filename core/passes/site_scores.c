@@ -22,10 +22,26 @@ bool site_stop(site *s, const ir_node *obstacle, const char *reason)
     return false;
 }
 
+/* ConstantOfShape: zeros, when it does not say what. */
+static bool is_filled(const ir_node *n, double *number)
+{
+    const ir_attr *attr = ir_node_attr(n, "value");
+    const DLTensor *value = attr ? attr->view.tensor : NULL;
+    if (!pass_is(n, "ConstantOfShape") || (value && dtype_from_dl(value->dtype) != HEED_FLOAT32))
+        return false;
+    float x = 0;
+    if (value)
+        memcpy(&x, (const char *)value->data + value->byte_offset, sizeof(x));
+    *number = (double)x;
+    return true;
+}
+
 bool site_is_scalar(const ir_value *v, double *number)
 {
     while (v && v->producer && pass_is(v->producer, "Expand")) /* zeros in the shape of another */
         v = ir_input(v->producer, 0);
+    if (v && v->producer && is_filled(v->producer, number))
+        return true;
     if (!pass_constant(v) || dtype_get_class(v->constant->dtype) >= CLASS_STRING)
         return false;
     int64_t n = tensor_count(v->constant);
@@ -228,7 +244,7 @@ static bool step_scale(site *s, const place *p, const ir_node *n, arena *scratch
         }
         site before = *s;
         site_term *term = add_term(&s->factors, SITE_FACTOR, other, &p->at);
-        if (term && (lacks_keys(s, term) || s->softcap == 0)) {
+        if (term && (lacks_keys(s, term) || (s->softcap == 0 && !s->bounded))) {
             term->inverted = divide;
             term->keyed = !lacks_keys(s, term);
             if (go(s, next, ir_input(n, i), scratch))
@@ -247,12 +263,20 @@ static bool step_negate(site *s, const place *p, const ir_node *n, arena *scratc
     return go(s, next, ir_input(n, 0), scratch);
 }
 
+/* Factors that stand outside of a bound cannot multiply the queries. */
+static void keep_outside(site *s)
+{
+    for (uint32_t i = 0; i < s->factors.n; i++)
+        s->factors.items[i].keyed = true;
+}
+
 /* softcap * tanh(x / softcap). */
 static bool step_tanh(site *s, const place *p, const ir_node *n, arena *scratch)
 {
     place next = *p;
-    if (s->softcap != 0 || s->factors.n || p->factor <= 0)
-        return site_stop(s, n, "a second tanh, or one that is scaled by a tensor");
+    if (s->softcap != 0 || p->factor <= 0)
+        return site_stop(s, n, "a second tanh");
+    keep_outside(s);
     s->softcap = p->factor;
     next.factor = p->factor; /* scale * x / softcap is what stands inside */
     return go(s, next, ir_input(n, 0), scratch);
@@ -293,21 +317,58 @@ static bool step_where(site *s, const place *p, const ir_node *n, arena *scratch
     return site_stop(s, n, "a choice between two tensors");
 }
 
+static bool set_bound(site *s, const place *p, double least, double most)
+{
+    bool swap = p->factor < 0;
+    if (s->bounded || s->softcap != 0)
+        return false;
+    keep_outside(s);
+    s->bounded = true;
+    s->least = (swap ? most : least) * p->factor;
+    s->most = (swap ? least : most) * p->factor;
+    return !(isnan(s->least) || isnan(s->most)) && p->factor != 0;
+}
+
+static bool step_clip(site *s, const place *p, const ir_node *n, arena *scratch)
+{
+    double least = -(double)INFINITY, most = (double)INFINITY;
+    bool good = (!ir_input(n, 1) || site_is_scalar(ir_input(n, 1), &least)) &&
+                (!ir_input(n, 2) || site_is_scalar(ir_input(n, 2), &most));
+    if (!good || least > most || !set_bound(s, p, least, most))
+        return site_stop(s, n, "scores that are bounded twice, or not by numbers");
+    return go(s, *p, ir_input(n, 0), scratch);
+}
+
+static bool step_min(site *s, const place *p, const ir_node *n, arena *scratch)
+{
+    double number;
+    for (uint32_t i = 0; i < n->n_in && n->n_in == 2; i++)
+        if (site_is_scalar(ir_input(n, 1 - i), &number) &&
+            set_bound(s, p, -(double)INFINITY, number))
+            return go(s, *p, ir_input(n, i), scratch);
+    return site_stop(s, n, "scores that are bounded twice, or not by numbers");
+}
+
 /* Max with a number that only biases reach: it raises them, and leaves the
  * scores alone. */
 static bool step_max(site *s, const place *p, const ir_node *n, arena *scratch)
 {
     double number;
     for (uint32_t i = 0; i < n->n_in && n->n_in == 2; i++) {
-        if (!site_is_scalar(ir_input(n, 1 - i), &number) || number * p->factor > SITE_ABSORBS)
+        if (!site_is_scalar(ir_input(n, 1 - i), &number))
             continue;
+        if (number * p->factor > SITE_ABSORBS) {
+            if (!set_bound(s, p, number, (double)INFINITY))
+                continue;
+            return go(s, *p, ir_input(n, i), scratch);
+        }
         site_term *least = add_term(&s->terms, SITE_LEAST, NULL, &p->at);
         if (!least)
             return site_stop(s, n, "more bounds than are looked at");
         least->number = number * p->factor;
         return go(s, *p, ir_input(n, i), scratch);
     }
-    return site_stop(s, n, "scores that are bounded");
+    return site_stop(s, n, "scores that are bounded twice, or not by numbers");
 }
 
 static bool step_cast(site *s, const place *p, const ir_node *n, arena *scratch)
@@ -349,13 +410,13 @@ static const struct {
     {"Add", step_add, false},   {"Sub", step_add, false},     {"Mul", step_scale, true},
     {"Div", step_scale, true},  {"Where", step_where, false}, {"Max", step_max, false},
     {"Tanh", step_tanh, true},  {"Cast", step_cast, true},    {"Concat", step_concat, false},
-    {"Neg", step_negate, true},
+    {"Neg", step_negate, true}, {"Clip", step_clip, false},   {"Min", step_min, false},
 };
 
 static bool step_up(site *s, const place *p, const ir_node *n, size_t i, arena *scratch)
 {
-    if (s->softcap != 0 && !steps[i].capped)
-        return site_stop(s, n, "biases or masks inside of a softcap");
+    if ((s->softcap != 0 || s->bounded) && !steps[i].capped)
+        return site_stop(s, n, "biases or masks inside of a bound");
     return steps[i].step(s, p, n, scratch);
 }
 
@@ -453,11 +514,11 @@ bool site_walk_up(site *s, arena *scratch)
     axis = axis < 0 ? axis + rank : axis;
     if (axis < 0 || axis >= rank)
         return site_stop(s, s->softmax, "an axis that the scores do not have");
+    if (!s->frame.axis[axis].n) /* the keys are an axis, also when there is one key */
+        s->frame.axis[axis] = (axes_list){1, {axes_atom(&s->table, 1)}};
     s->keys = s->frame.axis[axis];
     s->outer = s->frame;
     s->scale = 1;
-    if (!s->keys.n)
-        return site_stop(s, s->softmax, "a softmax over one element");
     place p = {.value = in, .at = s->frame, .factor = 1};
     if (!walk(s, p, scratch))
         return false;

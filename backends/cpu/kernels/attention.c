@@ -87,6 +87,8 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     const heed_attribute *scale = node->attr(node, "scale");
     r->scale = scale && scale->type == HEED_ATTR_FLOAT ? scale->f : 0;
     r->cap = cpu_attr_float(node, "softcap", 0);
+    r->least = cpu_attr_float(node, "scores_min", -INFINITY);
+    r->most = cpu_attr_float(node, "scores_max", INFINITY);
     r->fill = cpu_attr_float(node, "fill", -INFINITY);
     r->infinite = isinf(r->fill) != 0;
     r->fill_first = cpu_attr_int(node, "fill_first", 0) && !r->infinite;
