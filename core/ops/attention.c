@@ -356,7 +356,8 @@ static void decompose_attention(op_body *b)
         .types = "T=float B=bool|real I=int32|int64",                                              \
         .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 "                  \
                  "right_window:int=-1 scores:int=0 softmax_precision:int=0 fill:float=-inf "       \
-                 "fill_first:int=0 scores_min:float=-inf scores_max:float=inf empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
+                 "fill_first:int=0 scores_min:float=-inf scores_max:float=inf "                    \
+                 "empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
                  "v_layout:string=bhsd y_layout:string=bhsd",                                      \
         .infer = infer_attention, .decompose = decompose_attention}
 

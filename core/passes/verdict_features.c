@@ -2,13 +2,14 @@
  *
  * Everything is read from the node itself: what the walks proved of a mask stands there as an
  * attribute or an input, so a proof that is new needs a row only when it has a new name. */
+#include <math.h>
 #include <string.h>
 
 #include "ops/heads.h"
 #include "passes/verdict.h"
 
 /* Inputs of heed.Attention, in its order. */
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
 
 static int64_t extent(const ir_node *n, uint32_t input, const char *layout, int axis)
 {
@@ -74,6 +75,15 @@ static bool mask(const ir_node *n)
 
 static bool softcap(const ir_node *n) { return ir_attr_float(n, "softcap", 0) > 0; }
 
+static bool bounded(const ir_node *n)
+{
+    double most = ir_attr_float(n, "scores_max", (double)INFINITY);
+    return most < (double)INFINITY || ir_attr_float(n, "scores_min", 0) > -(double)INFINITY;
+}
+
+/* Scores are multiplied with a tensor. */
+static bool factor(const ir_node *n) { return ir_input(n, FACTOR) != NULL; }
+
 /* Weights that are not numbers are made 0. */
 static bool guard(const ir_node *n)
 {
@@ -105,6 +115,8 @@ static const struct {
     {"mask", mask},
     {"sinks", sinks},
     {"softcap", softcap},
+    {"bounded", bounded},
+    {"factor", factor},
     {"guard", guard},
     {"upcast", upcast},
     {"weights-are-read", scores},
