@@ -77,6 +77,7 @@ typedef struct bench_report {
 typedef struct bench_rules {
     int64_t rounds, warmup; /* 0: until the time is over */
     double seconds;         /* for each cell */
+    size_t most;            /* runs of a cell: it may end before its time */
 } bench_rules;
 
 /* ---- bench_plan.c: which configurations ---- */

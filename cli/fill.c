@@ -133,9 +133,11 @@ bool fill_by_rule(heed_tensor *tensor, const char *text, const char *name)
     return dtype == HEED_STRING ? fill_strings(tensor, rule, &g) : fill_numbers(tensor, rule, &g);
 }
 
-bool fill_default(heed_tensor *tensor, const char *name)
+bool fill_default(heed_tensor *tensor, const char *name, uint64_t seed)
 {
-    return fill_by_rule(tensor, is_real(heed_tensor_get_dtype(tensor)) ? "rand" : "ones", name);
+    char rule[32];
+    snprintf(rule, sizeof rule, "rand:%llu", (unsigned long long)seed);
+    return fill_by_rule(tensor, is_real(heed_tensor_get_dtype(tensor)) ? rule : "ones", name);
 }
 
 /* ---- Values written out ---- */

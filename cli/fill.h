@@ -10,7 +10,7 @@ bool fill_is_rule(const char *text);
 /* Fills by the rule; `name` makes inputs differ from each other under one seed. */
 bool fill_by_rule(heed_tensor *tensor, const char *text, const char *name);
 /* Fills an input that nobody gave: floats at random, everything else with ones. */
-bool fill_default(heed_tensor *tensor, const char *name);
+bool fill_default(heed_tensor *tensor, const char *name, uint64_t seed);
 
 /* Values written out: `2x2xf32=1 2 3 4`, `f32=1`, `1 2 3`, `7`. */
 typedef struct fill_values {

@@ -140,7 +140,7 @@ static int make_filled(const input_set *set, input_item *item)
     const char *name = item->info->name;
     if (made)
         made = item->text ? fill_by_rule(item->tensor, item->text, name)
-                          : fill_default(item->tensor, name);
+                          : fill_default(item->tensor, name, set->seed);
     item->from = cli_copy(item->text ? item->text : "default values");
     return made ? EXIT_OK : exit_error(name);
 }
@@ -225,7 +225,13 @@ static void list_fed(input_set *set)
 
 int input_build(input_set *set, heed_model *model, const cli_args *args, size_t first)
 {
-    *set = (input_set){.model = model, .n = heed_model_get_input_count(model)};
+    return input_build_seeded(set, model, args, first, 0, true);
+}
+
+int input_build_seeded(input_set *set, heed_model *model, const cli_args *args, size_t first,
+                       uint64_t seed, bool loud)
+{
+    *set = (input_set){.model = model, .n = heed_model_get_input_count(model), .seed = seed};
     set->items = cli_alloc(set->n, sizeof *set->items);
     for (size_t i = 0; i < set->n; i++)
         set->items[i].info = heed_model_get_input(model, i);
@@ -234,7 +240,8 @@ int input_build(input_set *set, heed_model *model, const cli_args *args, size_t 
         code = make_given(set);
     if (!code) {
         guess_symbols(set);
-        say_guesses(set);
+        if (loud)
+            say_guesses(set);
         code = make_rest(set);
     }
     list_fed(set);

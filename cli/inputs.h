@@ -28,6 +28,7 @@ typedef struct input_set {
     size_t n; /* the model's inputs */
     input_item *items;
     shape_env env;
+    uint64_t seed;
     size_t n_fed; /* the inputs that are given to a run */
     const char **names;
     heed_tensor **tensors;
@@ -36,6 +37,9 @@ typedef struct input_set {
 /* Takes words[first..] and every --shape, makes all tensors, and prints guesses to stderr.
  * EXIT_OK, or an exit code after a message; free the set either way. */
 int input_build(input_set *set, heed_model *model, const cli_args *args, size_t first);
+/* The same with a seed for inputs that nobody gives; guesses are printed if `loud`. */
+int input_build_seeded(input_set *set, heed_model *model, const cli_args *args, size_t first,
+                       uint64_t seed, bool loud);
 void input_free(input_set *set);
 
 /* The symbol of an axis: its name, expression, or "INPUT.AXIS" when it has none. */

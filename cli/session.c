@@ -55,9 +55,12 @@ int session_prepare(const cli_args *args)
 {
     int64_t threads = 0;
     uint64_t limit = 0;
+    const char *precision = args_get(args, "precision");
     int code = set_log(args);
     if (code)
         return code;
+    if (precision && find(precisions, precision) < 0)
+        return exit_with(EXIT_USAGE, "--precision %s is not offered; only fp32 is", precision);
     if (!args_read_int(args, "threads", 0, 4096, &threads) ||
         !args_read_bytes(args, "mem-limit", &limit))
         return EXIT_USAGE;
@@ -68,15 +71,19 @@ int session_prepare(const cli_args *args)
     return EXIT_OK;
 }
 
+const char *session_find_mode(const char *text)
+{
+    int i = find(modes, text);
+    if (i < 0)
+        exit_with(EXIT_USAGE, "--attention is auto, off, mha, gqa, flash or paged, not '%s'", text);
+    return i < 0 ? NULL : modes[i];
+}
+
 int session_read_options(const cli_args *args, heed_session_options *out)
 {
     const char *attention = args_get(args, "attention");
-    const char *precision = args_get(args, "precision");
-    if (attention && find(modes, attention) < 0)
-        return exit_with(EXIT_USAGE, "--attention is auto, off, mha, gqa, flash or paged, not '%s'",
-                         attention);
-    if (precision && find(precisions, precision) < 0)
-        return exit_with(EXIT_USAGE, "--precision %s is not offered; only fp32 is", precision);
+    if (attention && !session_find_mode(attention))
+        return EXIT_USAGE;
     *out = (heed_session_options){.size = sizeof *out,
                                   .backends = args_get(args, "backends"),
                                   .attention = attention,

@@ -11,6 +11,8 @@ extern const cli_flag session_flags[];
 int session_prepare(const cli_args *args);
 /* Fills the options of heed_session_new from the flags. */
 int session_read_options(const cli_args *args, heed_session_options *out);
+/* The attention mode of this name; says which there are, with NULL, when it is none. */
+const char *session_find_mode(const char *text);
 /* Loads the model; says what is wrong. A file that is not there is a usage error. */
 int session_load_model(const char *path, heed_model **out);
 /* heed_session_new, but with --allow-fallback on the default backends when a named one is missing.

@@ -1,11 +1,11 @@
 /* verb_run.c - heed run: runs a model once or more, and says what came out, where it ran, and how
  * long and how much it took. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inputs.h"
+#include "interrupt.h"
 #include "npy.h"
 #include "print.h"
 #include "run_report.h"
@@ -22,15 +22,6 @@ static const cli_flag flags[] = {
     {NULL, NULL, NULL},
 };
 // clang-format on
-
-static heed_cancel *interrupt;
-
-/* The first Ctrl-C stops the run in order; a second one ends the program. */
-static void on_interrupt(int signal_number)
-{
-    signal(signal_number, SIG_DFL);
-    heed_cancel_set(interrupt, 1);
-}
 
 static bool has_ending(const char *path, const char *ending)
 {
@@ -124,7 +115,7 @@ static heed_status run_once(run_report *report, const heed_run_options *options,
 /* The first run binds a plan to the shapes; its time is kept apart from those that follow. */
 static int run_all(run_report *report, int64_t repeat, int64_t deadline_ms)
 {
-    heed_run_options options = {.size = sizeof options, .cancel = interrupt};
+    heed_run_options options = {.size = sizeof options, .cancel = interrupt_catch()};
     uint64_t *times = cli_alloc((size_t)repeat, sizeof *times);
     heed_status status = HEED_OK;
     if (deadline_ms > 0)
@@ -166,15 +157,12 @@ static int run_model(run_report *report, int64_t repeat, int64_t deadline_ms)
         code = session_make(args, report->model, report->path, &report->session);
     if (!code)
         code = input_build(&report->inputs, report->model, args, 1);
-    if (!code && !heed_cancel_new(&interrupt))
-        signal(SIGINT, on_interrupt);
     if (!code)
         code = run_and_print(report, repeat, deadline_ms);
-    signal(SIGINT, SIG_DFL);
+    interrupt_release();
     input_free(&report->inputs);
     heed_session_free(report->session);
     heed_model_free(report->model);
-    heed_cancel_free(interrupt);
     return code;
 }
 
