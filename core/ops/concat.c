@@ -52,18 +52,33 @@ static heed_status infer_concat(op_infer *c)
     return infer_set(c, 0, 0, rank, dims);
 }
 
+/* The integers of one input; those that are not known are symbols, so that the others are not lost.
+ * Returns how many, -1 when that is not known either. */
+static int64_t content_part(op_infer *c, uint32_t i, ir_dim *values, int64_t room)
+{
+    const ir_dim *part;
+    int64_t n;
+    bool known = infer_ints(c, i, &part, &n);
+    if (!known && (!c->dims || infer_rank(c, i) != 1 || !dim_known(c->in[i]->dims[0])))
+        return -1;
+    n = known ? n : c->in[i]->dims[0];
+    if (n > room)
+        return -1;
+    for (int64_t k = 0; k < n; k++)
+        values[k] = known ? part[k] : dims_fresh(c->dims);
+    return n;
+}
+
 static void content_concat(op_infer *c)
 {
     ir_dim values[CONTENT_MAX];
-    int64_t n = 0, count;
-    const ir_dim *part;
+    int64_t n = 0;
     if (c->out[0].rank != 1 || !dtype_is_int(c->out[0].dtype))
         return;
     for (uint32_t i = 0; i < c->n_in; i++) {
-        if (!infer_ints(c, i, &part, &count) || count > CONTENT_MAX - n)
+        int64_t count = content_part(c, i, values + n, CONTENT_MAX - n);
+        if (count < 0)
             return;
-        if (count)
-            memcpy(values + n, part, (size_t)count * sizeof(*values));
         n += count;
     }
     content_put(c, 0, n, values);

@@ -81,6 +81,9 @@ typedef struct axes_witness {
     uint32_t n;
 } axes_witness;
 
+/* The extents of the axes, as int64 [rank]; NULL and b->status when one cannot be read. */
+ir_value *axes_shape(op_body *b, const axes_table *t, axes a, const axes_witness *w);
+
 ir_value *axes_emit(op_body *b, const axes_table *t, ir_value *x, axes from, axes to, bool expand,
                     const axes_witness *w);
 

@@ -119,6 +119,15 @@ static ir_value *reshape(op_body *b, const axes_table *t, ir_value *x, const axe
     return b->status ? NULL : body_reshape_to(b, x, (uint32_t)to->rank, dims);
 }
 
+ir_value *axes_shape(op_body *b, const axes_table *t, axes a, const axes_witness *w)
+{
+    ir_value *dims[TENSOR_MAX_RANK];
+    axes_refresh(t, &a);
+    for (int32_t i = 0; i < a.rank; i++)
+        dims[i] = list_extent(b, t, &a.axis[i], w);
+    return b->status ? NULL : body_n(b, (uint32_t)a.rank, dims, "Concat axis=0");
+}
+
 /* One axis for each atom, in the order of the lists; `only`: those that it has. */
 static axes apart(const axes *a, const axes *only)
 {

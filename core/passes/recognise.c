@@ -135,6 +135,8 @@ static heed_status visit(pass_run *p, ir_node *n)
         return HEED_NOMEM;
     if (found)
         TRY(replace(p, &s, &made));
+    if (made)
+        TRY(site_emit_shapes(&s, p));
     return verdict_tell(p, &s, made);
 }
 

@@ -9,8 +9,9 @@
 #define HEED_PASSES_SITE_H
 
 #include "passes/contraction.h"
+#include "passes/pass.h"
 
-enum { SITE_TERMS = 8 };
+enum { SITE_TERMS = 8, SITE_SHAPES = 8 };
 
 enum { SITE_BIAS, SITE_MASK, SITE_LEAST, SITE_FACTOR };
 
@@ -66,6 +67,8 @@ typedef struct site {
     bool guard;           /* NaN after the softmax becomes 0 */
     heed_dtype inner;     /* of the softmax, when it is not that of the products; 0 */
     site_operand weights; /* the softmax's result when others read it too */
+    site_operand shapes[SITE_SHAPES]; /* results on the way whose shape is read */
+    uint32_t n_shapes;
     /* Why not: the first obstacle. */
     const char *reason;
     const ir_node *obstacle;
@@ -82,6 +85,8 @@ bool site_walk_up(site *s, arena *scratch);
 /* From its output down to the product with the values, and on through what
  * moves elements. */
 bool site_walk_down(site *s, arena *scratch);
+/* Shape nodes that read what the site replaces read the extents elsewhere. */
+heed_status site_emit_shapes(site *s, pass_run *p);
 /* Emits heed.Attention and what arranges its operands; NULL and b->status when
  * it cannot. *weights is set when somebody else reads them. */
 ir_value *site_emit(site *s, op_body *b, ir_value **weights);

@@ -238,6 +238,29 @@ static ir_value *move_axes(op_body *b, ir_value *x, const axes *at, const axes *
     return n_fresh ? body_unsqueeze(b, x, fresh) : x;
 }
 
+/* Axes that may turn out to be 1 stay whole, the others go where they belong. */
+static ir_value *move_rest(const emission *e, const site_term *term, const axes *to)
+{
+    axes_table *t = &e->s->table;
+    axes at = term->at, target = *to;
+    ir_value *near[] = {term->value, e->witness.values[0], e->witness.values[1],
+                        e->witness.values[2]};
+    axes_witness w = {near, 4};
+    for (int32_t i = 0; i < at.rank; i++) {
+        int32_t k = 0;
+        if (!at.axis[i].n || axes_dim(t, term->value->type.dims[i]) == axes_extent(t, &at.axis[i]))
+            continue;
+        while (k < target.rank && !axes_list_equal(&at.axis[i], &target.axis[k]))
+            k++;
+        if (k == target.rank) {
+            body_fail(e->b, HEED_UNSUPPORTED, "a mask or bias whose extents are not known");
+            return NULL;
+        }
+        at.axis[i] = target.axis[k] = axes_new(t, term->value->type.dims[i]);
+    }
+    return axes_emit(e->b, t, term->value, at, target, false, &w);
+}
+
 static ir_value *bring(const emission *e, const site_term *term, const axes *to)
 {
     int32_t where[TENSOR_MAX_RANK];
@@ -249,8 +272,7 @@ static ir_value *bring(const emission *e, const site_term *term, const axes *to)
         return axes_emit(e->b, &e->s->table, t.value, t.at, *to, false, &e->witness);
     if (find_axes(&t.at, to, where))
         return move_axes(e->b, t.value, &t.at, to, where);
-    body_fail(e->b, HEED_UNSUPPORTED, "a mask or bias whose extents are not known");
-    return NULL;
+    return move_rest(e, &t, to);
 }
 
 /* Times the factors that stand outside of the term. */

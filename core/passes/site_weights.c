@@ -6,12 +6,22 @@
 
 enum { MOST_STEPS = 32 };
 
+/* Readers of elements: a shape is known without them (site_emit_shapes). */
 static uint32_t count_uses(const ir_value *v)
 {
     uint32_t n = v->n_outputs;
     for (const ir_use *u = v->uses; u; u = u->next)
-        n++;
+        n += !pass_is(u->node, "Shape");
     return n;
+}
+
+static void note_shape(site *s, ir_value *p, const axes *at)
+{
+    for (const ir_use *u = p->uses; u && s->n_shapes < SITE_SHAPES; u = u->next)
+        if (pass_is(u->node, "Shape")) {
+            s->shapes[s->n_shapes++] = (site_operand){p, *at};
+            return;
+        }
 }
 
 /* Where(IsNaN(p), 0, p): its node, or NULL. */
@@ -34,8 +44,8 @@ static ir_use *next_use(site *s, ir_value *p, const axes *at, arena *scratch)
     ir_use *found = NULL;
     contraction c;
     for (ir_use *u = p->uses; u; u = u->next)
-        if (!found ||
-            (contraction_read(u->node, scratch, &c) && !contraction_read(found->node, scratch, &c)))
+        if (!pass_is(u->node, "Shape") && (!found || (contraction_read(u->node, scratch, &c) &&
+                                                      !contraction_read(found->node, scratch, &c))))
             found = u;
     if (count_uses(p) > 1 && !s->weights.value)
         s->weights = (site_operand){p, *at};
@@ -88,6 +98,11 @@ static void descend(site *s)
     axes out;
     for (int i = 0; i < MOST_STEPS && count_uses(s->y.value) == 1 && s->y.value->uses; i++) {
         ir_use *u = s->y.value->uses;
+        while (u && pass_is(u->node, "Shape"))
+            u = u->next;
+        if (!u)
+            return;
+        note_shape(s, s->y.value, &s->y.at);
         axes_table before = s->table;
         if (u->slot != 0 || !axes_down(&s->table, u->node, &s->y.at, &out)) {
             s->table = before;
@@ -126,6 +141,7 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
     contraction c;
     for (int i = 0; i < MOST_STEPS; i++) {
         axes out;
+        note_shape(s, p, &at);
         ir_node *guard = find_guard(p);
         if (guard && count_uses(p) == 2 && !s->weights.value) {
             s->guard = true;
