@@ -102,3 +102,16 @@ void explain_free(explain_facts *f)
     free_counts(f->passes, f->n_passes);
     free(f->sites);
 }
+
+/* ---- Sites ---------------------------------------------------------------------------------- */
+
+bool explain_is_attention(const heed_site *s) { return s->flags & HEED_SITE_ATTENTION; }
+bool explain_is_fused(const heed_site *s) { return s->flags & HEED_SITE_FUSED; }
+
+size_t explain_count_sites(const explain_facts *f, bool (*has)(const heed_site *s))
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->n_sites; i++)
+        n += has(&f->sites[i]);
+    return n;
+}

@@ -3,6 +3,7 @@
 #define HEED_CLI_EXPLAIN_H
 
 #include "cli.h"
+#include "json.h"
 
 typedef struct explain_count {
     char *name;
@@ -20,5 +21,14 @@ typedef struct explain_facts {
 
 void explain_read(explain_facts *out, const char *path, const heed_session *session);
 void explain_free(explain_facts *facts);
+
+bool explain_is_attention(const heed_site *site);
+bool explain_is_fused(const heed_site *site);
+size_t explain_count_sites(const explain_facts *facts, bool (*has)(const heed_site *site));
+
+/* The members of the object that `--json` prints. */
+void explain_write_members(json_out *out, const explain_facts *facts);
+/* One self-contained HTML file: the graph before and after, sites coloured. An exit code. */
+int explain_write_page(const explain_facts *facts, const char *path);
 
 #endif

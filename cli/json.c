@@ -8,13 +8,15 @@
 
 /* ---- Writing -------------------------------------------------------------------------- */
 
-static void write_quoted(FILE *file, const char *text)
+/* Within a page "</script>" must not be read as the end of the data. */
+static void write_quoted(const json_out *out, const char *text)
 {
+    FILE *file = out->file;
     fputc('"', file);
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
         if (*c == '"' || *c == '\\')
             fprintf(file, "\\%c", *c);
-        else if (*c < 0x20)
+        else if (*c < 0x20 || (*c == '<' && out->page))
             fprintf(file, "\\u%04x", (unsigned)*c);
         else
             fputc(*c, file);
@@ -29,7 +31,7 @@ static void begin(json_out *out, const char *key)
     out->started = true;
     if (!key)
         return;
-    write_quoted(out->file, key);
+    write_quoted(out, key);
     fputs(": ", out->file);
 }
 
@@ -49,7 +51,7 @@ void json_close(json_out *out, char bracket)
 void json_text(json_out *out, const char *key, const char *text)
 {
     begin(out, key);
-    write_quoted(out->file, text);
+    write_quoted(out, text);
 }
 
 void json_int(json_out *out, const char *key, int64_t value)

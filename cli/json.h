@@ -10,6 +10,7 @@
 typedef struct json_out {
     FILE *file;
     bool started; /* something stands before the next value in this object or array */
+    bool page;    /* it goes into an HTML page: no text may look like a tag */
 } json_out;
 
 /* Keys are NULL inside arrays and at the top. */

@@ -7,17 +7,6 @@
 #include "print.h"
 #include "session.h"
 
-static bool is_attention(const heed_site *s) { return s->flags & HEED_SITE_ATTENTION; }
-static bool is_fused(const heed_site *s) { return s->flags & HEED_SITE_FUSED; }
-
-static size_t count(const explain_facts *f, bool (*has)(const heed_site *s))
-{
-    size_t n = 0;
-    for (size_t i = 0; i < f->n_sites; i++)
-        n += has(&f->sites[i]);
-    return n;
-}
-
 /* ---- Text: what was fused ---------------------------------------------------------------------
  */
 
@@ -81,13 +70,13 @@ static void print_fused(const explain_facts *f)
 {
     print_table table = {0};
     bool decomposed = false;
-    if (!count(f, is_fused))
+    if (!explain_count_sites(f, explain_is_fused))
         return;
     table_add(&table, 7,
               (const char *const[]){"softmax", "fused into", "backend", "heads", "head dim",
                                     "nodes", "features"});
     for (size_t i = 0; i < f->n_sites; i++)
-        if (is_fused(&f->sites[i])) {
+        if (explain_is_fused(&f->sites[i])) {
             add_fused(&table, &f->sites[i]);
             decomposed |= (f->sites[i].flags & HEED_SITE_DECOMPOSED) != 0;
         }
@@ -107,8 +96,9 @@ static void print_fused(const explain_facts *f)
 /* Sites that say the same are told once: layers repeat. */
 static bool same_story(const heed_site *a, const heed_site *b)
 {
-    return !is_fused(a) && !is_fused(b) && is_attention(a) == is_attention(b) &&
-           !strcmp(a->reason, b->reason) && !strcmp(a->at_op, b->at_op);
+    return !explain_is_fused(a) && !explain_is_fused(b) &&
+           explain_is_attention(a) == explain_is_attention(b) && !strcmp(a->reason, b->reason) &&
+           !strcmp(a->at_op, b->at_op);
 }
 
 static bool told_before(const explain_facts *f, size_t i)
@@ -141,12 +131,12 @@ static void print_others(const explain_facts *f, bool attention, const char *tit
 {
     size_t n = 0;
     for (size_t i = 0; i < f->n_sites; i++)
-        n += !is_fused(&f->sites[i]) && is_attention(&f->sites[i]) == attention;
+        n += !explain_is_fused(&f->sites[i]) && explain_is_attention(&f->sites[i]) == attention;
     if (!n)
         return;
     printf("\n%s (%zu)\n", title, n);
     for (size_t i = 0; i < f->n_sites; i++)
-        if (!is_fused(&f->sites[i]) && is_attention(&f->sites[i]) == attention &&
+        if (!explain_is_fused(&f->sites[i]) && explain_is_attention(&f->sites[i]) == attention &&
             !told_before(f, i))
             print_story(f, i);
 }
@@ -166,7 +156,8 @@ static void print_counts(const char *title, const explain_count *counts, size_t 
 
 static void print_summary(const explain_facts *f)
 {
-    size_t sites = count(f, is_attention), fused = count(f, is_fused);
+    size_t sites = explain_count_sites(f, explain_is_attention),
+           fused = explain_count_sites(f, explain_is_fused);
     printf("%s: %zu nodes, %zu after optimisation\n", f->path, f->nodes_before, f->nodes_after);
     if (!sites)
         puts("attention: none found");
@@ -188,93 +179,17 @@ static void print_text(const explain_facts *f)
     print_counts("passes, and how much each changed", f->passes, f->n_passes);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
+/* ---- The verb ----------------------------------------------------------------------------------
  */
-
-static void json_number(json_out *out, const char *key, int64_t number)
-{
-    if (number < 0)
-        json_null(out, key);
-    else
-        json_int(out, key, number);
-}
-
-static void json_names(json_out *out, const char *key, const char *const *names, size_t n)
-{
-    json_open(out, key, '[');
-    for (size_t i = 0; i < n; i++)
-        json_text(out, NULL, names[i]);
-    json_close(out, ']');
-}
-
-static void json_fused(json_out *out, const heed_site *s)
-{
-    char op[PRINT_SIZE];
-    snprintf(op, sizeof op, "%s.%s", s->domain, s->op);
-    json_text(out, "operator", op);
-    json_bool(out, "decomposed", s->flags & HEED_SITE_DECOMPOSED);
-    json_text(out, "backend", s->backend);
-    json_number(out, "q_heads", s->q_heads);
-    json_number(out, "k_heads", s->k_heads);
-    json_number(out, "v_heads", s->v_heads);
-    json_number(out, "head_dim", s->head_dim);
-    json_number(out, "v_head_dim", s->v_head_dim);
-    json_names(out, "features", s->features, s->n_features);
-    json_names(out, "nodes", s->nodes, s->n_nodes);
-}
-
-static void json_site(json_out *out, const heed_site *s)
-{
-    json_open(out, NULL, '{');
-    json_text(out, "node", s->node);
-    json_bool(out, "fused", is_fused(s));
-    json_bool(out, "attention", is_attention(s));
-    if (is_fused(s)) {
-        json_fused(out, s);
-    } else {
-        json_text(out, "reason", s->reason);
-        json_text(out, "at", s->at);
-        json_text(out, "at_operator", s->at_op);
-        json_text(out, "help", s->help);
-    }
-    json_close(out, '}');
-}
-
-static void json_counts(json_out *out, const char *key, const explain_count *counts, size_t n)
-{
-    json_open(out, key, '{');
-    for (size_t i = 0; i < n; i++)
-        json_int(out, counts[i].name, (int64_t)counts[i].n);
-    json_close(out, '}');
-}
 
 static void print_json(const explain_facts *f)
 {
     json_out out = {.file = stdout};
     json_open(&out, NULL, '{');
-    json_text(&out, "model", f->path);
-    json_text(&out, "version", heed_version());
-    json_int(&out, "nodes_before", (int64_t)f->nodes_before);
-    json_int(&out, "nodes_after", (int64_t)f->nodes_after);
-    json_open(&out, "attention", '{');
-    json_int(&out, "sites", (int64_t)count(f, is_attention));
-    json_int(&out, "fused", (int64_t)count(f, is_fused));
-    json_open(&out, "list", '[');
-    for (size_t i = 0; i < f->n_sites; i++)
-        json_site(&out, &f->sites[i]);
-    json_close(&out, ']');
-    json_close(&out, '}');
-    json_open(&out, "caches", '[');
-    json_close(&out, ']');
-    json_counts(&out, "fusions", f->fusions, f->n_fusions);
-    session_json_placement(&out, f->session);
-    json_counts(&out, "passes", f->passes, f->n_passes);
+    explain_write_members(&out, f);
     json_close(&out, '}');
     json_end(&out);
 }
-
-/* ---- The verb ----------------------------------------------------------------------------------
- */
 
 static int explain(const cli_args *args, heed_model *model, bool json)
 {
@@ -284,13 +199,15 @@ static int explain(const cli_args *args, heed_model *model, bool json)
     if (code)
         return code;
     explain_read(&facts, args->words[0], session);
-    if (json)
+    if (args_get(args, "html"))
+        code = explain_write_page(&facts, args_get(args, "html"));
+    else if (json)
         print_json(&facts);
     else
         print_text(&facts);
     explain_free(&facts);
     heed_session_free(session);
-    return EXIT_OK;
+    return code;
 }
 
 static int run(const cli_args *args)
@@ -311,6 +228,13 @@ static int run(const cli_args *args)
     return code;
 }
 
+// clang-format off
+static const cli_flag explain_flags[] = {
+    {"html", "FILE", "write a page for the browser instead of text"},
+    {NULL, NULL, NULL},
+};
+// clang-format on
+
 const cli_verb verb_explain = {
     .name = "explain",
     .usage = "MODEL",
@@ -318,7 +242,10 @@ const cli_verb verb_explain = {
     .notes =
         "Each softmax of the model is listed: fused, with the operator that a run with the same\n"
         "flags executes; not fused, with the node that stood in the way and what would help;\n"
-        "or no attention at all, such as a router's or a classifier's.\n",
-    .flags = {format_flags, session_flags},
+        "or no attention at all, such as a router's or a classifier's.\n"
+        "\n"
+        "--html writes a page with the graph before and after: one file, no network. A click on a\n"
+        "site marks its nodes; page.html#site-2 opens with site 2 marked.\n",
+    .flags = {explain_flags, format_flags, session_flags},
     .run = run,
 };

@@ -30,3 +30,20 @@ function(heed_collect out table type prefix form header folder)
     VERBATIM)
   set(${out} "${generated}" PARENT_SCOPE)
 endfunction()
+
+# heed_embed(<out-var> <name> <file>): the bytes of a file as `const unsigned char name[]` and
+# `const size_t name_size`, in a generated source whose path is the result.
+set(HEED_EMBED_SCRIPT "${CMAKE_CURRENT_LIST_DIR}/embed.cmake")
+
+function(heed_embed out name file)
+  set(generated "${CMAKE_CURRENT_BINARY_DIR}/generated/${name}.c")
+  set(source "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+  add_custom_command(
+    OUTPUT "${generated}"
+    COMMAND "${CMAKE_COMMAND}" "-DIN=${source}" "-DOUT=${generated}" "-DNAME=${name}" -P
+            "${HEED_EMBED_SCRIPT}"
+    DEPENDS "${source}" "${HEED_EMBED_SCRIPT}"
+    COMMENT "Embedding ${file}"
+    VERBATIM)
+  set(${out} "${generated}" PARENT_SCOPE)
+endfunction()

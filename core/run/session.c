@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "run/compiled.h"
+#include "run/graph_view.h"
 #include "run/inputs.h"
 #include "run/results.h"
 
@@ -285,6 +286,11 @@ heed_status heed_session_get_fusion(const heed_session *s, size_t i, heed_fusion
     memcpy(out, &s->named->fusions[i], size);
     out->size = size;
     return HEED_OK;
+}
+
+heed_status heed_session_get_graph(const heed_session *s, heed_graph **out)
+{
+    return graph_view_new(s->named->ir, s->named->places, &s->named->sites, out);
 }
 
 const char *heed_session_get_pass_report(const heed_session *s, size_t i)

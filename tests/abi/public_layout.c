@@ -122,6 +122,28 @@ AT(heed_fusion, purpose, 24);
 AT(heed_fusion, count, 32);
 AT_LEAST(heed_fusion, 40);
 
+/* heed_graph_node */
+AT(heed_graph_node, size, 0);
+AT(heed_graph_node, graph, 4);
+AT(heed_graph_node, name, 8);
+AT(heed_graph_node, domain, 16);
+AT(heed_graph_node, op, 24);
+AT(heed_graph_node, attributes, 32);
+AT(heed_graph_node, backend, 40);
+AT(heed_graph_node, inputs, 48);
+AT(heed_graph_node, outputs, 56);
+AT(heed_graph_node, n_inputs, 64);
+AT(heed_graph_node, n_outputs, 72);
+AT(heed_graph_node, site, 80);
+AT_LEAST(heed_graph_node, 88);
+
+/* heed_graph_value */
+AT(heed_graph_value, size, 0);
+AT(heed_graph_value, flags, 4);
+AT(heed_graph_value, name, 8);
+AT(heed_graph_value, type, 16);
+AT_LEAST(heed_graph_value, 24);
+
 /* heed_session_stats */
 AT(heed_session_stats, size, 0);
 AT(heed_session_stats, reserved, 4);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -110,6 +111,39 @@ def test_errors() -> None:
     heed("explain", path, "--attention", "sideways", code=2)
     heed("explain", path, "--backends", "nowhere", code=3)
     heed("explain", write("bad.onnx", b"no model"), code=4)
+
+
+def page(content: bytes) -> str:
+    target = FOLDER / "explain.html"
+    heed("explain", write("explain.onnx", content), "--html", target)
+    return target.read_text(encoding="utf-8")
+
+
+def test_page_has_both_graphs_and_needs_no_network() -> None:
+    text = page(graph(*router()))
+    for address in re.findall(r"https?://[^\s\"']+", text):
+        assert address == "http://www.w3.org/2000/svg", address  # a name, nothing that is loaded
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
+    before, after = data["graphs"]["before"], data["graphs"]["after"]
+    assert [n["op"] for n in before["nodes"]][:2] == ["Transpose", "MatMul"]
+    fused = next(n for n in after["nodes"] if n["op"] == "FlashAttention")
+    assert fused["site"] == 0 and data["attention"]["list"][0]["fused"]
+    assert "scale=0.5" in fused["attributes"] and fused["backend"] == "cpu"
+    q = before["values"][before["nodes"][1]["inputs"][0]]
+    assert q == {"name": "q", "type": "float32 [batch, 2, seq, 4]"}
+
+
+def test_names_cannot_end_the_data() -> None:
+    evil = "</script><script>alert(1)</script>"
+    x = value("x", FLOAT, [2])
+    text = page(model([node("Neg", ["x"], [evil])], [x], [value(evil, FLOAT, None)], []))
+    assert evil not in text and text.count("</script>") == 2
+
+
+def test_page_that_cannot_be_written() -> None:
+    _, message = heed("explain", write("explain.onnx", graph()), "--html", "/no/such/folder/p.html",
+                      code=2)
+    assert "/no/such/folder/p.html" in message
 
 
 if __name__ == "__main__":

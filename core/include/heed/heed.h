@@ -311,6 +311,37 @@ HEED_EXPORT size_t heed_session_get_fusion_count(const heed_session *session);
 HEED_EXPORT heed_status heed_session_get_fusion(const heed_session *session, size_t i,
                                                 heed_fusion *out);
 
+/* ---- Graphs, for tools that show them -------------------------------------------------------- */
+
+/* A copy of the graph as it stands: of a model as its file has it, of a session after the passes.
+ * It may be used after the model or session is gone, by any thread; heed_graph_free frees it. */
+typedef struct heed_graph heed_graph;
+typedef struct heed_graph_node {
+    uint32_t size;
+    uint32_t graph; /* 0: the main graph; others are bodies of control flow */
+    const char *name, *domain, *op;
+    const char *attributes;          /* "axis=-1 perm=0,2,1"; long lists are cut */
+    const char *backend;             /* of a session: who computes it; "" of a model */
+    const int64_t *inputs, *outputs; /* numbers of values; -1: left out */
+    size_t n_inputs, n_outputs;
+    int64_t site; /* of a session: the site (heed_session_get_site) that it is the
+                     result of; -1: of none */
+} heed_graph_node;
+typedef struct heed_graph_value {
+    uint32_t size;
+    uint32_t flags; /* HEED_GRAPH_* */
+    const char *name;
+    const char *type; /* "float32 [batch, 12, seq, 64]"; "" when it is not known */
+} heed_graph_value;
+enum { HEED_GRAPH_INPUT = 1u << 0, HEED_GRAPH_OUTPUT = 1u << 1, HEED_GRAPH_CONSTANT = 1u << 2 };
+
+HEED_EXPORT heed_status heed_model_get_graph(const heed_model *model, heed_graph **out);
+HEED_EXPORT heed_status heed_session_get_graph(const heed_session *session, heed_graph **out);
+HEED_EXPORT void heed_graph_free(heed_graph *graph);
+/* In an order in which they can run, a node before those of its bodies. NULL past the end. */
+HEED_EXPORT const heed_graph_node *heed_graph_get_node(const heed_graph *graph, size_t i);
+HEED_EXPORT const heed_graph_value *heed_graph_get_value(const heed_graph *graph, size_t i);
+
 /* ---- Plugins --------------------------------------------------------------------------------- */
 
 /* Loads a plugin from an absolute path. Folders are searched by themselves: HEED_PLUGIN_PATH
