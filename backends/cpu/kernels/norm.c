@@ -1,15 +1,19 @@
 /* Normalisations in float32: LayerNormalization and RMSNormalization over the trailing axes, and
- * BatchNormalization with the statistics that it is given. */
+ * BatchNormalization with the statistics that it is given. The first two send halves to
+ * row_norm.h. */
 #include <math.h>
 #include <string.h>
 
 #include "cpu.h"
+#include "half.h"
 #include "loop.h"
+#include "row_norm.h"
 
 typedef struct norm_state {
     cpu_norm *row;
     int64_t axis;
     float epsilon;
+    cpu_row_norm *half; /* NULL: float32 */
 } norm_state;
 
 static heed_status accepts(void *device, const heed_node *node)
@@ -19,6 +23,13 @@ static heed_status accepts(void *device, const heed_node *node)
         if (node->in[i] && cpu_dtype(node->in[i]->dtype) != HEED_FLOAT32)
             return cpu_refuse_dtype(node, i);
     return HEED_OK;
+}
+
+static heed_status rows_accepts(void *device, const heed_node *node)
+{
+    if (cpu_half_is(cpu_dtype(node->in[0]->dtype)))
+        return cpu_row_norm_accepts(node);
+    return accepts(device, node);
 }
 
 static heed_status prepare(void *device, const heed_node *node, void **state)
@@ -31,13 +42,28 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     s->axis = cpu_attr_int(node, "axis", -1);
     s->epsilon = cpu_attr_float(node, "epsilon", 1e-5f);
     *state = s;
-    return HEED_OK;
+    if (!cpu_half_is(cpu_dtype(node->in[0]->dtype)))
+        return HEED_OK;
+    heed_status status = cpu_row_norm_new(device, node, &s->half);
+    if (status)
+        cpu_host->free(s, sizeof(*s));
+    return status;
+}
+
+static heed_status measure(void *device, void *state, const heed_call *shapes, uint64_t *bytes)
+{
+    const norm_state *s = state;
+    (void)device;
+    *bytes = 0;
+    return s->half ? cpu_row_norm_measure(s->half, shapes, bytes) : HEED_OK;
 }
 
 static void release(void *device, void *state)
 {
+    norm_state *s = state;
     (void)device;
-    cpu_host->free(state, sizeof(norm_state));
+    cpu_row_norm_free(s->half);
+    cpu_host->free(s, sizeof(*s));
 }
 
 /* ---- Layer and RMS normalisation ----------------------------------------------------------- */
@@ -93,6 +119,8 @@ static heed_status run(const heed_call *call)
     const norm_state *s = call->state;
     const DLTensor *x = call->in[0], *scale = call->n_in > 1 ? call->in[1] : NULL;
     const DLTensor *bias = call->n_in > 2 ? call->in[2] : NULL;
+    if (s->half)
+        return cpu_row_norm_run(s->half, call, false);
     int axis = cpu_axis(s->axis, x->ndim);
     if (axis < 0)
         return cpu_host->fail(HEED_INVALID, "cpu: axis %lld is not in [-%d, %d)",
@@ -160,10 +188,10 @@ static heed_status batch_run(const heed_call *call)
 #define NORM(ident, name, accept, runner)                                                          \
     static const heed_kernel ident =                                                               \
         HEED_KERNEL(.op = name, .since = 1, .flags = HEED_INPLACE, .accepts = accept,              \
-                    .prepare = prepare, .run = runner, .release = release)
+                    .prepare = prepare, .measure = measure, .run = runner, .release = release)
 
-NORM(layer_norm, "LayerNormalization", accepts, run);
-NORM(rms_norm, "RMSNormalization", accepts, run);
+NORM(layer_norm, "LayerNormalization", rows_accepts, run);
+NORM(rms_norm, "RMSNormalization", rows_accepts, run);
 NORM(batch_norm, "BatchNormalization", batch_accepts, batch_run);
 // clang-format on
 
