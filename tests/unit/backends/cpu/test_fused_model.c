@@ -1,0 +1,190 @@
+/* Norms with their sums, and activations that gate, in whole models: recognised, run by the cpu
+ * backend in one node, in every float type, and equal to the same model with no pass at all on the
+ * reference kernels. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "onnx_text.h"
+
+typedef struct fused {
+    const char *op;    /* that the cpu backend runs */
+    const char *model; /* "T" is the type */
+} fused;
+
+#define XR "in x T [2, 19, 40]\nin r T [2, 19, 40]\nout y T\n"
+#define W  "const w T [40] random\n"
+#define B  "const b T [40] random\n"
+
+static const fused rows[] = {
+    {"ResidualNormalization",
+     XR "out s T\n" W B "Add(x, r) -> (s)\nLayerNormalization(s, w, b) -> (y)\n"},
+    {"ResidualNormalization", XR W B "Add(x, r) -> (s)\nLayerNormalization(s, w, b) -> (y)\n"},
+    {"ResidualNormalization", /* the sum is read before the norm, too */
+     XR "out s T\nout z T\n" W
+        "Add(x, r) -> (s)\nExp(s) -> (z)\nLayerNormalization(s, w) -> (y)\n"},
+    {"ResidualNormalization", /* with the bias of a product */
+     XR "out s T\n" W B "const c T [40] random\nconst p T [40, 40] random\nMatMul(x, p) -> (m)\n"
+        "Add(c, m) -> (a)\nAdd(r, a) -> (s)\nLayerNormalization(s, w, b) -> (y)\n"},
+    {"ResidualNormalization", XR
+     "out s T\n" W "Add(x, r) -> (s)\nSimplifiedLayerNormalization(s, w) -> (y) com.microsoft\n"},
+    {"ResidualNormalization",
+     XR W "SkipSimplifiedLayerNormalization(x, r, w) -> (y) com.microsoft\n"},
+    {"LayerNormalization",
+     "in x T [2, 19, 40]\nout y T\n" W B "LayerNormalization(x, w, b) -> (y)\n"},
+    {"LayerNormalization", "in x T [3, 4, 40]\nout y T\nconst w T [4, 40] random\n"
+                           "LayerNormalization(x, w) -> (y) axis=1\n"},
+    {"GatedActivation", XR "Sigmoid(x) -> (s)\nMul(x, s) -> (g)\nMul(g, r) -> (y)\n"},
+    {"GatedActivation", XR "Gelu(x) -> (g) com.microsoft\nMul(r, g) -> (y)\n"},
+    {"GatedActivation", XR "FastGelu(x) -> (g) com.microsoft\nMul(r, g) -> (y)\n"},
+    {"GatedActivation", XR "QuickGelu(x) -> (g) com.microsoft\nMul(r, g) -> (y)\n"},
+    {"GatedActivation", /* halves, the gate first and second */
+     "in x T [3, 5, 1206]\nout y T\nSplit(x) -> (a, c) axis=-1 num_outputs=2\nSigmoid(a) -> (s)\n"
+     "Mul(a, s) -> (g)\nMul(g, c) -> (y)\n"},
+    {"GatedActivation",
+     "in x T [3, 5, 1206]\nout y T\nSplit(x) -> (a, c) axis=2 num_outputs=2\nSigmoid(c) -> (s)\n"
+     "Mul(c, s) -> (g)\nMul(g, a) -> (y)\n"},
+    /* what must stay as it is, and be right */
+    {"!ResidualNormalization", "in x T [2, 19, 40]\nin r T [1, 19, 40]\nout y T\n" W
+                               "Add(x, r) -> (s)\nLayerNormalization(s, w) -> (y)\n"},
+    {"!ResidualNormalization",
+     XR "const w T [19, 40] random\nAdd(x, r) -> (s)\nLayerNormalization(s, w) -> (y) axis=1\n"},
+    {"!ResidualNormalization", /* the weight comes later than the sum */
+     XR "in v T [40]\nout s T\nAdd(x, r) -> (s)\nExp(v) -> (w)\nLayerNormalization(s, w) -> (y)\n"},
+    {"!GatedActivation",
+     "in x T [2, 19, 40]\nin r T [40]\nout y T\nSigmoid(x) -> (s)\nMul(x, s) -> (g)\n"
+     "Mul(g, r) -> (y)\n"},
+    {"!GatedActivation", XR "out g T\nSigmoid(x) -> (s)\nMul(x, s) -> (g)\nMul(g, r) -> (y)\n"},
+    {"!GatedActivation", "in x T [2, 19, 40]\nout y T\nSigmoid(x) -> (s)\nMul(x, s) -> (g)\n"
+                         "Mul(g, g) -> (y)\n"},
+};
+
+/* The model's text for a type. */
+static void in_type(char *text, size_t size, const char *model, const char *type)
+{
+    size_t n = 0;
+    for (const char *at = model; *at && n + 16 < size; at++) {
+        bool word = *at == 'T' && (at == model || at[-1] == ' ') && (at[1] == ' ' || at[1] == '\n');
+        n += (size_t)snprintf(text + n, size - n, "%.*s", word ? 16 : 1, word ? type : at);
+    }
+}
+
+enum { MOST = 4 };
+
+static heed_tensor *make_input(const heed_value_info *info, double seed)
+{
+    heed_tensor *t = NULL;
+    assert_int_equal(heed_tensor_new(info->dtype, info->ndim, info->dims, &t), HEED_OK);
+    for (int64_t i = 0; i < heed_tensor_get_count(t); i++) {
+        double value = 3 * sin(seed * (double)(i + 1));
+        assert_int_equal(heed_tensor_write_f64(t, i, 1, &value), HEED_OK);
+    }
+    return t;
+}
+
+static bool runs(const heed_session *session, const char *op)
+{
+    heed_placement at = {.size = sizeof(at)};
+    for (size_t i = 0; i < heed_session_get_placement_count(session); i++) {
+        assert_int_equal(heed_session_get_placement(session, i, &at), HEED_OK);
+        if (!strcmp(at.op, op) && !strcmp(at.backend, "cpu"))
+            return true;
+    }
+    return false;
+}
+
+/* All outputs of the model on these backends; is `op` one of its nodes on the cpu backend? */
+static size_t run_on(const char *text, const char *backends, uint32_t flags, const char *op,
+                     bool *found, heed_tensor **out)
+{
+    heed_session_options options = {.size = sizeof(options), .backends = backends, .flags = flags};
+    onnx_message bytes = {0};
+    const char *names[MOST];
+    heed_tensor *in[MOST];
+    heed_session *session = onnx_text_session(text, &options, &bytes);
+    assert_non_null(session);
+    const heed_model *model = heed_session_get_model(session);
+    size_t n_in = heed_model_get_input_count(model), n_out = heed_model_get_output_count(model);
+    for (size_t i = 0; i < n_in; i++) {
+        const heed_value_info *info = heed_model_get_input(model, i);
+        names[i] = info->name;
+        in[i] = make_input(info, 0.7 + 0.6 * (double)i);
+    }
+    *found = runs(session, op);
+    if (heed_session_run(session, NULL, n_in, names, in, n_out, NULL, out))
+        fail_msg("%s\n%s", text, heed_error_get()->message);
+    for (size_t i = 0; i < n_in; i++)
+        heed_tensor_free(in[i]);
+    heed_session_free(session);
+    onnx_write_free(&bytes);
+    return n_out;
+}
+
+static void compare(const char *text, const heed_tensor *a, const heed_tensor *b, double most)
+{
+    assert_int_equal(heed_tensor_get_count(a), heed_tensor_get_count(b));
+    for (int64_t i = 0; i < heed_tensor_get_count(a); i++) {
+        double x, y;
+        assert_int_equal(heed_tensor_read_f64(a, i, 1, &x), HEED_OK);
+        assert_int_equal(heed_tensor_read_f64(b, i, 1, &y), HEED_OK);
+        if (!(fabs(x - y) <= most * (1 + fabs(y))))
+            fail_msg("%s\nelement %d is %g, not %g", text, (int)i, x, y);
+    }
+}
+
+static void check(const fused *row, const char *type, double most)
+{
+    char text[1000];
+    heed_tensor *got[MOST] = {NULL}, *want[MOST] = {NULL};
+    bool found, wanted = row->op[0] != '!', other;
+    const char *op = row->op + !wanted;
+    in_type(text, sizeof(text), row->model, type);
+    size_t n = run_on(text, "cpu,reference", 0, op, &found, got);
+    run_on(text, "reference", HEED_SESSION_NO_OPTIMIZE, op, &other, want);
+    if (found != wanted)
+        fail_msg("%s is %s\n%s", op, found ? "there" : "missing", text);
+    for (size_t i = 0; i < n; i++) {
+        compare(text, got[i], want[i], most);
+        heed_tensor_free(got[i]);
+        heed_tensor_free(want[i]);
+    }
+}
+
+static void test_float32(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        check(&rows[i], "float32", 1e-5);
+}
+
+static void test_float16(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        check(&rows[i], "float16", 4e-3);
+}
+
+static void test_bfloat16(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        check(&rows[i], "bfloat16", 3e-2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_float32),
+                                       cmocka_unit_test(test_float16),
+                                       cmocka_unit_test(test_bfloat16)};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    heed_shutdown();
+    return failed;
+}
