@@ -64,7 +64,8 @@ static void head(const bench_report *r, print_table *table)
     put(&row, "median");
     put(&row, "95 % CI");
     put(&row, "p90");
-    put(&row, "p99");
+    if (!has_sessions(r))
+        put(&row, "p99"); /* of several, CSV and JSON have it: lines stay short */
     if (has_sessions(r)) {
         char *title = cli_format("time / %s", r->configs[0].label);
         put(&row, title);
@@ -79,7 +80,7 @@ static void head(const bench_report *r, print_table *table)
     flush_row(&row, table);
 }
 
-/* "3.19-3.22 ms": one unit for both. */
+/* "3.19-3.22 ms": one unit for both, where it is the same. */
 static void put_interval(cells *row, const stats_interval *i)
 {
     char low[PRINT_SIZE], high[PRINT_SIZE];
@@ -88,20 +89,30 @@ static void put_interval(cells *row, const stats_interval *i)
     char *unit = strchr(low, ' ');
     if (unit && strchr(high, ' ') && !strcmp(unit, strchr(high, ' ')))
         *unit = 0;
-    char *text = cli_format("%s to %s", low, high);
+    char *text = cli_format("%s-%s", low, high);
     put(row, text);
     free(text);
 }
 
+/* Three digits, with their zeros: 1.10, 15.2. */
+static const char *print_ratio(char out[PRINT_SIZE], double ratio)
+{
+    int digits = ratio < 9.995 ? 2 : ratio < 99.95 ? 1 : 0;
+    snprintf(out, PRINT_SIZE, "%.*f", digits, ratio);
+    return out;
+}
+
 static void put_ratio(cells *row, const bench_cell *c, bool first)
 {
-    char text[64] = "";
-    if (first)
-        snprintf(text, sizeof text, "1");
-    else if (c->related)
-        snprintf(text, sizeof text, "%.3g (%.3g to %.3g)", c->ratio.median, c->ratio.low,
-                 c->ratio.high);
+    char median[PRINT_SIZE], low[PRINT_SIZE], high[PRINT_SIZE];
+    char *text = cli_copy(first ? "1" : "");
+    if (c->related) {
+        free(text);
+        text = cli_format("%s (%s-%s)", print_ratio(median, c->ratio.median),
+                          print_ratio(low, c->ratio.low), print_ratio(high, c->ratio.high));
+    }
     put(row, text);
+    free(text);
 }
 
 static void put_error(cells *row, const bench_report *r, size_t config, const bench_cell *c)
@@ -131,7 +142,8 @@ static void put_measured(cells *row, const bench_report *r, size_t point, size_t
     put_time(row, c->stats.interval.median);
     put_interval(row, &c->stats.interval);
     put_time(row, c->stats.p90);
-    put_time(row, c->stats.p99);
+    if (!has_sessions(r))
+        put_time(row, c->stats.p99);
     if (has_sessions(r))
         put_ratio(row, c, config == 0);
     else if (has_tokens(r))
@@ -175,6 +187,22 @@ static void fill(const bench_report *r, print_table *table, bool repeat)
 
 /* ---- Head and foot ---- */
 
+/* The first few: a cache has many. JSON has them all. */
+static void print_inputs(FILE *file, const bench_report *r, const char *mark)
+{
+    enum { SHOWN = 4 };
+    const char *text = r->points[0].inputs, *end = text;
+    size_t more = 0;
+    for (int i = 0; i < SHOWN && *end; i++)
+        end += strcspn(end + 1, ",") + 1;
+    for (const char *at = end; *at; at++)
+        more += *at == ',';
+    fprintf(file, "%sinputs   %.*s", mark, (int)(end - text), text);
+    if (more)
+        fprintf(file, " and %zu more", more);
+    fprintf(file, "%s\n", r->n_points > 1 ? " (at the first point)" : "");
+}
+
 static bool sweeps_threads(const bench_report *r)
 {
     for (size_t a = 0; a < r->n_axes; a++)
@@ -201,13 +229,12 @@ static void print_source(FILE *file, const bench_report *r, const char *mark)
         fprintf(file, "%u thread%s", r->points[0].threads, r->points[0].threads == 1 ? "" : "s");
     fprintf(file, "; model loaded in %.3g ms, session made in %.3g ms\n", r->load_ms,
             r->configs[0].session_ms);
-    fprintf(file, "%sgraph    %zu nodes in the file; of '%s' on ", mark, r->nodes_imported,
+    fprintf(file, "%sgraph    %zu nodes in the file; with '%s' ", mark, r->nodes_imported,
             r->configs[0].label);
     session_print_placement(file, r->configs[0].session);
     fputc('\n', file);
     if (r->points[0].inputs)
-        fprintf(file, "%sinputs   %s%s\n", mark, r->points[0].inputs,
-                r->n_points > 1 ? " (at the first point)" : "");
+        print_inputs(file, r, mark);
 }
 
 static void print_one(FILE *file, const bench_report *r)
