@@ -106,6 +106,8 @@ static bool mentions(const heed_model *model, const char *name)
     return false;
 }
 
+static bool is_role(const char *name) { return !strcmp(name, "seq") || !strcmp(name, "batch"); }
+
 static int unknown_axis(const bench_report *r, const char *name)
 {
     char room[SYMBOL_SIZE];
@@ -124,8 +126,15 @@ static int unknown_axis(const bench_report *r, const char *name)
         free(names[i]);
         list = longer;
     }
-    exit_with(EXIT_USAGE, "nothing in this model is called '%s' or is one; it has %s%s", name, list,
-              n ? "" : " only: the shapes of its inputs are fixed");
+    const char *none = n ? "" : " only, since the shapes of the inputs are fixed";
+    if (is_role(name))
+        exit_with(EXIT_USAGE,
+                  "no open axis of the inputs is a %s axis that is left to choose; "
+                  "--sweep can name %s%s",
+                  strcmp(name, "seq") ? name : "sequence", list, none);
+    else
+        exit_with(EXIT_USAGE, "the inputs have no symbol '%s'; --sweep can name %s%s", name, list,
+                  none);
     free(list);
     free(names);
     return EXIT_USAGE;
@@ -140,7 +149,7 @@ static int resolve(const bench_report *r, bench_axis *axis)
     }
     if (!strcmp(axis->name, "threads"))
         return EXIT_OK;
-    if (!strcmp(axis->name, "seq") || !strcmp(axis->name, "batch"))
+    if (is_role(axis->name))
         axis->n_symbols = bench_find_role(r->model, r->args, axis->name, &axis->symbols);
     return axis->n_symbols ? EXIT_OK : unknown_axis(r, axis->name);
 }

@@ -27,13 +27,14 @@ static const cli_flag flags[] = {
 static const struct {
     const char *name;
     void (*print)(FILE *file, const bench_report *r);
+    bool for_people; /* says why something failed */
 } formats[] = {
-    {"table", bench_print_table},
-    {"text", bench_print_table},
-    {"md", bench_print_markdown},
-    {"csv", bench_print_csv},
-    {"json", bench_print_json},
-    {"svg", bench_print_svg},
+    {"table", bench_print_table, true},
+    {"text", bench_print_table, true},
+    {"md", bench_print_markdown, true},
+    {"csv", bench_print_csv, false},
+    {"json", bench_print_json, false},
+    {"svg", bench_print_svg, false},
 };
 // clang-format on
 
@@ -102,7 +103,7 @@ static int measure_and_print(bench_report *r, const bench_rules *rules, size_t f
     int code = bench_measure(r, rules);
     if (code)
         return code;
-    for (size_t i = 0; i < r->n_points * r->n_configs; i++)
+    for (size_t i = 0; !formats[format].for_people && i < r->n_points * r->n_configs; i++)
         if (r->cells[i].failed)
             note("%s: %s", r->configs[i % r->n_configs].label, r->cells[i].failed);
     if (r->stopped)

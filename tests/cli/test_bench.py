@@ -117,7 +117,9 @@ def test_refusals() -> None:
     assert re.search("'quantum'; there are on,off,each,.*Attention",
                      refused("--fusion", "on,quantum"))
     assert "auto, off, mha" in refused("--attention", "off,sideways")
-    assert "it has threads, b, tokens" in refused("--sweep", "length=1,2")
+    assert "no symbol 'length'; --sweep can name threads, b, tokens" in refused(
+        "--sweep", "length=1,2")
+    assert "no open axis of the inputs is a sequence axis" in refused("--seq", 4, "tokens=2")
     assert "NAME=VALUE" in refused("--sweep", "length")
     assert "whole numbers" in refused("--seq", "12,x")
     assert "given twice" in refused("--sweep", "tokens=1", "tokens=2")
