@@ -267,7 +267,8 @@ static void round_to(heed_dtype dtype, double *x)
 static void compute_each(table *t, const ir_node *n, const formula_rule *rule, double *out)
 {
     const double *columns[3] = {NULL, NULL, NULL};
-    double numbers[3] = {NAN, NAN, NAN}, in[3];
+    const double none = (double)NAN;
+    double numbers[3] = {none, none, none}, in[3];
     for (uint32_t k = 0; k < rule->n_in; k++) {
         const ir_value *v = ir_input(n, k);
         if (v && is_number(v) && v != t->f->x)
