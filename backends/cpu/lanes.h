@@ -71,6 +71,11 @@ typedef struct cpu_product {
     int add;
 } cpu_product;
 
+/* Turns pairs of channels by angles: a row of 2 * pairs channels. `wide`: cosines and sines are
+ * given for each channel (1) or for each pair (0). y may be x. */
+typedef void cpu_rotary(float *y, const float *x, const float *cosine, const float *sine,
+                        size_t pairs, unsigned wide);
+
 typedef struct cpu_flash_lanes cpu_flash_lanes; /* flash.h */
 
 typedef struct cpu_lanes {
@@ -83,6 +88,7 @@ typedef struct cpu_lanes {
     void (*softmax)(float *y, const float *x, size_t n);
     void (*log_softmax)(float *y, const float *x, size_t n);
     cpu_norm *layer_norm, *rms_norm;
+    cpu_rotary *rotary_halves, *rotary_neighbours; /* pairs (i, i + half); (2i, 2i + 1) */
     void (*axpy)(float *y, const float *x, size_t n, float a);            /* y += a x */
     void (*affine)(float *y, const float *x, size_t n, float a, float b); /* y = a x + b */
     /* NULL where OpenBLAS is the faster one. */

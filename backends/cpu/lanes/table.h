@@ -7,6 +7,7 @@
 #include "lanes/product.h"
 #endif
 #include "lanes/maps.h"
+#include "lanes/rotary.h"
 #include "lanes/rows.h"
 #include "lanes/zips.h"
 
@@ -21,6 +22,8 @@ const cpu_lanes CPU_LANES = {
     .log_softmax = row_log_softmax,
     .layer_norm = row_layer_norm,
     .rms_norm = row_rms_norm,
+    .rotary_halves = rotary_halves,
+    .rotary_neighbours = rotary_neighbours,
     .axpy = row_axpy,
     .affine = row_affine,
     .flash = &flash_lanes,
