@@ -195,8 +195,40 @@ static heed_status judge(pass_run *p, ir_node *n, turn *t)
     return HEED_OK;
 }
 
+/* Concat(heed.RotaryEmbedding(x[:r]), x[r:]) turns some channels of x. */
+static heed_status widen(pass_run *p, ir_node *n)
+{
+    channel_trace trace = {.memory = p->scratch};
+    const ir_value *part = ir_input(n, 0);
+    ir_node *inner = part->producer;
+    if (strcmp(inner->op->domain, "heed") != 0 || ir_attr_int(inner, "rotary_dim", 0) != 0 ||
+        part->uses->next || part->n_outputs)
+        return HEED_OK;
+    const channels *root = channels_of(&trace, n->out[0], 1, false);
+    const channels *front = channels_of(&trace, ir_input(inner, 0), 1, false);
+    for (channels *c = trace.seen; root && front && c; c = c->next) {
+        bool fits = c->axes == 1 && c != root && pass_same_type(c->value, n->out[0]);
+        for (int32_t j = 0; fits && j < c->n; j++)
+            fits = channel_same(&c->at[j], j < front->n ? &front->at[j] : &root->at[j]);
+        if (!fits)
+            continue;
+        turn t = {.root = root, .x = c, .turned = front->n};
+        t.interleaved = ir_attr_int(inner, "interleaved", 0) != 0;
+        return emit(p, n, &t, ir_input(inner, 1), ir_input(inner, 2));
+    }
+    return HEED_OK;
+}
+
+static bool extends_turn(const ir_node *n)
+{
+    const ir_node *first = pass_is(n, "Concat") ? ir_input(n, 0)->producer : NULL;
+    return first && strcmp(first->op->name, "RotaryEmbedding") == 0;
+}
+
 static heed_status visit(pass_run *p, ir_node *n)
 {
+    if (extends_turn(n))
+        return widen(p, n);
     turn t = {.trace = {.memory = p->scratch}};
     if (n->n_out != 1 || !n->out[0] || !(turns(n) || (moves(n) && reached(n, MOST_STEPS))))
         return HEED_OK;
