@@ -195,11 +195,18 @@ static const char *compare_runs(ir_model *before, ir_model *after, bool fused)
 /* ---- Passes -------------------------------------------------------------------------------------
  */
 
-static heed_status run_pass(ir_model *m, const char *name)
+static heed_status take_all(void *self, ir_node *n, bool *taken)
+{
+    (void)self;
+    *taken = strcmp(n->op->domain, "heed") == 0;
+    return HEED_OK;
+}
+
+static heed_status run_pass_for(ir_model *m, const char *name, bool all_taken)
 {
     for (const pass_def *const *p = pass_table; *p; p++) {
         arena scratch = {0};
-        pass_options options = {.optimize = true};
+        pass_options options = {.optimize = true, .takes = all_taken ? take_all : NULL};
         pass_run run = {.model = m, .options = &options, .scratch = &scratch};
         if (strcmp((*p)->name, name) != 0)
             continue;
@@ -209,6 +216,8 @@ static heed_status run_pass(ir_model *m, const char *name)
     }
     return err_fail(HEED_NOTFOUND, "no pass %s", name);
 }
+
+static heed_status run_pass(ir_model *m, const char *name) { return run_pass_for(m, name, false); }
 
 static heed_status apply(ir_model *m, const char *pass)
 {
@@ -261,6 +270,53 @@ const char *pass_check(const char *pass, const char *before, const char *after)
     onnx_message bytes;
     heed_model *model = onnx_text_load(before, &bytes);
     const char *what = model ? check(model, pass, after) : "the text is no model";
+    heed_model_free(model);
+    onnx_write_free(&bytes);
+    return what;
+}
+
+/* ---- Fusions ------------------------------------------------------------------------------------
+ */
+
+static unsigned count_nodes(const ir_graph *g, const char *domain, const char *op)
+{
+    unsigned n = 0;
+    for (const ir_node *node = g->first; node; node = node->next) {
+        n += strcmp(node->op->domain, domain) == 0 && strcmp(node->op->name, op) == 0;
+        for (uint32_t a = 0; a < node->n_attrs; a++)
+            n += node->attrs[a].graph ? count_nodes(node->attrs[a].graph, domain, op) : 0;
+    }
+    return n;
+}
+
+static const char *check_fused(const heed_model *model, const char *pass, const char *domain,
+                               const char *op, unsigned count)
+{
+    ir_model *before = NULL, *after = NULL;
+    const char *what = NULL;
+    if (ir_model_copy(model->ir, &before) || ir_model_copy(model->ir, &after) ||
+        run_pass(before, "infer") || run_pass(after, "infer") || run_pass_for(after, pass, true))
+        what = say("pass", err_get()->message);
+    unsigned found = what ? 0 : count_nodes(after->main, domain, op);
+    if (!what && found != count) {
+        snprintf(wrong, sizeof(wrong), "expected %u %s, found %u", count, op, found);
+        what = wrong;
+    }
+    if (!what && run_pass(after, "lower"))
+        what = say("lower", err_get()->message);
+    if (!what)
+        what = compare_runs(before, after, true);
+    ir_model_free(before);
+    ir_model_free(after);
+    return what;
+}
+
+const char *pass_check_fused(const char *pass, const char *before, const char *domain,
+                             const char *op, unsigned count)
+{
+    onnx_message bytes;
+    heed_model *model = onnx_text_load(before, &bytes);
+    const char *what = model ? check_fused(model, pass, domain, op, count) : "the text is no model";
     heed_model_free(model);
     onnx_write_free(&bytes);
     return what;

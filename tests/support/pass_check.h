@@ -17,4 +17,10 @@
  * bits (a pass that fuses: the same up to rounding); otherwise what is wrong. */
 const char *pass_check(const char *pass, const char *before, const char *after);
 
+/* The same for a pass that fuses, as if some backend computed every node: how many nodes of this
+ * operator there are then, the swallowed ones included. They run as what they are made of, and
+ * results may differ by rounding. */
+const char *pass_check_fused(const char *pass, const char *before, const char *domain,
+                             const char *op, unsigned count);
+
 #endif
