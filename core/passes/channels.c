@@ -442,6 +442,7 @@ channels *channels_of(channel_trace *t, ir_value *v, int32_t axes, bool sums)
         return c;
     c = arena_alloc(t->memory, sizeof(*c));
     channel *at = c ? arena_array(t->memory, (size_t)n, sizeof(*at)) : NULL;
+    t->failed |= !at;
     if (!at)
         return NULL;
     *c = (channels){NULL, v, axes, sums, n, at};

@@ -43,6 +43,7 @@ typedef struct channel_trace {
     arena *memory;
     channels *seen;
     int32_t n_seen, depth;
+    bool failed; /* no memory; the error is set */
 } channel_trace;
 
 /* The channels of the last `axes` axes. With `sums`, sums and products are looked into; below a

@@ -188,11 +188,11 @@ static heed_status judge(pass_run *p, ir_node *n, turn *t)
         for (int way = 0; way < 2; way++) {
             ir_value *cosine = find_table(t, t->cosines, way == 0);
             ir_value *sine = cosine ? find_table(t, t->sines, way == 0) : NULL;
-            if (sine)
+            if (sine && !t->trace.failed)
                 return emit(p, n, t, cosine, sine);
         }
     }
-    return HEED_OK;
+    return t->trace.failed ? HEED_NOMEM : HEED_OK;
 }
 
 /* Concat(heed.RotaryEmbedding(x[:r]), x[r:]) turns some channels of x. */
@@ -206,7 +206,7 @@ static heed_status widen(pass_run *p, ir_node *n)
         return HEED_OK;
     const channels *root = channels_of(&trace, n->out[0], 1, false);
     const channels *front = channels_of(&trace, ir_input(inner, 0), 1, false);
-    for (channels *c = trace.seen; root && front && c; c = c->next) {
+    for (channels *c = trace.seen; root && front && !trace.failed && c; c = c->next) {
         bool fits = c->axes == 1 && c != root && pass_same_type(c->value, n->out[0]);
         for (int32_t j = 0; fits && j < c->n; j++)
             fits = channel_same(&c->at[j], j < front->n ? &front->at[j] : &root->at[j]);
@@ -216,7 +216,7 @@ static heed_status widen(pass_run *p, ir_node *n)
         t.interleaved = ir_attr_int(inner, "interleaved", 0) != 0;
         return emit(p, n, &t, ir_input(inner, 1), ir_input(inner, 2));
     }
-    return HEED_OK;
+    return trace.failed ? HEED_NOMEM : HEED_OK;
 }
 
 static bool extends_turn(const ir_node *n)
@@ -233,8 +233,8 @@ static heed_status visit(pass_run *p, ir_node *n)
     if (n->n_out != 1 || !n->out[0] || !(turns(n) || (moves(n) && reached(n, MOST_STEPS))))
         return HEED_OK;
     t.root = channels_of(&t.trace, n->out[0], 1, true);
-    if (!t.root)
-        return HEED_OK;
+    if (!t.root || t.trace.failed)
+        return t.trace.failed ? HEED_NOMEM : HEED_OK;
     t.turned = count_turned(t.root);
     if (t.turned < 2 || t.turned % 2)
         return HEED_OK;
