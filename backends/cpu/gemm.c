@@ -135,38 +135,70 @@ static void run_openblas(const cpu_gemm *g, const tile *t)
                 g->alpha, a, (int)g->lda, b, (int)g->ldb, add, t->y, (int)g->n);
 }
 
+static void run_tile(const tiling *all, size_t index)
+{
+    const cpu_gemm *g = all->gemm;
+    tile t = tile_at(all, index);
+    if (g->bias)
+        fill_bias(g, &t);
+    else if (!g->k)
+        fill_zero(g, &t);
+    if (!g->k)
+        return;
+    if (g->lanes->product && !g->transpose_b && g->n > 1)
+        run_ours(g, &t);
+    else
+        run_openblas(g, &t);
+}
+
+/* ---- Products, one or several ------------------------------------------------------------- */
+
+typedef struct gemm_job {
+    tiling tilings[CPU_GEMM_MOST];
+    size_t end[CPU_GEMM_MOST]; /* tiles of this product and of those before it */
+} gemm_job;
+
 static void run_tiles(const void *arg, size_t first, size_t last)
 {
-    const tiling *all = arg;
-    const cpu_gemm *g = all->gemm;
+    const gemm_job *job = arg;
+    size_t k = 0, begin = 0;
     for (size_t i = first; i < last; i++) {
-        tile t = tile_at(all, i);
-        if (g->bias)
-            fill_bias(g, &t);
-        else if (!g->k)
-            fill_zero(g, &t);
-        if (!g->k)
-            continue;
-        if (g->lanes->product && !g->transpose_b && g->n > 1)
-            run_ours(g, &t);
-        else
-            run_openblas(g, &t);
+        while (i >= job->end[k])
+            begin = job->end[k++];
+        run_tile(&job->tilings[k], i - begin);
     }
 }
 
-heed_status cpu_gemm_run(const cpu_gemm *g)
+static size_t count_entries(const cpu_gemm *g)
 {
-    size_t entries = 1;
+    size_t entries = g->m && g->n ? 1 : 0;
     for (int d = 0; d < g->batch_rank; d++)
         entries *= g->batch[d];
-    if (!entries || !g->m || !g->n)
-        return HEED_OK;
-    if (g->m > INT_MAX || g->n > INT_MAX || g->k > INT_MAX)
-        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: a product of %zu x %zu x %zu is too large",
-                              g->m, g->n, g->k);
-    tiling t = cut(g);
-    size_t work = t.rows * t.cols * (g->k ? g->k : 1);
-    size_t group = work < TILE_WORK / 4 ? TILE_WORK / 4 / work : 1;
-    cpu_range_run(entries * t.down * t.across, group, run_tiles, &t);
+    return entries;
+}
+
+heed_status cpu_gemm_run_all(const cpu_gemm *gemms, size_t n)
+{
+    gemm_job job;
+    size_t tiles = 0, work = 1;
+    for (size_t i = 0; i < n; i++) {
+        const cpu_gemm *g = &gemms[i];
+        size_t entries = count_entries(g);
+        if (entries && (g->m > INT_MAX || g->n > INT_MAX || g->k > INT_MAX))
+            return cpu_host->fail(HEED_UNSUPPORTED,
+                                  "cpu: a product of %zu x %zu x %zu is too large", g->m, g->n,
+                                  g->k);
+        tiling t = {g, 1, 1, 0, 0};
+        if (entries)
+            t = cut(g);
+        size_t one = t.rows * t.cols * (g->k ? g->k : 1);
+        job.tilings[i] = t;
+        job.end[i] = tiles += entries * t.down * t.across;
+        work = one > work ? one : work;
+    }
+    if (tiles)
+        cpu_range_run(tiles, work < TILE_WORK / 4 ? TILE_WORK / 4 / work : 1, run_tiles, &job);
     return HEED_OK;
 }
+
+heed_status cpu_gemm_run(const cpu_gemm *g) { return cpu_gemm_run_all(g, 1); }

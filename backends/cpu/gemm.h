@@ -4,7 +4,7 @@
 
 #include "cpu.h"
 
-enum { CPU_GEMM_BATCH_RANK = CPU_MAX_RANK };
+enum { CPU_GEMM_BATCH_RANK = CPU_MAX_RANK, CPU_GEMM_MOST = 8 };
 
 typedef struct cpu_gemm {
     const cpu_lanes *lanes;
@@ -27,5 +27,8 @@ typedef struct cpu_gemm {
 /* Runs all of the batch, cut into tiles that follow from the shapes alone. Zero extents are
  * legal; k = 0 gives beta C, or zeros. */
 heed_status cpu_gemm_run(const cpu_gemm *gemm);
+
+/* The same for up to CPU_GEMM_MOST of them, as one job whose tiles the threads share. */
+heed_status cpu_gemm_run_all(const cpu_gemm *gemms, size_t n);
 
 #endif
