@@ -57,6 +57,7 @@ typedef struct flash_rules {
     float least, most; /* of the scores */
     bool infinite;     /* the fill, as the node has it */
     bool fill_first;   /* a finite fill, to which the bias is added */
+    bool adds_fill;    /* hidden scores get the fill by adding it */
     int64_t left, right;
     unsigned empty;
     int place[4][4]; /* of q, k, v, y: which axis of the tensor is b, h, s, d */

@@ -284,6 +284,25 @@ static void add_bias(const flash_job *job, const flash_slot *slot, size_t n)
     round_scores(job, slot->s, n);
 }
 
+/* Scores that do not vanish in the fill that is added to them: a NaN, infinity. They are rare, so
+ * this goes one by one. */
+static bool add_fill(const flash_job *job, const flash_slot *slot, const flash_panel *p,
+                     size_t first, size_t n, bool masks)
+{
+    const uint32_t *mask = (const uint32_t *)(const void *)slot->mask;
+    size_t count = n * job->height;
+    if (!job->rules->adds_fill || job->folds ||
+        job->f->peak32(slot->s, count) < limit_of(HEED_FLOAT32)->large)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        size_t key = first + i / job->height, r = i % job->height;
+        bool sees = (int64_t)key >= p->low[r] && (int64_t)key < p->high[r] && (!masks || mask[i]);
+        slot->s[i] += !sees ? job->fill : job->adds ? slot->bias[i] : 0;
+        p->seen[r] |= sees ? -1 : 0;
+    }
+    return true;
+}
+
 bool flash_is_plain(const flash_job *job, const flash_panel *p, size_t first, size_t n)
 {
     return !job->bias.data && !job->mask.data && !job->factor.data && first >= p->all_begin &&
@@ -305,6 +324,8 @@ void flash_apply_mask(const flash_job *job, const flash_slot *slot, flash_panel 
     }
     if (job->adds)
         cover_tile(&job->bias, job, slot, p, first, n, slot->bias);
+    if ((masks || ranges) && add_fill(job, slot, p, first, n, masks))
+        return;
     if (job->adds && !job->folds && !job->late)
         add_bias(job, slot, count);
     if (masks)

@@ -18,7 +18,7 @@
  * Query i stands at p = offset + i. Key j is visible when causal = 0 or j <= p, and when
  * p - left_window <= j <= p + right_window; a negative window is unbounded. An invisible key's
  * score becomes `fill`, to which the bias is added when fill_first = 1 (an infinite fill stays what
- * it is). Rows without a visible key give 0 (empty = zero) or what the arithmetic
+ * it is), or which is added to it when fill_added = 1. Rows without a visible key give 0 (empty = zero) or what the arithmetic
  * gives (empty = nan); this asks the mask, not the scores. With empty = guard a row whose weights
  * are not numbers, for whatever reason, gives 0. `scores` is the second output: 0 after the scale,
  * 1 after softcap, 2 after bias and mask, 3 after softmax. scale = 0 is 1 / sqrt(D). Layouts say
@@ -243,7 +243,10 @@ static mask build_mask(attention *a)
         m.visible = both(b, m.visible, bias);
     else
         m.added = bias;
-    if (m.added && m.visible && isinf(m.fill)) { /* the mask is smaller than the scores */
+    if (ir_attr_int(b->node, "fill_added", 0) && m.visible && !m.added)
+        m.added = body_number(b, a->q->type.dtype, 0);
+    bool adds = isinf(m.fill) || ir_attr_int(b->node, "fill_added", 0);
+    if (m.added && m.visible && adds) { /* the mask is smaller than the scores */
         m.added = body_3(b, m.visible, m.added, body_like(b, m.fill, m.added), "Where");
         m.visible = NULL;
     }
@@ -356,7 +359,8 @@ static void decompose_attention(op_body *b)
         .types = "T=float B=bool|real I=int32|int64",                                              \
         .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 "                  \
                  "right_window:int=-1 scores:int=0 softmax_precision:int=0 fill:float=-inf "       \
-                 "fill_first:int=0 scores_min:float=-inf scores_max:float=inf "                    \
+                 "fill_first:int=0 fill_added:int=0 scores_min:float=-inf scores_max:float=inf "   \
+                 "proof:string mask_kinds:string "                                                 \
                  "empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
                  "v_layout:string=bhsd y_layout:string=bhsd",                                      \
         .infer = infer_attention, .decompose = decompose_attention}

@@ -83,6 +83,8 @@ typedef struct axes_witness {
 
 /* The extents of the axes, as int64 [rank]; NULL and b->status when one cannot be read. */
 ir_value *axes_shape(op_body *b, const axes_table *t, axes a, const axes_witness *w);
+/* The extent as int64 [1], read from where some tensor has it; NULL when none does. */
+ir_value *axes_find_extent(op_body *b, const axes_table *t, const axes_witness *w, ir_dim extent);
 
 ir_value *axes_emit(op_body *b, const axes_table *t, ir_value *x, axes from, axes to, bool expand,
                     const axes_witness *w);

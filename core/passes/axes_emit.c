@@ -64,7 +64,7 @@ static ir_value *find_multiple(const finder *f, ir_value *v)
 }
 
 /* The extent of some axis, as int64 [1]. */
-static ir_value *find_extent(op_body *b, const axes_table *t, const axes_witness *w, ir_dim extent)
+ir_value *axes_find_extent(op_body *b, const axes_table *t, const axes_witness *w, ir_dim extent)
 {
     finder f = {b, t, w, axes_dim(t, extent)};
     ir_value *found = NULL;
@@ -85,11 +85,11 @@ static ir_value *find_extent(op_body *b, const axes_table *t, const axes_witness
 static ir_value *list_extent(op_body *b, const axes_table *t, const axes_list *list,
                              const axes_witness *w)
 {
-    ir_value *whole = find_extent(b, t, w, axes_extent(t, list));
+    ir_value *whole = axes_find_extent(b, t, w, axes_extent(t, list));
     for (uint32_t i = 0; i < list->n && !whole && !b->status; i++) {
         ir_value *product = NULL;
         for (uint32_t k = 0; k < list->n; k++) {
-            ir_value *one = find_extent(b, t, w, t->atoms[list->atoms[k]].extent);
+            ir_value *one = axes_find_extent(b, t, w, t->atoms[list->atoms[k]].extent);
             if (!one)
                 break;
             product = product ? body_2(b, product, one, "Mul") : one;

@@ -8,6 +8,7 @@
  * the verdict. Nothing is dropped: a mask stays a mask. */
 #include <string.h>
 
+#include "passes/mask.h"
 #include "passes/pass.h"
 #include "passes/site.h"
 #include "passes/verdict.h"
@@ -50,9 +51,9 @@ static bool readers_follow(const site *s)
 }
 
 /* The fused node among those that were emitted, the last first. */
-static const ir_node *find_made(const op_body *b)
+static ir_node *find_made(const op_body *b)
 {
-    for (const ir_node *n = b->last; n && n != b->node; n = n->previous)
+    for (ir_node *n = b->last; n && n != b->node; n = n->previous)
         if (strcmp(n->op->domain, "heed") == 0 && strcmp(n->op->name, "Attention") == 0)
             return n;
     return NULL;
@@ -96,11 +97,13 @@ static heed_status replace(pass_run *p, site *s, const ir_node **made)
         give_up(s, &b);
         return HEED_OK;
     }
-    *made = find_made(&b);
     ir_value_replace(s->y.value, y);
     if (weights)
         replace_weights(s, weights);
     p->rewrites++;
+    ir_node *fused = find_made(&b);
+    TRY(mask_prove(p, &fused, false));
+    *made = fused;
     return HEED_OK;
 }
 
@@ -145,6 +148,8 @@ static heed_status visit_named(pass_run *p, ir_node *n)
 {
     if (strcmp(n->op->domain, "heed") != 0 || strcmp(n->op->name, "Attention") != 0)
         return HEED_OK;
+    if (!is_off(p))
+        TRY(mask_prove(p, &n, true));
     return verdict_tell_named(p, n, is_off(p) ? switched_off : NULL);
 }
 

@@ -12,6 +12,9 @@ enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, INPUTS };
 
 enum { MOST_SLOTS = 256 };
 
+/* A fill from here on absorbs scores that it is added to. */
+#define ABSORBS (-1e30f)
+
 /* ---- What is taken -------------------------------------------------------------------------- */
 
 static bool is_real(heed_dtype dtype) { return dtype == HEED_FLOAT32 || cpu_half_is(dtype); }
@@ -40,6 +43,9 @@ static heed_status accepts(void *device, const heed_node *node)
     float fill = cpu_attr_float(node, "fill", -INFINITY);
     if (!(fill < INFINITY))
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s with a fill of %g", node->op,
+                              (double)fill);
+    if (cpu_attr_int(node, "fill_added", 0) && fill > ABSORBS)
+        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s that adds a fill of %g", node->op,
                               (double)fill);
     for (uint32_t i = 0; i < node->n_in && i < INPUTS; i++)
         if (node->in[i] && !takes_dtype(node, i))
@@ -92,6 +98,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     r->fill = cpu_attr_float(node, "fill", -INFINITY);
     r->infinite = isinf(r->fill) != 0;
     r->fill_first = cpu_attr_int(node, "fill_first", 0) && !r->infinite;
+    r->adds_fill = cpu_attr_int(node, "fill_added", 0) != 0;
     r->empty = cpu_attr_is(node, "empty", "nan")     ? FLASH_NAN
                : cpu_attr_is(node, "empty", "guard") ? FLASH_GUARD
                                                      : FLASH_ZERO;
