@@ -34,6 +34,7 @@ static void json_fused(json_out *out, const heed_site *s)
     json_number(out, "v_head_dim", s->v_head_dim);
     json_names(out, "features", s->features, s->n_features);
     json_names(out, "nodes", s->nodes, s->n_nodes);
+    json_text(out, "mask", s->mask);
 }
 
 static void json_site(json_out *out, const heed_site *s)

@@ -66,6 +66,28 @@ static void add_fused(print_table *table, const heed_site *s)
     free(features);
 }
 
+/* The first site whose mask is the same. */
+static size_t first_alike(const explain_facts *f, size_t i)
+{
+    size_t k = 0;
+    while (k < i && (!is_fused(&f->sites[k]) || strcmp(f->sites[k].mask, f->sites[i].mask)))
+        k++;
+    return k;
+}
+
+/* Layers repeat: each mask is told once. */
+static void print_masks(const explain_facts *f)
+{
+    for (size_t i = 0; i < f->n_sites; i++) {
+        size_t alike = 0;
+        if (!is_fused(&f->sites[i]) || !*f->sites[i].mask || first_alike(f, i) != i)
+            continue;
+        for (size_t k = i; k < f->n_sites; k++)
+            alike += is_fused(&f->sites[k]) && first_alike(f, k) == i;
+        printf("  who sees whom in %zu of them: %s\n", alike, f->sites[i].mask);
+    }
+}
+
 static void print_fused(const explain_facts *f)
 {
     print_table table = {0};
@@ -83,6 +105,7 @@ static void print_fused(const explain_facts *f)
     puts("");
     table_print(stdout, &table, "  ");
     table_free(&table);
+    print_masks(f);
     puts("  heads: of queries, and of keys and values where they have fewer; head dim: of keys,\n"
          "  and of values where it differs; nodes: how many the operator took the place of");
     if (decomposed)

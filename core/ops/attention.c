@@ -18,11 +18,11 @@
  * Query i stands at p = offset + i. Key j is visible when causal = 0 or j <= p, and when
  * p - left_window <= j <= p + right_window; a negative window is unbounded. An invisible key's
  * score becomes `fill`, to which the bias is added when fill_first = 1 (an infinite fill stays what
- * it is), or which is added to it when fill_added = 1. Rows without a visible key give 0 (empty = zero) or what the arithmetic
- * gives (empty = nan); this asks the mask, not the scores. With empty = guard a row whose weights
- * are not numbers, for whatever reason, gives 0. `scores` is the second output: 0 after the scale,
- * 1 after softcap, 2 after bias and mask, 3 after softmax. scale = 0 is 1 / sqrt(D). Layouts say
- * how the axes lie in memory, "bshd" for [B, S, H, D].
+ * it is), or which is added to it when fill_added = 1. Rows without a visible key give 0 (empty =
+ * zero) or what the arithmetic gives (empty = nan); this asks the mask, not the scores. With empty
+ * = guard a row whose weights are not numbers, for whatever reason, gives 0. `scores` is the second
+ * output: 0 after the scale, 1 after softcap, 2 after bias and mask, 3 after softmax. scale = 0 is
+ * 1 / sqrt(D). Layouts say how the axes lie in memory, "bshd" for [B, S, H, D].
  *
  * The operators behind it mean the same, and say how it is computed: heed.MultiHeadAttention and
  * heed.GroupedQueryAttention with the scores in memory (Vaswani 2017; Shazeer 2019, Ainslie 2023),

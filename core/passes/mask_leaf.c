@@ -110,6 +110,9 @@ static double most_of(const mask *m, uint16_t leaf) { return m->leaves[leaf].mos
 static double expr_most(const mask *m, const ir_node *n, const uint16_t args[3])
 {
     double number;
+    heed_dtype dtype = n->out[0]->type.dtype;
+    if (dtype == HEED_BOOL || !dtype_is_float(dtype))
+        return dtype == HEED_BOOL ? 1 : 0x1p64;
     if (pass_is(n, "Add") || pass_is(n, "Sub"))
         return most_of(m, args[0]) + most_of(m, args[1]);
     if (pass_is(n, "Mul"))
@@ -118,7 +121,7 @@ static double expr_most(const mask *m, const ir_node *n, const uint16_t args[3])
         return most_of(m, args[0]) / fabs(number);
     if (pass_is(n, "Cast") || pass_is(n, "Neg") || pass_is(n, "Abs"))
         return most_of(m, args[0]);
-    return n->out[0]->type.dtype == HEED_BOOL ? 1 : (double)INFINITY;
+    return (double)INFINITY;
 }
 
 uint16_t mask_expr(mask *m, const ir_node *node, const uint16_t args[3])

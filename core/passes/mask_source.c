@@ -37,13 +37,19 @@ static bool put_index(mask *m, const ir_node *n, const mask_affine *index, mask_
     return leaf != MASK_NONE;
 }
 
+/* Positions as this type has them: no scores are so large that float32 would lose count. */
+static bool counts_exactly(heed_dtype dtype)
+{
+    return dtype == HEED_INT64 || dtype == HEED_INT32 || dtype == HEED_FLOAT32 ||
+           dtype == HEED_FLOAT64;
+}
+
 /* ---- Nodes ----------------------------------------------------------------------------------- */
 
 static bool range(mask *m, const ir_node *n, const axes *at, mask_form *out)
 {
     mask_affine start, step, index;
-    heed_dtype dtype = n->out[0]->type.dtype;
-    if (dtype == HEED_FLOAT16 || dtype == HEED_BFLOAT16 || !read_axis(m, at, 0, &index) ||
+    if (!counts_exactly(n->out[0]->type.dtype) || !read_axis(m, at, 0, &index) ||
         !read_one(m, ir_input(n, 0), &start) || !read_one(m, ir_input(n, 2), &step) || step.n)
         return false;
     return mask_add(m, &start, step.constant, &index, &index) && put_index(m, n, &index, out);
@@ -55,7 +61,7 @@ static bool running_sum(mask *m, const ir_node *n, const axes *at, mask_form *ou
     mask_affine axis, each, index, zero = mask_constant(0);
     mask_form form;
     int64_t place;
-    if (dtype_is_float(n->out[0]->type.dtype) || ir_attr_int(n, "reverse", 0) ||
+    if (!counts_exactly(n->out[0]->type.dtype) || ir_attr_int(n, "reverse", 0) ||
         !read_one(m, ir_input(n, 1), &axis) || axis.n ||
         !dims_value(m->dims, axis.constant, &place) || !read_axis(m, at, place, &index) ||
         !mask_walk(m, ir_input(n, 0), at, &form) || form.n != 0 ||
@@ -133,13 +139,22 @@ bool mask_source(mask *m, const ir_node *n, const axes *at, mask_form *out)
 
 /* ---- Constants ------------------------------------------------------------------------------- */
 
-/* A constant of two axes at most, the others 1: rows and columns. */
+/* A constant over its last two axes that are not 1, rows and columns; along others it repeats. */
 typedef struct table {
     const heed_tensor *tensor;
     int64_t rows, columns;
     mask_affine row, column;
     double *numbers; /* all of them, in the order of the tensor */
 } table;
+
+/* Each block of n numbers is the first one. */
+static bool repeats(const double *numbers, int64_t n, int64_t count)
+{
+    for (int64_t i = n; i < count; i++)
+        if (!(numbers[i] == numbers[i - n]))
+            return false;
+    return true;
+}
 
 static bool read_table(mask *m, const ir_value *v, const axes *at, table *t)
 {
@@ -152,12 +167,15 @@ static bool read_table(mask *m, const ir_value *v, const axes *at, table *t)
     for (int32_t i = at->rank; i-- > 0;) {
         if (v->type.dims[i] == 1)
             continue;
-        if (used++ > 1 || !mask_index_of(m, &at->axis[i], used == 1 ? &t->column : &t->row))
+        if (++used > 2)
+            continue;
+        if (!mask_index_of(m, &at->axis[i], used == 1 ? &t->column : &t->row))
             return false;
         *(used == 1 ? &t->columns : &t->rows) = v->type.dims[i];
     }
     t->numbers = arena_alloc(m->scratch, (size_t)count * sizeof(double));
-    return t->numbers && !heed_tensor_read_f64(v->constant, 0, count, t->numbers);
+    return t->numbers && !heed_tensor_read_f64(v->constant, 0, count, t->numbers) &&
+           repeats(t->numbers, t->rows * t->columns, count);
 }
 
 /* start + i * step */
@@ -239,7 +257,7 @@ bool mask_table(mask *m, ir_value *v, const axes *at, mask_form *out)
     if (v->constant->dtype == HEED_STRING || count < 1)
         return false;
     if (count > 1 && read_table(m, v, at, &t)) {
-        if (!is_one(&t, count))
+        if (!is_one(&t, t.rows * t.columns))
             return counts(m, v, &t, out) || (is_banded(&t) && bands(m, v, &t, out));
     } else if (count > 1) {
         return false;

@@ -18,6 +18,7 @@ typedef struct pass_verdict {
     int64_t q_heads, k_heads, v_heads, head_dim, v_head_dim; /* -1: no number, or not fused */
     const char *const *features;
     uint32_t n_features;
+    const char *mask;            /* fused: what is known of who sees whom, or "" */
     const ir_node *const *nodes; /* that only this attention needed, in their order */
     uint32_t n_nodes;
 } pass_verdict;

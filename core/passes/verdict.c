@@ -117,6 +117,7 @@ static heed_status tell_fused(const pass_run *p, pass_verdict *v)
     read_heads(v);
     v->n_features = verdict_features(v->made, features);
     v->features = features;
+    v->mask = verdict_mask(v->made);
     return p->options->verdict(p->options->self, v);
 }
 

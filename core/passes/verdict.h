@@ -25,4 +25,7 @@ const char *verdict_find_reason(const char *message, const char *missing);
 enum { VERDICT_FEATURES = 24 };
 uint32_t verdict_features(const ir_node *made, const char *out[VERDICT_FEATURES]);
 
+/* What is known of who sees whom, in words; "" when all see all. */
+const char *verdict_mask(const ir_node *made);
+
 #endif

@@ -56,7 +56,22 @@ static bool window(const ir_node *n)
     return ir_attr_int(n, "left_window", -1) >= 0 || ir_attr_int(n, "right_window", -1) >= 0;
 }
 
-static bool padding(const ir_node *n) { return ir_input(n, LENGTHS) != NULL; }
+/* A tensor over sequences and keys, or keys alone, that is no constant. */
+static bool is_of_keys(const ir_value *v)
+{
+    if (!v || v->type.rank < 1 || (v->constant && !v->is_input))
+        return false;
+    for (int32_t i = 0; i + 1 < v->type.rank; i++)
+        if (v->type.dims[i] != 1 && (v->type.rank != 4 || i != 0))
+            return false;
+    return true;
+}
+
+/* Keys are hidden by sequence: by a length, a mask or a bias. */
+static bool padding(const ir_node *n)
+{
+    return ir_input(n, LENGTHS) || is_of_keys(ir_input(n, BIAS)) || is_of_keys(ir_input(n, MASK));
+}
 static bool offset(const ir_node *n) { return ir_input(n, OFFSETS) != NULL; }
 static bool sinks(const ir_node *n) { return ir_input(n, SINKS) != NULL; }
 
@@ -121,6 +136,17 @@ static const struct {
     {"upcast", upcast},
     {"weights-are-read", scores},
 };
+
+/* What a proof left as it was is said by the node itself. */
+const char *verdict_mask(const ir_node *made)
+{
+    const char *proof = ir_attr_string(made, "proof", "");
+    if (*proof || (!ir_input(made, BIAS) && !ir_input(made, MASK)))
+        return *proof ? proof : causal(made) ? "causal, as the operator says" : "";
+    if (padding(made))
+        return "as the graph has it, on sequences and keys";
+    return mask(made) ? "a mask as the graph has it" : "a bias as the graph has it";
+}
 
 uint32_t verdict_features(const ir_node *made, const char *out[VERDICT_FEATURES])
 {

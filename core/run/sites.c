@@ -44,6 +44,7 @@ heed_status sites_add(site_list *list, const pass_verdict *v)
         .at = name_of(v->at),
         .at_op = v->at ? v->at->op->name : "",
         .help = v->help,
+        .mask = v->mask ? v->mask : "",
         .q_heads = v->q_heads,
         .k_heads = v->k_heads,
         .v_heads = v->v_heads,

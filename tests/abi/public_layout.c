@@ -111,7 +111,8 @@ AT(heed_site, features, 112);
 AT(heed_site, n_features, 120);
 AT(heed_site, nodes, 128);
 AT(heed_site, n_nodes, 136);
-AT_LEAST(heed_site, 144);
+AT(heed_site, mask, 144);
+AT_LEAST(heed_site, 152);
 
 /* heed_fusion */
 AT(heed_fusion, size, 0);

@@ -278,6 +278,7 @@ typedef struct heed_site {
     size_t n_features;
     const char *const *nodes; /* fused: those that the operator took the place of */
     size_t n_nodes;
+    const char *mask; /* fused: what is known of who sees whom, "causal: key <= query", or "" */
 } heed_site;
 HEED_EXPORT size_t heed_session_get_site_count(const heed_session *session);
 /* Set out->size before the call: no more than that is written. HEED_NOTFOUND past the end. */
