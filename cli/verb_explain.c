@@ -70,7 +70,7 @@ static void add_fused(print_table *table, const heed_site *s)
 static size_t first_alike(const explain_facts *f, size_t i)
 {
     size_t k = 0;
-    while (k < i && (!is_fused(&f->sites[k]) || strcmp(f->sites[k].mask, f->sites[i].mask)))
+    while (k < i && (!explain_is_fused(&f->sites[k]) || strcmp(f->sites[k].mask, f->sites[i].mask)))
         k++;
     return k;
 }
@@ -80,10 +80,10 @@ static void print_masks(const explain_facts *f)
 {
     for (size_t i = 0; i < f->n_sites; i++) {
         size_t alike = 0;
-        if (!is_fused(&f->sites[i]) || !*f->sites[i].mask || first_alike(f, i) != i)
+        if (!explain_is_fused(&f->sites[i]) || !*f->sites[i].mask || first_alike(f, i) != i)
             continue;
         for (size_t k = i; k < f->n_sites; k++)
-            alike += is_fused(&f->sites[k]) && first_alike(f, k) == i;
+            alike += explain_is_fused(&f->sites[k]) && first_alike(f, k) == i;
         printf("  who sees whom in %zu of them: %s\n", alike, f->sites[i].mask);
     }
 }
