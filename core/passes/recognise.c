@@ -148,6 +148,8 @@ static heed_status visit_named(pass_run *p, ir_node *n)
 {
     if (strcmp(n->op->domain, "heed") != 0 || strcmp(n->op->name, "Attention") != 0)
         return HEED_OK;
+    if (ir_node_attr(n, "proof")) /* made of one that was told */
+        return HEED_OK;
     if (!is_off(p))
         TRY(mask_prove(p, &n, true));
     return verdict_tell_named(p, n, is_off(p) ? switched_off : NULL);
