@@ -42,8 +42,8 @@ static bool read_matmul(const ir_node *n, contraction *c)
 static bool read_gemm(const ir_node *n, contraction *c)
 {
     bool turned[] = {ir_attr_int(n, "transA", 0) != 0, ir_attr_int(n, "transB", 0) != 0};
-    if (ir_input(n, 2))
-        return false;
+    if (ir_input(n, 2) && ir_attr_float(n, "beta", 1) != 0)
+        return false; /* something is added */
     c->alpha = ir_attr_float(n, "alpha", 1);
     c->in[0].label[turned[0]] = c->out.label[0] = LABEL_ROW;
     c->in[1].label[!turned[1]] = c->out.label[1] = LABEL_COLUMN;

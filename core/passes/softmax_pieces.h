@@ -1,0 +1,34 @@
+/* softmax_pieces.h - a softmax in pieces: what its nodes say.
+ *
+ * Apart from the pass, which says what becomes of it. */
+#ifndef HEED_PASSES_SOFTMAX_PIECES_H
+#define HEED_PASSES_SOFTMAX_PIECES_H
+
+#include "passes/pass.h"
+
+/* Exp(x) = e^(x * factor), over its sum along `n_axes` axes from `axis` on. */
+typedef struct pieces {
+    ir_value *exp;    /* the powers */
+    ir_value *x;      /* less what was subtracted; NULL: not known to be powers */
+    double factor;    /* log of the base */
+    ir_value *shift;  /* what was subtracted; NULL: nothing */
+    ir_value *beside; /* what is added to the sum; NULL: nothing */
+    ir_value *over;   /* what is divided: the powers, or what was made of them */
+    int32_t axis, n_axes;
+} pieces;
+
+/* The node divides by a sum. */
+bool pieces_read(const ir_node *n, pieces *s);
+/* The node is Exp(LogSoftmax(x)) or Exp(Sub(x, ReduceLogSumExp(x))). */
+bool pieces_read_logs(const ir_node *n, pieces *s);
+/* Takes away what was subtracted, when it is the same for all elements along the axis. */
+void pieces_unshift(pieces *s);
+
+/* Powers: what they are of, and the log of their base; or NULL. */
+ir_value *pieces_exponent(const ir_value *v, double *factor);
+/* Every element is the same number. */
+bool pieces_scalar(const ir_value *v, double *number);
+/* What a node of this operator reads, or NULL. */
+ir_value *pieces_operand(const ir_value *v, const char *op, uint32_t i);
+
+#endif

@@ -1,0 +1,160 @@
+/* A softmax in pieces: many spellings become one, and what only looks like one stays as it is.
+ * After each the graph keeps its invariants and gives the same numbers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "heed/heed.h"
+#include "pass_check.h"
+
+typedef struct row {
+    const char *graph;
+    const char *made; /* what is left is in it; NULL: no softmax */
+} row;
+
+static void check(const row *rows, size_t n)
+{
+    int failed = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *what = pass_check("softmax", rows[i].graph, rows[i].made ? rows[i].made : "");
+        const char *found = what ? strstr(what, "found") : NULL;
+        bool good = rows[i].made ? !what : found && !strstr(found, "Softmax");
+        if (good)
+            continue;
+        print_message("%s\n%s\n", rows[i].graph, what ? what : "nothing is left");
+        failed++;
+    }
+    assert_int_equal(failed, 0);
+}
+
+#define X     "in x float32 [n, 8]\nout y\nconst l int64 [1] -1\nconst one float32 [] 1\n"
+#define SUM   "ReduceSum(e, l) -> (s)\n"
+#define MAX   "ReduceMax(x, l) -> (m)\n"
+#define POWER "Sub(x, m) -> (d)\nExp(d) -> (e)\n"
+
+static void quotients(void **state)
+{
+    static const row rows[] = {
+        {X "Exp(x) -> (e)\n" SUM "Div(e, s) -> (y)\n",
+         "Exp(x)->e ReduceSum(e,l)->s Softmax(x)->#* | #*"},
+        {X MAX POWER SUM "Reciprocal(s) -> (r)\nMul(r, e) -> (y)\n",
+         "ReduceMax(x,l)->m Sub(x,m)->d Exp(d)->e ReduceSum(e,l)->s Reciprocal(s)->r "
+         "Softmax(x)->#* | #*"},
+        /* the largest, but at least 0 */
+        {X "const z float32 [] 0\n" MAX "Max(z, m) -> (c)\nSub(x, c) -> (d)\nExp(d) -> (e)\n" SUM
+           "Div(e, s) -> (y)\n",
+         "ReduceMax(x,l)->m Max(z,m)->c Sub(x,c)->d Exp(d)->e ReduceSum(e,l)->s Softmax(x)->#* | "
+         "#*"},
+        /* axes that go and come back */
+        {X "ReduceMax(x, l) -> (m) keepdims=0\nUnsqueeze(m, one_) -> (u)\nSub(x, u) -> (d)\n"
+           "const one_ int64 [1] 1\nExp(d) -> (e)\nReduceSum(e, l) -> (s) keepdims=0\n"
+           "Unsqueeze(s, one_) -> (t)\nDiv(e, t) -> (y)\n",
+         "ReduceMax(x,l)->m Unsqueeze(m,one_)->u Sub(x,u)->d Exp(d)->e ReduceSum(e,l)->s "
+         "Unsqueeze(s,one_)->t Softmax(x)->#* | #*"},
+        /* powers of 2, a product with ones for a sum */
+        {X "const two float32 [] 2\nconst ones float32 [8, 1] 1\nPow(two, x) -> (e)\n"
+           "MatMul(e, ones) -> (s)\nDiv(e, s) -> (y)\n",
+         "Pow(two,x)->e MatMul(e,ones)->s Mul(x,=0.693147)->#* Softmax(#*)->#* | #*"},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void logs(void **state)
+{
+    static const row rows[] = {
+        {X "LogSoftmax(x) -> (g)\nExp(g) -> (y)\n", "LogSoftmax(x)->g Softmax(x)->#* | #*"},
+        {X "ReduceLogSumExp(x, l) -> (g)\nSub(x, g) -> (d)\nExp(d) -> (y)\n",
+         "ReduceLogSumExp(x,l)->g Sub(x,g)->d Softmax(x)->#* | #*"},
+        /* several axes as one */
+        {"in x float32 [2, 3, 4]\nout y\nconst l int64 [2] 1 2\nReduceLogSumExp(x, l) -> (g)\n"
+         "Sub(x, g) -> (d)\nExp(d) -> (y)\n",
+         "ReduceLogSumExp(x,l)->g Sub(x,g)->d Shape(x)->#* Concat(=2,=-1)->#* "
+         "Reshape(x,#*)->#* Softmax(#*)->#* Reshape(#*,#*)->#* | #*"},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+/* Something stands between the powers and the division. */
+static void between(void **state)
+{
+    static const row rows[] = {
+        {X "in v float32 [8, 5]\nExp(x) -> (e)\n" SUM "MatMul(e, v) -> (p)\nDiv(p, s) -> (y)\n",
+         "Exp(x)->e ReduceSum(e,l)->s MatMul(e,v)->p Softmax(x)->#* MatMul(#*,v)->#* | #*"},
+        {X "in w float32 [8]\nExp(x) -> (f)\nMul(w, f) -> (e)\n" SUM "Div(e, s) -> (y)\n",
+         "Exp(x)->f Mul(w,f)->e ReduceSum(e,l)->s Softmax(x)->#* Mul(#*,w)->#* "
+         "ReduceSum(#*,=1)->#* Div(#*,#*)->#* | #*"},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+#define SINK                                                                                       \
+    "Shape(x)->#* Concat(#*,=1)->#* Expand(=0,#*)->#* Concat(x,#*)->#* Softmax(#*)->#* "           \
+    "Slice(#*,=0,=8,=1)->#* | #*"
+
+/* One more element, of which only the power counts. */
+static void one_more(void **state)
+{
+    static const row rows[] = {
+        {X "Exp(x) -> (e)\n" SUM "Add(s, one) -> (t)\nDiv(e, t) -> (y)\n",
+         "Exp(x)->e ReduceSum(e,l)->s Add(s,one)->t " SINK},
+        {X MAX POWER SUM "Neg(m) -> (k)\nExp(k) -> (o)\nAdd(o, s) -> (t)\nDiv(e, t) -> (y)\n",
+         "ReduceMax(x,l)->m Sub(x,m)->d Exp(d)->e ReduceSum(e,l)->s Neg(m)->k Exp(k)->o "
+         "Add(o,s)->t " SINK},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void others(void **state)
+{
+    static const row rows[] = {
+        /* a sum along another axis, of something else, of squares */
+        {X "const o int64 [1] 0\nExp(x) -> (e)\nReduceSum(e, o) -> (s)\nDiv(x, s) -> (y)\n", NULL},
+        {X "Exp(x) -> (f)\nAbs(x) -> (e)\n" SUM "Div(f, s) -> (y)\n", NULL},
+        {X "Exp(x) -> (e)\nMul(e, e) -> (q)\n" SUM "Div(q, s) -> (y)\n", NULL},
+        /* a small number in the divisor of a weighted sum; 1 beside shifted powers that is data */
+        {X "in w float32 [8]\nconst t float32 [] 1e-3\nExp(x) -> (f)\nMul(w, f) -> (e)\n" SUM
+           "Add(s, t) -> (u)\nDiv(e, u) -> (y)\n",
+         NULL},
+        {X "in w float32 [n, 1]\nExp(x) -> (e)\n" SUM "Add(s, w) -> (u)\nDiv(e, u) -> (y)\n", NULL},
+        /* a shift and no term for it */
+        {X MAX POWER SUM "Add(s, one) -> (u)\nDiv(e, u) -> (y)\n", NULL},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+/* A sum over rows where the powers are divided by rows: the axis is the first one then. */
+static void other_axis(void **state)
+{
+    static const row rows[] = {
+        {X "const o int64 [1] 0\nExp(x) -> (e)\nReduceSum(e, o) -> (s)\nDiv(e, s) -> (y)\n",
+         "Exp(x)->e ReduceSum(e,o)->s Softmax(x)->#* | #*"},
+        /* a square whose reshape puts the sum along the other axis */
+        {"in x float32 [4, 4]\nout y\nconst o int64 [1] 0\nconst c int64 [2] 4 1\nExp(x) -> (e)\n"
+         "ReduceSum(e, o) -> (s)\nReshape(s, c) -> (t)\nDiv(e, t) -> (y)\n",
+         NULL},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quotients), cmocka_unit_test(logs),   cmocka_unit_test(between),
+        cmocka_unit_test(one_more),  cmocka_unit_test(others), cmocka_unit_test(other_axis),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    heed_shutdown();
+    return failed;
+}
