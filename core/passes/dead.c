@@ -37,7 +37,7 @@ const pass_def pass_dead = {
     .name = "dead",
     .purpose = "remove nodes whose results nobody reads",
     .order = 90,
-    .again = 55, /* recognition counts readers */
+    .again = 58, /* recognition counts readers */
     .repeat = true,
     .run = run,
 };

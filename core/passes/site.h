@@ -57,6 +57,7 @@ typedef struct site {
     axes_list sum;  /* channels of queries and keys */
     site_operand q, k, v, y;
     site_operand sinks; /* a logit for each head beside the keys; value NULL: none */
+    bool sink_first;    /* it stands before the keys */
     double scale, softcap;
     double least, most; /* what the scores are brought between */
     bool bounded;

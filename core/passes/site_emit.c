@@ -456,6 +456,17 @@ static void refresh(site *s)
     axes_refresh_list(&s->table, &s->sum);
 }
 
+/* Where scores and values are of two types, all is computed in the wider one. */
+static void widen(op_body *b, ir_value *in[3])
+{
+    heed_dtype widest = in[0]->type.dtype;
+    for (int i = 1; i < 3; i++)
+        if (dtype_bits(in[i]->type.dtype) > dtype_bits(widest))
+            widest = in[i]->type.dtype;
+    for (int i = 0; i < 3; i++)
+        in[i] = body_cast(b, in[i], widest);
+}
+
 /* Output 1 is wanted by those who read the weights. */
 static void emit_node(emission *e, const arrangement a[4], ir_value *out[2])
 {
@@ -468,6 +479,7 @@ static void emit_node(emission *e, const arrangement a[4], ir_value *out[2])
     in[2] = operand(e, &s->v, &a[2]);
     if (b->status)
         return;
+    widen(b, in);
     in[0] = apply_factors(e, in[0], &a[0]);
     uint32_t n_masks = s->late ? 0 : count_last_masks(s);
     e->fill = find_fill(s, n_masks);
@@ -484,6 +496,11 @@ static void emit_node(emission *e, const arrangement a[4], ir_value *out[2])
                s->scale, s->softcap, e->fill, s->late, s->bounded ? s->least : -(double)INFINITY,
                s->bounded ? s->most : (double)INFINITY, s->guard ? "guard" : "nan",
                s->inner == HEED_UNDEFINED || s->inner == in[2]->type.dtype ? 0 : s->inner, layouts);
+    if (b->status)
+        return;
+    out[0] = body_cast(b, out[0], s->product->out[0]->type.dtype);
+    if (s->weights.value)
+        out[1] = body_cast(b, out[1], s->weights.value->type.dtype);
 }
 
 ir_value *site_emit(site *s, op_body *b, ir_value **weights)

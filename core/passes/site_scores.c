@@ -380,23 +380,27 @@ static bool step_cast(site *s, const place *p, const ir_node *n, arena *scratch)
     return go(s, *p, ir_input(n, 0), scratch);
 }
 
-/* One more key, of which only the logit counts: Concat(scores, sink). */
+/* One more key, of which only the logit counts: Concat(scores, sink), in any order. */
 static bool step_concat(site *s, const place *p, const ir_node *n, arena *scratch)
 {
     int32_t rank = p->value->type.rank;
     int64_t axis = ir_attr_int(n, "axis", 0);
     axis = axis < 0 ? axis + rank : axis;
-    const ir_value *sink = ir_input(n, 1);
     bool plain = s->terms.n == 0 && s->factors.n == 0 && p->factor == 1 && !s->sinks.value;
-    if (n->n_in != 2 || axis < 0 || axis >= rank || !plain || sink->type.rank != rank ||
-        sink->type.dims[axis] != 1 || !axes_list_equal(&p->at.axis[axis], &s->keys))
+    if (n->n_in != 2 || axis < 0 || axis >= rank || !plain ||
+        !axes_list_equal(&p->at.axis[axis], &s->keys))
+        return site_stop(s, n, "scores that are put together from pieces");
+    bool first = ir_input(n, 1)->type.dims[axis] != 1;
+    ir_value *sink = ir_input(n, !first);
+    if (sink->type.rank != rank || sink->type.dims[axis] != 1)
         return site_stop(s, n, "scores that are put together from pieces");
     place next = *p;
-    next.value = ir_input(n, 0);
+    next.value = ir_input(n, first);
     next.at.axis[axis] = s->keys = axes_new(&s->table, next.value->type.dims[axis]);
     s->frame.axis[axis] = s->keys;
-    s->sinks = (site_operand){ir_input(n, 1), site_beside(&p->at, sink)};
+    s->sinks = (site_operand){sink, site_beside(&p->at, sink)};
     s->sinks.at.axis[axis] = (axes_list){0};
+    s->sink_first = first;
     climb(s, &s->sinks, NULL);
     return s->keys.n ? walk(s, next, scratch) : site_stop(s, n, "a softmax over one key");
 }
@@ -454,6 +458,19 @@ static bool has_bound(const site *s)
     return false;
 }
 
+/* Queries that are weights have an axis in common with the keys and the scores, the heads. The
+ * weights of a layer that scores each key have none. */
+static bool is_learned_query(const contraction_term *q, const contraction_term *k,
+                             const contraction_term *scores)
+{
+    for (int32_t i = 0; i < q->rank; i++)
+        for (int32_t j = 0; j < k->rank && q->label[i] != LABEL_ONE; j++)
+            for (int32_t o = 0; o < scores->rank && q->label[i] == k->label[j]; o++)
+                if (scores->label[o] == q->label[i] && q->value->type.dims[i] > 1)
+                    return true;
+    return false;
+}
+
 static bool take_product(site *s, const place *p, const contraction *c, const ir_node *n)
 {
     axes in[2], at = p->at;
@@ -466,7 +483,9 @@ static bool take_product(site *s, const place *p, const contraction *c, const ir
     bool swap = has_any(&in[0], &s->keys);
     if (!axes_have_all(&in[!swap], &s->keys) || has_any(&in[swap], &s->keys))
         return site_stop(s, n, "the softmax is not over the keys of a product");
-    if (pass_constant(c->in[0].value) || pass_constant(c->in[1].value))
+    if (pass_constant(c->in[!swap].value) ||
+        (pass_constant(c->in[swap].value) &&
+         !is_learned_query(&c->in[swap], &c->in[!swap], &c->out)))
         return site_stop(s, n, "the scores are a product with weights, not with keys");
     find_sum(s, in, &at);
     s->scores = (ir_node *)(uintptr_t)n;

@@ -118,19 +118,23 @@ static bool is_number(const ir_value *v, int64_t number)
            tensor_get_int(v->constant, 0) == number;
 }
 
-/* The keys without the sink behind them: Slice(p, 0, -1). */
+/* The keys without the sink behind or before them: Slice(p, 0, -1), Slice(p, 1). */
 static bool drop_sink(site *s, const ir_node *n, axes *at)
 {
     const ir_value *axis = ir_input(n, 3), *step = ir_input(n, 4), *end = ir_input(n, 2);
     if (!s->sinks.value || !pass_is(n, "Slice") || n->out[0]->type.rank != at->rank ||
-        !is_number(ir_input(n, 1), 0) || !pass_constant(axis) || (step && !is_number(step, 1)))
+        !is_number(ir_input(n, 1), s->sink_first) || !pass_constant(axis) ||
+        (step && !is_number(step, 1)))
         return false;
     int64_t i = tensor_get_int(axis->constant, 0);
     i = i < 0 ? i + at->rank : i;
     if (tensor_count(axis->constant) != 1 || i < 0 || i >= at->rank)
         return false;
     ir_dim keys = axes_extent(&s->table, &s->keys);
-    if (!is_number(end, -1) && n->out[0]->type.dims[i] != keys)
+    bool rest = s->sink_first ? pass_constant(end) && tensor_count(end->constant) == 1 &&
+                                    tensor_get_int(end->constant, 0) >= INT32_MAX
+                              : is_number(end, -1);
+    if (!rest && n->out[0]->type.dims[i] != keys)
         return false;
     at->axis[i] = s->keys;
     return true;

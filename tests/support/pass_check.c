@@ -161,11 +161,11 @@ static bool same(const heed_tensor *a, const heed_tensor *b, bool fused)
            (tensor_bytes(a) == 0 || !memcmp(tensor_data(a), tensor_data(b), tensor_bytes(a)));
 }
 
-/* A fusion computes several nodes at once, so its results may differ by rounding; so may a softmax's
- * that was spelled out. */
+/* A fusion computes several nodes at once, so its results may differ by rounding; so do those of a
+ * softmax that was spelled out. */
 static bool is_fusion(const char *name)
 {
-    if (name && strcmp(name, "softmax") == 0)
+    if (name && (strcmp(name, "softmax") == 0 || strcmp(name, "weights") == 0))
         return true;
     for (const pass_def *const *p = pass_table; name && *p; p++)
         if (strcmp((*p)->name, name) == 0)

@@ -18,11 +18,11 @@ typedef struct row {
     const char *made; /* what is left is in it; NULL: no softmax */
 } row;
 
-static void check(const row *rows, size_t n)
+static void check_pass(const char *pass, const row *rows, size_t n)
 {
     int failed = 0;
     for (size_t i = 0; i < n; i++) {
-        const char *what = pass_check("softmax", rows[i].graph, rows[i].made ? rows[i].made : "");
+        const char *what = pass_check(pass, rows[i].graph, rows[i].made ? rows[i].made : "");
         const char *found = what ? strstr(what, "found") : NULL;
         bool good = rows[i].made ? !what : found && !strstr(found, "Softmax");
         if (good)
@@ -32,6 +32,8 @@ static void check(const row *rows, size_t n)
     }
     assert_int_equal(failed, 0);
 }
+
+static void check(const row *rows, size_t n) { check_pass("softmax", rows, n); }
 
 #define X     "in x float32 [n, 8]\nout y\nconst l int64 [1] -1\nconst one float32 [] 1\n"
 #define SUM   "ReduceSum(e, l) -> (s)\n"
@@ -148,11 +150,90 @@ static void other_axis(void **state)
     check(rows, sizeof(rows) / sizeof(*rows));
 }
 
+/* ---- After a softmax ------------------------------------------------------------------------- */
+
+#define P                                                                                          \
+    "in x float32 [n, 8]\nout y\nconst l int64 [1] -1\nconst z float32 [] 0\nSoftmax(x) -> (p)\n"
+#define SHARE "Mul(p, m) -> (e)\nReduceSum(e, l) -> (s)\n"
+#define B     "in k bool [n, 8]\nCast(k) -> (m) to=1\n"
+
+static void masked_weights(void **state)
+{
+    static const row rows[] = {
+        {B P SHARE "Div(e, s) -> (y)\n",
+         "Cast(k)->m Softmax(x)->p Mul(p,m)->e ReduceSum(e,l)->s Cast(m)->#* Where(#*,x,=-inf)->#* "
+         "Softmax(#*)->#* | #*"},
+        /* nothing counts: 0 instead of NaN */
+        {B P SHARE "const one float32 [] 1\nGreater(s, z) -> (g)\nWhere(g, s, one) -> (t)\n"
+                   "Div(e, t) -> (d)\nWhere(g, d, z) -> (y)\n",
+         "Cast(k)->m Softmax(x)->p Mul(p,m)->e ReduceSum(e,l)->s Greater(s,z)->g Where(g,s,one)->t "
+         "Div(e,t)->d Cast(m)->#* Where(#*,x,=-inf)->#* Softmax(#*)->#* IsNaN(#*)->#* "
+         "Where(#*,=0,#*)->#* | #*"},
+    };
+    (void)state;
+    check_pass("weights", rows, sizeof(rows) / sizeof(*rows));
+}
+
+#define WIDE                                                                                       \
+    "Transpose(m)->#* Concat(=8,=1)->#* Mul(v,#*)->#* Expand(#*,#*)->#* Concat(#*,#*)->#* "        \
+    "MatMul(p,#*)->#* "
+
+/* Any number for each key goes to the values, and the sum is one more of them. */
+static void weighed_keys(void **state)
+{
+    static const row rows[] = {
+        {"in m float32 [1, 8]\nin v float32 [8, 5]\n" P SHARE "Div(e, s) -> (d)\n"
+         "MatMul(d, v) -> (y)\n",
+         "Softmax(x)->p Mul(p,m)->e ReduceSum(e,l)->s Div(e,s)->d " WIDE
+         "Slice(#*,=5,=6,=1)->#* Slice(#*,=0,=5,=1)->#* Div(#*,#*)->#* | #*"},
+        {"in m float32 [1, 8]\nin v float32 [8, 5]\nconst t float32 [] 1e-3\n" P SHARE
+         "Add(s, t) -> (u)\nDiv(e, u) -> (d)\nMatMul(d, v) -> (y)\n",
+         "Softmax(x)->p Mul(p,m)->e ReduceSum(e,l)->s Add(s,t)->u Div(e,u)->d " WIDE
+         "Slice(#*,=5,=6,=1)->#* Add(#*,t)->#* Slice(#*,=0,=5,=1)->#* Div(#*,#*)->#* | #*"},
+    };
+    (void)state;
+    check_pass("weights", rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void finite_weights(void **state)
+{
+    static const row rows[] = {
+        {P "const w float32 [] 7\nIsNaN(p) -> (a)\nWhere(a, z, p) -> (b)\nIsInf(b) -> (c)\n"
+           "Greater(b, z) -> (d)\nAnd(d, c) -> (e)\nWhere(e, w, b) -> (y)\n",
+         "Softmax(x)->p IsNaN(p)->a Where(a,z,p)->b IsInf(b)->c Greater(b,z)->d And(d,c)->e | b"},
+    };
+    (void)state;
+    check_pass("weights", rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void other_weights(void **state)
+{
+    static const char *const graphs[] = {
+        /* numbers for each query and key; a mask over other axes; another sum; another divisor */
+        "in m float32 [n, 8]\n" P SHARE "Div(e, s) -> (y)\n",
+        "in m float32 [n, 8]\nin v float32 [8, 5]\n" P SHARE "Div(e, s) -> (d)\n"
+        "MatMul(d, v) -> (y)\n",
+        B P "Mul(p, m) -> (e)\nReduceSum(p, l) -> (s)\nDiv(e, s) -> (y)\n",
+        B P SHARE "Add(s, z) -> (t)\nDiv(e, t) -> (y)\n",
+        /* infinite scores are no weights */
+        P "const w float32 [] 7\nIsInf(x) -> (c)\nWhere(c, w, p) -> (y)\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(graphs) / sizeof(*graphs); i++) {
+        const char *what = pass_check("weights", graphs[i], "");
+        if (!what || strchr(what, '#'))
+            fail_msg("%s%s", graphs[i], what ? what : "nothing is left");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quotients), cmocka_unit_test(logs),   cmocka_unit_test(between),
-        cmocka_unit_test(one_more),  cmocka_unit_test(others), cmocka_unit_test(other_axis),
+        cmocka_unit_test(masked_weights), cmocka_unit_test(weighed_keys),
+        cmocka_unit_test(finite_weights), cmocka_unit_test(other_weights),
+        cmocka_unit_test(quotients),      cmocka_unit_test(logs),
+        cmocka_unit_test(between),        cmocka_unit_test(one_more),
+        cmocka_unit_test(others),         cmocka_unit_test(other_axis),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     heed_shutdown();
