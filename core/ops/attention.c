@@ -237,9 +237,9 @@ static mask build_mask(attention *a)
             both(b, m.visible, body_2(b, keys, per_sequence(b, body_in(b, LENGTHS)), "Less"));
     if (body_in(b, MASK))
         m.visible = both(b, m.visible, full_bias(a, MASK));
-    if (b->status || !bias)
+    if (b->status)
         return m;
-    if (bias->type.dtype == HEED_BOOL)
+    if (bias && bias->type.dtype == HEED_BOOL)
         m.visible = both(b, m.visible, bias);
     else
         m.added = bias;
