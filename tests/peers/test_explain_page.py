@@ -15,6 +15,7 @@ sys.path[:0] = [str(HERE.parent / "cli"), str(HERE.parent / "support")]
 import command  # noqa: E402
 import test_explain as explain  # noqa: E402
 from command import FOLDER, heed, write  # noqa: E402
+from onnx_writer import FLOAT, value  # noqa: E402
 
 SKIPPED = 77
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -62,7 +63,7 @@ def look(content: bytes, fragment: str = "") -> Page:
 
 
 def test_sites_are_coloured() -> None:
-    page = look(explain.graph(*explain.router()))
+    page = look(explain.graph(*explain.router(), outputs=[value("routed", FLOAT, None)]))
     assert [s["class"] for s in page.having("class", "site")] == ["site fused", "site other"]
     fused = [n["text"] for n in page.having("class", "fused") if n["tag"] == "g"]
     assert [t.split("Transpose_kt")[0] for t in fused][0] == "Transpose"
