@@ -202,18 +202,15 @@ typedef struct block {
 
 static const float no_parameters[2];
 
-static void load(const pointwise_state *s, const cpu_loop *loop, char *const *p, size_t at,
-                 size_t n, block *b)
+/* Input i of a block is here, in its own type; what is computed with float32 is widened. */
+static void load(const pointwise_state *s, const cpu_loop *loop, uint32_t i, const void *from,
+                 unsigned walks, size_t n, block *b)
 {
-    for (uint32_t i = 0; i < s->n_in; i++) {
-        unsigned walks = loop->step[i + 1];
-        char *from = p[i + 1] + at * walks * loop->bytes[i + 1];
-        b->values[i] = (operand){from, walks};
-        if (loop->bytes[i + 1] != 2)
-            continue;
-        s->half.widen(b->inputs[i], from, walks ? n : 1, no_parameters);
-        b->values[i].data = b->inputs[i];
-    }
+    b->values[i] = (operand){(void *)(uintptr_t)from, walks};
+    if (loop->bytes[i + 1] != 2)
+        return;
+    s->half.widen(b->inputs[i], from, walks ? n : 1, no_parameters);
+    b->values[i].data = b->inputs[i];
 }
 
 static void compute(const pointwise_state *s, const step *t, const operand *values, void *to,
@@ -241,11 +238,9 @@ static void round_to_half(const pointwise_state *s, float *x, size_t n)
     s->half.widen(x, halves, n, no_parameters);
 }
 
-static void run_block(const pointwise_state *s, const cpu_loop *loop, char *const *p, size_t at,
-                      size_t n, block *b)
+/* The inputs are loaded; y: where the result's n elements go. */
+static void run_block(const pointwise_state *s, char *y, size_t n, block *b)
 {
-    load(s, loop, p, at, n, b);
-    char *y = p[0] + at * loop->bytes[0];
     for (uint32_t i = 0; i < s->n_steps; i++) {
         const step *t = &s->steps[i];
         bool last = i + 1 == s->n_steps, narrow = s->half.widen && t->out == HEED_FLOAT32;
@@ -259,20 +254,117 @@ static void run_block(const pointwise_state *s, const cpu_loop *loop, char *cons
     }
 }
 
+/* ---- Long rows: blocks of one row ------------------------------------------------------------ */
+
 static void run_row(const void *arg, const cpu_loop *loop, char *const *p, size_t n)
 {
+    const pointwise_state *s = arg;
     block b;
-    for (size_t at = 0; at < n; at += BLOCK)
-        run_block(arg, loop, p, at, n - at < BLOCK ? n - at : BLOCK, &b);
+    for (size_t at = 0; at < n; at += BLOCK) {
+        size_t m = n - at < BLOCK ? n - at : BLOCK;
+        for (uint32_t i = 0; i < s->n_in; i++) {
+            unsigned walks = loop->step[i + 1];
+            load(s, loop, i, p[i + 1] + at * walks * loop->bytes[i + 1], walks, m, &b);
+        }
+        run_block(s, p[0] + at * loop->bytes[0], m, &b);
+    }
+}
+
+/* ---- Short rows: blocks of several ------------------------------------------------------------
+ * Inputs that are broadcast are laid out as the others are, so that each step is one long loop. */
+
+enum { DENSE, REPEATED, GATHERED };
+
+typedef struct rows_job {
+    const pointwise_state *state;
+    const cpu_loop *loop;
+    int how[INPUTS];
+    size_t rows; /* of a block */
+} rows_job;
+
+/* How an input lies beside the result, over all the rows. */
+static int how_it_lies(const cpu_loop *loop, uint32_t a)
+{
+    size_t dense = loop->inner * loop->bytes[a];
+    bool is_dense = loop->step[a] == 1, is_one = loop->step[a] == 0;
+    for (int d = 0; d < loop->rank; d++) {
+        is_dense = is_dense && loop->stride[d][a] == dense;
+        is_one = is_one && loop->stride[d][a] == 0;
+        dense *= loop->dims[d];
+    }
+    return is_dense ? DENSE : is_one ? REPEATED : GATHERED;
+}
+
+static void put_row(void *to, const void *from, size_t n, size_t bytes, unsigned walks)
+{
+    if (walks)
+        memcpy(to, from, n * bytes);
+    else if (bytes == 4)
+        for (size_t i = 0; i < n; i++)
+            memcpy((char *)to + 4 * i, from, 4);
+    else if (bytes == 2)
+        for (size_t i = 0; i < n; i++)
+            memcpy((char *)to + 2 * i, from, 2);
+    else
+        memset(to, *(const unsigned char *)from, n);
+}
+
+/* Rows [first, first + n) of the inputs that need it, into `to`. */
+static void gather(const rows_job *job, size_t first, size_t n, char to[INPUTS][BLOCK * 4])
+{
+    const cpu_loop *loop = job->loop;
+    char *p[CPU_LOOP_ARGS];
+    size_t place[CPU_MAX_RANK];
+    cpu_loop_seek(loop, first, p, place);
+    for (size_t row = 0; row < n; row++) {
+        for (uint32_t i = 0; i < job->state->n_in; i++)
+            if (job->how[i] == GATHERED)
+                put_row(to[i] + row * loop->inner * loop->bytes[i + 1], p[i + 1], loop->inner,
+                        loop->bytes[i + 1], loop->step[i + 1]);
+        cpu_loop_advance(loop, p, place);
+    }
+}
+
+static void run_rows(const void *arg, size_t first, size_t last)
+{
+    const rows_job *job = arg;
+    const cpu_loop *loop = job->loop;
+    const pointwise_state *s = job->state;
+    block b;
+    _Alignas(64) char gathered[INPUTS][BLOCK * 4];
+    for (size_t row = first; row < last; row += job->rows) {
+        size_t rows = last - row < job->rows ? last - row : job->rows, n = rows * loop->inner;
+        gather(job, row, rows, gathered);
+        for (uint32_t i = 0; i < s->n_in; i++) {
+            const char *own = loop->base[i + 1] + row * loop->inner * loop->bytes[i + 1];
+            const char *from = job->how[i] == DENSE      ? own
+                               : job->how[i] == REPEATED ? loop->base[i + 1]
+                                                         : gathered[i];
+            load(s, loop, i, from, job->how[i] != REPEATED, n, &b);
+        }
+        run_block(s, loop->base[0] + row * loop->inner * loop->bytes[0], n, &b);
+    }
+}
+
+static void run_short(const pointwise_state *s, const cpu_loop *loop)
+{
+    rows_job job = {.state = s, .loop = loop, .rows = BLOCK / loop->inner};
+    for (uint32_t i = 0; i < s->n_in; i++)
+        job.how[i] = how_it_lies(loop, i + 1);
+    cpu_range_run(loop->rows, cpu_rows_per_piece(loop->inner), run_rows, &job);
 }
 
 static heed_status run(const heed_call *call)
 {
     cpu_loop loop;
     heed_status status = cpu_loop_plan(&loop, call->out[0], call->in, call->n_in);
-    if (!status)
+    if (status || !loop.inner || !loop.rows)
+        return status;
+    if (loop.rows > 1 && loop.inner <= BLOCK / 4)
+        run_short(call->state, &loop);
+    else
         cpu_loop_run(&loop, run_row, call->state);
-    return status;
+    return HEED_OK;
 }
 
 static const heed_kernel pointwise =
