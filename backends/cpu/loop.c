@@ -134,7 +134,8 @@ typedef struct loop_job {
     size_t across, down; /* pieces: in a row of `inner`, of rows */
 } loop_job;
 
-void cpu_loop_seek(const cpu_loop *loop, size_t row, char **p, size_t *place)
+/* The operands' addresses at the start of a row, and its place in the outer dimensions. */
+static void seek(const cpu_loop *loop, size_t row, char **p, size_t *place)
 {
     for (uint32_t a = 0; a < loop->args; a++)
         p[a] = loop->base[a];
@@ -146,7 +147,7 @@ void cpu_loop_seek(const cpu_loop *loop, size_t row, char **p, size_t *place)
     }
 }
 
-void cpu_loop_advance(const cpu_loop *loop, char **p, size_t *place)
+static void advance(const cpu_loop *loop, char **p, size_t *place)
 {
     for (int d = 0; d < loop->rank; d++) {
         bool turn = ++place[d] == loop->dims[d];
@@ -170,12 +171,12 @@ static void loop_piece(void *arg, uint32_t i)
     n = from + n < loop->inner ? n : loop->inner - from;
     char *p[CPU_LOOP_ARGS];
     size_t place[CPU_MAX_RANK];
-    cpu_loop_seek(loop, first, p, place);
+    seek(loop, first, p, place);
     for (uint32_t a = 0; a < loop->args; a++)
         p[a] += from * loop->step[a] * loop->bytes[a];
     for (size_t row = first; row < last; row++) {
         job->body(job->arg, loop, p, n);
-        cpu_loop_advance(loop, p, place);
+        advance(loop, p, place);
     }
 }
 

@@ -31,11 +31,6 @@ heed_status cpu_loop_plan(cpu_loop *loop, const DLTensor *out, const DLTensor *c
  * pieces follow from the shapes alone. */
 void cpu_loop_run(const cpu_loop *loop, cpu_loop_body *body, const void *arg);
 
-/* For bodies that walk rows by themselves: the operands' addresses at the start of a row and its
- * place in the outer dimensions, and the same of the next row. */
-void cpu_loop_seek(const cpu_loop *loop, size_t row, char **p, size_t *place);
-void cpu_loop_advance(const cpu_loop *loop, char **p, size_t *place);
-
 /* Splits `count` items into pieces of at least `least` and calls body(arg, first, last) for
  * each on the pool: the way of kernels that work row by row. */
 typedef void cpu_range_body(const void *arg, size_t first, size_t last);

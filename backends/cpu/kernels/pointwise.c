@@ -86,7 +86,7 @@ static bool read_words(const char **at, step *s, char *op, size_t size, uint32_t
 }
 
 /* All numbers are computed as float32. */
-static bool find_row(const cpu_lanes *lanes, step *s, const char *op, const heed_dtype *types)
+static bool find_loop(const cpu_lanes *lanes, step *s, const char *op, const heed_dtype *types)
 {
     heed_dtype in = types[s->in[0]];
     if (s->n_in == 1) {
@@ -111,7 +111,7 @@ static bool read_step(const cpu_lanes *lanes, const char **at, step *s, heed_dty
 {
     char op[48];
     *s = (step){.n_in = 0};
-    if (!read_words(at, s, op, sizeof(op), n_values) || !find_row(lanes, s, op, types))
+    if (!read_words(at, s, op, sizeof(op), n_values) || !find_loop(lanes, s, op, types))
         return false;
     types[n_values] = s->out;
     return true;
@@ -295,33 +295,83 @@ static int how_it_lies(const cpu_loop *loop, uint32_t a)
     return is_dense ? DENSE : is_one ? REPEATED : GATHERED;
 }
 
-static void put_row(void *to, const void *from, size_t n, size_t bytes, unsigned walks)
+static void fill_32(uint32_t *to, const void *from, size_t n)
 {
-    if (walks)
-        memcpy(to, from, n * bytes);
-    else if (bytes == 4)
-        for (size_t i = 0; i < n; i++)
-            memcpy((char *)to + 4 * i, from, 4);
+    uint32_t x;
+    memcpy(&x, from, sizeof(x));
+    for (size_t i = 0; i < n; i++)
+        to[i] = x;
+}
+
+static void fill_16(uint16_t *to, const void *from, size_t n)
+{
+    uint16_t x;
+    memcpy(&x, from, sizeof(x));
+    for (size_t i = 0; i < n; i++)
+        to[i] = x;
+}
+
+static void fill(void *to, const char *from, size_t n, size_t bytes)
+{
+    if (bytes == 4)
+        fill_32(to, from, n);
     else if (bytes == 2)
-        for (size_t i = 0; i < n; i++)
-            memcpy((char *)to + 2 * i, from, 2);
+        fill_16(to, from, n);
     else
         memset(to, *(const unsigned char *)from, n);
 }
 
-/* Rows [first, first + n) of the inputs that need it, into `to`. */
-static void gather(const rows_job *job, size_t first, size_t n, char to[INPUTS][BLOCK * 4])
+/* The first `done` bytes again and again, up to n. */
+static void repeat(char *to, size_t done, size_t n)
 {
-    const cpu_loop *loop = job->loop;
-    char *p[CPU_LOOP_ARGS];
-    size_t place[CPU_MAX_RANK];
-    cpu_loop_seek(loop, first, p, place);
-    for (size_t row = 0; row < n; row++) {
-        for (uint32_t i = 0; i < job->state->n_in; i++)
-            if (job->how[i] == GATHERED)
-                put_row(to[i] + row * loop->inner * loop->bytes[i + 1], p[i + 1], loop->inner,
-                        loop->bytes[i + 1], loop->step[i + 1]);
-        cpu_loop_advance(loop, p, place);
+    for (size_t more; done < n; done += more) {
+        more = done < n - done ? done : n - done;
+        memcpy(to + done, to, more);
+    }
+}
+
+/* Rows of an input that follow each other in the innermost of the outer dimensions. */
+static void put_rows(char *to, const char *from, const cpu_loop *loop, uint32_t a, size_t rows)
+{
+    size_t bytes = loop->bytes[a], n = loop->inner, row = n * bytes;
+    size_t stride = loop->rank ? loop->stride[0][a] : 0;
+    if (!loop->step[a] && !stride) {
+        fill(to, from, rows * n, bytes);
+    } else if (!loop->step[a]) {
+        for (size_t r = 0; r < rows; r++)
+            fill(to + r * row, from + r * stride, n, bytes);
+    } else if (!stride) {
+        memcpy(to, from, row);
+        repeat(to, row, rows * row);
+    } else if (stride == row) {
+        memcpy(to, from, rows * row);
+    } else {
+        for (size_t r = 0; r < rows; r++)
+            memcpy(to + r * row, from + r * stride, row);
+    }
+}
+
+/* Where a row of an input begins; *place: its place in the innermost of the outer dimensions. */
+static const char *find_row(const cpu_loop *loop, uint32_t a, size_t row, size_t *place)
+{
+    const char *at = loop->base[a];
+    *place = loop->rank ? row % loop->dims[0] : 0;
+    for (int d = 0; d < loop->rank && row; d++) {
+        at += row % loop->dims[d] * loop->stride[d][a];
+        row /= loop->dims[d];
+    }
+    return at;
+}
+
+/* Rows [first, first + n) of an input, one after the other. */
+static void gather(const cpu_loop *loop, uint32_t a, size_t first, size_t n, char *to)
+{
+    size_t along = loop->rank ? loop->dims[0] : 1, place;
+    for (size_t row = first, end = first + n, rows; row < end; row += rows) {
+        const char *from = find_row(loop, a, row, &place);
+        rows = along - place < end - row ? along - place : end - row;
+        put_rows(to, from, loop, a, rows);
+        to += rows * loop->inner * loop->bytes[a];
     }
 }
 
@@ -331,11 +381,12 @@ static void run_rows(const void *arg, size_t first, size_t last)
     const cpu_loop *loop = job->loop;
     const pointwise_state *s = job->state;
     block b;
-    _Alignas(64) char gathered[INPUTS][BLOCK * 4];
+    _Alignas(64) char gathered[INPUTS][BLOCK * sizeof(float)];
     for (size_t row = first; row < last; row += job->rows) {
         size_t rows = last - row < job->rows ? last - row : job->rows, n = rows * loop->inner;
-        gather(job, row, rows, gathered);
         for (uint32_t i = 0; i < s->n_in; i++) {
+            if (job->how[i] == GATHERED)
+                gather(loop, i + 1, row, rows, gathered[i]);
             const char *own = loop->base[i + 1] + row * loop->inner * loop->bytes[i + 1];
             const char *from = job->how[i] == DENSE      ? own
                                : job->how[i] == REPEATED ? loop->base[i + 1]
