@@ -1,12 +1,13 @@
 /* Speed of heed.FlashAttention of the CPU backend, beside the unfused chain of the same backend
  * (MatMul, Add of a mask, Softmax, MatMul) and the rate of multiply-adds that the machine reaches.
  *
- *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_attention [all] [threads=2]
- *       [isa=avx2]
+ *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_attention [all|small|decode]
+ *       [threads=2] [isa=avx2]
  *
  * GFLOP/s count 4 B H S S D, halved where causality leaves half. `all` runs every batch, number of
- * heads and size of the list; without it, one of each. Times are the best of several; the peak is
- * measured before each shape, since it wanders on shared machines. This is no test. */
+ * heads and size of the list; without it, one of each. Both ways run in turn, and times are the
+ * best of several; the peak is measured before each shape, since it wanders on shared machines.
+ * This is no test. Peers are in tests/bench/attention. */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@
 
 enum { MOST_THREADS = 64 };
 
-enum { PLAIN, CAUSAL, PADDED };
-static const char *const kinds[] = {"full", "causal", "padded"};
+enum { PLAIN, CAUSAL, PADDED, BIASED };
+static const char *const kinds[] = {"full", "causal", "padded", "biased"};
 
 typedef struct shape {
     int64_t batch, heads, kv_heads, queries, keys, d;
@@ -107,48 +108,89 @@ static DLTensor *make(int64_t a, int64_t b, int64_t c, int64_t d)
     return t;
 }
 
-static double measure(const mini_node *node, double least)
+/* Nodes that are run one after the other: one way of computing attention. */
+typedef struct way {
+    mini_ready *nodes[4];
+    size_t n;
+    double best;
+} way;
+
+static void add_node(way *w, const mini_node *node) { w->nodes[w->n++] = mini_prepare(node); }
+
+static void run_once(way *w)
 {
-    mini_ready *ready = mini_prepare(node);
-    double best = 1e9, start = now();
-    for (int round = 0; round < 3 || (now() - start < least && round < 1000); round++) {
-        double begin = now();
-        if (mini_again(ready)) {
-            printf("%s: %s\n", node->op, mini_message());
-            break;
+    double begin = now();
+    for (size_t i = 0; i < w->n; i++)
+        if (mini_again(w->nodes[i])) {
+            printf("%s\n", mini_message());
+            w->n = 0;
+            w->best = NAN;
+            return;
         }
-        double took = now() - begin;
-        best = took < best ? took : best;
-    }
-    mini_release(ready);
-    return best;
+    double took = now() - begin;
+    w->best = took < w->best || w->best == 0 ? took : w->best;
 }
 
-static double run_flash(const shape *s, DLTensor *q, DLTensor *k, DLTensor *v, DLTensor *y)
+/* Rounds in turn, so that a slow moment of the machine falls on both. */
+static void run_in_turn(way *ways, size_t n, double least)
+{
+    double start = now();
+    for (int round = 0; round < 3 || (now() - start < least && round < 20000); round++)
+        for (size_t i = 0; i < n && ways[i].n; i++)
+            run_once(&ways[i]);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < ways[i].n; k++)
+            mini_release(ways[i].nodes[k]);
+}
+
+/* What both ways read and write. */
+typedef struct operands {
+    DLTensor *q, *k, *v, *y, *scores, *mask, *lengths, *offset;
+} operands;
+
+static void make_operands(const shape *s, operands *o, int chain)
+{
+    int64_t per_row = s->kind == BIASED, rows = per_row || s->kind == CAUSAL ? s->queries : 1;
+    *o = (operands){.q = make(s->batch, s->heads, s->queries, s->d),
+                    .y = make(s->batch, s->heads, s->queries, s->d),
+                    .k = make(s->batch, s->kv_heads, s->keys, s->d),
+                    .v = make(s->batch, s->kv_heads, s->keys, s->d)};
+    o->offset = mini_tensor(HEED_INT64, 1, (int64_t[]){1});
+    *(int64_t *)mini_data(o->offset) = s->keys - s->queries; /* the last queries */
+    o->lengths = mini_tensor(HEED_INT64, 1, &s->batch);
+    for (int64_t b = 0; b < s->batch; b++)
+        ((int64_t *)mini_data(o->lengths))[b] = s->keys - (b + 1) * s->keys / 8 % s->keys;
+    if (s->kind != PLAIN)
+        o->mask = make(s->kind == PADDED ? s->batch : 1, per_row ? s->heads : 1, rows, s->keys);
+    if (chain)
+        o->scores = make(s->batch, s->heads, s->queries, s->keys);
+}
+
+static void free_operands(operands *o)
+{
+    mini_free(o->q), mini_free(o->k), mini_free(o->v), mini_free(o->y);
+    mini_free(o->scores), mini_free(o->mask), mini_free(o->lengths), mini_free(o->offset);
+}
+
+static void add_flash(way *w, const shape *s, const operands *o)
 {
     mini_node node = {.op = "FlashAttention", .n_in = 6, .n_out = 1};
-    node.in[0] = q, node.in[1] = k, node.in[2] = v, node.out[0] = y;
+    node.in[0] = o->q, node.in[1] = o->k, node.in[2] = o->v, node.out[0] = o->y;
+    node.in[3] = s->kind == BIASED ? o->mask : NULL;
+    node.in[4] = s->kind == PADDED ? o->lengths : NULL;
+    node.in[5] = s->kind == CAUSAL ? o->offset : NULL;
     mini_int(&node, "causal", s->kind == CAUSAL);
-    node.in[5] = mini_tensor(HEED_INT64, 1, (int64_t[]){1});
-    *(int64_t *)mini_data(node.in[5]) = s->keys - s->queries; /* the last queries */
-    if (s->kind == PADDED) {
-        node.in[4] = mini_tensor(HEED_INT64, 1, &s->batch);
-        for (int64_t b = 0; b < s->batch; b++)
-            ((int64_t *)mini_data(node.in[4]))[b] = s->keys - (b + 1) * s->keys / 8 % s->keys;
-    }
-    double took = measure(&node, 0.3);
-    mini_free(node.in[4]), mini_free(node.in[5]);
-    return took;
+    add_node(w, &node);
 }
 
 /* ---- The unfused chain ---------------------------------------------------------------------- */
 
-static double one_node(const char *op, DLTensor *a, DLTensor *b, DLTensor *y)
+static void add_op(way *w, const char *op, DLTensor *a, DLTensor *b, DLTensor *y)
 {
     mini_node node = {.op = op, .n_in = b ? 2 : 1, .n_out = 1};
     node.in[0] = a, node.in[1] = b, node.out[0] = y;
     mini_int(&node, "axis", -1);
-    return measure(&node, 0.05);
+    add_node(w, &node);
 }
 
 /* The same elements with their heads in groups, or apart. */
@@ -159,22 +201,26 @@ static DLTensor view(const DLTensor *t, int64_t dims[4])
     return same;
 }
 
-static double run_chain(const shape *s, DLTensor *q, DLTensor *k, DLTensor *v, DLTensor *y)
+/* What the views of a chain lie in. */
+typedef struct chain_views {
+    int64_t grouped[4], apart[4], q[4], k[4];
+    DLTensor qs, turned, ys, in_groups, heads;
+} chain_views;
+
+static void add_chain(way *w, const shape *s, const operands *o, chain_views *c)
 {
     int64_t rows = s->heads / s->kv_heads * s->queries, b = s->batch, g = s->kv_heads;
-    int64_t grouped[4] = {b, g, rows, s->keys}, apart[4] = {b, s->heads, s->queries, s->keys};
-    int64_t q_dims[4] = {b, g, rows, s->d}, k_dims[4] = {b, g, s->d, s->keys};
-    DLTensor *scores = make(b, g, rows, s->keys);
-    DLTensor *mask = s->kind == CAUSAL ? make(1, 1, s->queries, s->keys) : make(b, 1, 1, s->keys);
-    DLTensor qs = view(q, q_dims), turned = view(k, k_dims), ys = view(y, q_dims);
-    DLTensor in_groups = view(scores, grouped), heads = view(scores, apart);
-    double took = one_node("MatMul", &qs, &turned, &in_groups);
+    *c = (chain_views){{b, g, rows, s->keys},
+                       {b, s->heads, s->queries, s->keys},
+                       {b, g, rows, s->d},
+                       {b, g, s->d, s->keys}};
+    c->qs = view(o->q, c->q), c->turned = view(o->k, c->k), c->ys = view(o->y, c->q);
+    c->in_groups = view(o->scores, c->grouped), c->heads = view(o->scores, c->apart);
+    add_op(w, "MatMul", &c->qs, &c->turned, &c->in_groups);
     if (s->kind != PLAIN)
-        took += one_node("Add", &heads, mask, &heads);
-    took += one_node("Softmax", &in_groups, NULL, &in_groups);
-    took += one_node("MatMul", &in_groups, v, &ys);
-    mini_free(scores), mini_free(mask);
-    return took;
+        add_op(w, "Add", &c->heads, o->mask, &c->heads);
+    add_op(w, "Softmax", &c->in_groups, NULL, &c->in_groups);
+    add_op(w, "MatMul", &c->in_groups, o->v, &c->ys);
 }
 
 /* ---- The list ------------------------------------------------------------------------------- */
@@ -182,21 +228,24 @@ static double run_chain(const shape *s, DLTensor *q, DLTensor *k, DLTensor *v, D
 static void bench(shape s)
 {
     double bytes = 4.0 * (double)(s.batch * s.heads) * (double)(s.queries * s.keys);
-    double flops = bytes * (double)s.d;
-    DLTensor *q = make(s.batch, s.heads, s.queries, s.d),
-             *y = make(s.batch, s.heads, s.queries, s.d);
-    DLTensor *k = make(s.batch, s.kv_heads, s.keys, s.d),
-             *v = make(s.batch, s.kv_heads, s.keys, s.d);
+    double flops = bytes * (double)s.d, peak = peak_rate();
+    int chain = bytes < 3e9;
     if (s.kind == CAUSAL && s.queries == s.keys)
         flops /= 2;
-    double peak = peak_rate(), flash = run_flash(&s, q, k, v, y);
-    double chain = bytes < 3e9 ? run_chain(&s, q, k, v, y) : NAN;
+    operands o;
+    chain_views views;
+    way ways[2] = {{.n = 0}, {.n = 0}};
+    make_operands(&s, &o, chain);
+    add_flash(&ways[0], &s, &o);
+    if (chain)
+        add_chain(&ways[1], &s, &o, &views);
+    run_in_turn(ways, 2, 0.2);
+    double took = ways[0].best, rate = flops / took * 1e-9;
     printf("B %2d  H %2d/%-2d  S %4d x %4d  D %3d  %-6s %10.1f us %6.0f GF/s  %3.0f %% of %4.0f",
            (int)s.batch, (int)s.heads, (int)s.kv_heads, (int)s.queries, (int)s.keys, (int)s.d,
-           kinds[s.kind], flash * 1e6, flops / flash * 1e-9, 100 * flops / flash * 1e-9 / peak,
-           peak);
-    printf("  chain %10.1f us, %5.2f x\n", chain * 1e6, chain / flash);
-    mini_free(q), mini_free(k), mini_free(v), mini_free(y);
+           kinds[s.kind], took * 1e6, rate, 100 * rate / peak, peak);
+    printf("  chain %10.1f us, %5.2f x\n", ways[1].best * 1e6, ways[1].best / took);
+    free_operands(&o);
 }
 
 static void bench_lengths(int64_t batch, int64_t heads, int64_t kv_heads, int64_t d, int kind)
@@ -217,12 +266,48 @@ static void bench_all(void)
                         bench_lengths(batches[b], heads[h], heads[h] / group, sizes[d], kind);
 }
 
+/* Where a fused operator has most to lose: little work, one query, few keys. */
+static void bench_small(void)
+{
+    for (int64_t n = 1; n <= 64; n *= 2)
+        for (int kind = PLAIN; kind <= BIASED; kind++)
+            bench((shape){2, 4, n % 3 == 1 ? 2 : 4, n, n, 16, kind});
+    for (int64_t n = 1; n <= 64; n *= 4)
+        bench((shape){1, 12, 12, n, n, 64, PLAIN});
+    for (int64_t queries = 16; queries <= 512; queries *= 32)
+        bench((shape){1, 8, 8, queries, 12, 64, PLAIN});
+}
+
+static void bench_decode(void)
+{
+    for (int64_t keys = 128; keys <= 8192; keys *= 4)
+        for (int64_t group = 1; group <= 32; group *= group < 4 ? 4 : 8)
+            for (int64_t d = 64; d <= 128; d *= 2)
+                bench((shape){1, 32, 32 / group, 1, keys, d, PLAIN});
+    bench((shape){1, 12, 12, 4, 1024, 64, PLAIN});
+    bench((shape){4, 12, 12, 1, 1024, 64, PADDED});
+    bench((shape){1, 32, 8, 1, 4096, 128, BIASED});
+}
+
+static void bench_some(void)
+{
+    bench_lengths(1, 12, 12, 64, PLAIN);
+    bench_lengths(1, 12, 12, 64, CAUSAL);
+    bench_lengths(1, 12, 12, 64, BIASED);
+    bench_lengths(4, 8, 8, 64, PADDED);
+    bench_lengths(1, 8, 2, 128, CAUSAL);
+    bench_lengths(1, 8, 1, 64, CAUSAL);
+}
+
 int main(int argc, char **argv)
 {
     const char *options = NULL;
-    int all = 0;
+    void (*list)(void) = bench_some;
     for (int i = 1; i < argc; i++) {
-        all |= !strcmp(argv[i], "all");
+        list = !strcmp(argv[i], "all")      ? bench_all
+               : !strcmp(argv[i], "small")  ? bench_small
+               : !strcmp(argv[i], "decode") ? bench_decode
+                                            : list;
         options = strncmp(argv[i], "isa=", 4) ? options : argv[i];
         threads = strncmp(argv[i], "threads=", 8) ? threads : (unsigned)atoi(argv[i] + 8);
     }
@@ -233,14 +318,6 @@ int main(int argc, char **argv)
         return 1;
     }
     mini_threads(threads);
-    if (all) {
-        bench_all();
-        return 0;
-    }
-    bench_lengths(1, 12, 12, 64, PLAIN);
-    bench_lengths(1, 12, 12, 64, CAUSAL);
-    bench_lengths(4, 8, 8, 64, PADDED);
-    bench_lengths(1, 8, 2, 128, CAUSAL);
-    bench_lengths(1, 8, 1, 64, CAUSAL);
+    list();
     return 0;
 }
