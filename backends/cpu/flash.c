@@ -1,31 +1,29 @@
 /* The computation of flash.h: pieces, panels, the online softmax, and what ends a row.
  *
  * A piece is some panels of rows of one key head, and some of the keys. Its tiles of keys are
- * loaded once for all of its panels. Hidden tiles are skipped. With a finite fill hidden keys do
- * count, unless the row has seen a score so far above the fill that their weights are 0: a panel
- * with another row is computed again in full. Where rows are few, pieces divide the keys as well,
- * and their results are joined at the end. */
+ * loaded once for all of its panels. Hidden tiles are skipped, and so are those whose bias leaves
+ * them no weight. With a finite fill or bias such keys do count, unless the row has seen a score so
+ * far above theirs that their weights are 0: a panel with another row is computed again in full.
+ * Where rows are few, pieces divide the keys as well, and their results are joined at the end. */
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "flash.h"
 
-/* e^-x is 0 in float32 from here on. */
-#define FAR_ABOVE 110.0f
-
-enum { MOST_PANELS = 4, MOST_ROWS = 64 };
+enum { MOST_PANELS = 4 };
 
 /* ---- Panels --------------------------------------------------------------------------------- */
 
 static void clear(const flash_job *job, flash_panel *p)
 {
-    memset(p->o, 0, job->pad_dv * job->height * sizeof(float));
-    memset(p->sum, 0, job->height * sizeof(float));
-    memset(p->seen, 0, job->height * sizeof(*p->seen));
-    for (size_t r = 0; r < job->height; r++)
+    size_t rows = job->few ? p->rows : job->height;
+    memset(p->o, 0, job->pad_dv * rows * sizeof(float));
+    memset(p->sum, 0, rows * sizeof(float));
+    for (size_t r = 0; r < rows; r++)
         p->top[r] = -INFINITY;
     p->done = 0;
+    p->skipped = -INFINITY;
 }
 
 static void place_panel(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t i)
@@ -39,7 +37,6 @@ static void place_panel(const flash_job *job, const flash_slot *slot, flash_pane
     p->alpha = p->sum + h;
     p->low = (int32_t *)(void *)(p->alpha + h);
     p->high = p->low + h;
-    p->seen = p->high + h;
 }
 
 static void start_panel(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t entry,
@@ -58,11 +55,11 @@ static void start_panel(const flash_job *job, const flash_slot *slot, flash_pane
 /* Which keys of a tile the panel computes: those that a row sees, or all where that may tell. */
 static bool part_of(const flash_job *job, const flash_panel *p, size_t tile, size_t part[2])
 {
-    size_t entry = p->b * job->kv_heads + p->h;
-    bool wild = job->flags && (job->flags[entry * job->tiles + tile] || !p->tame);
     part[0] = tile * job->tile;
     part[1] = flash_min(part[0] + job->tile, p->full ? job->keys : p->last);
-    if (!p->full && !wild) {
+    if (p->full || part[0] >= part[1] || (part[0] >= p->begin && part[1] <= p->end))
+        return part[0] < part[1];
+    if (flash_may_skip(job, p, tile)) {
         part[0] = flash_max(part[0], p->begin);
         part[1] = flash_min(part[1], p->end);
     }
@@ -83,45 +80,35 @@ static void limit(const flash_job *job, float *s, size_t n)
     }
 }
 
-static void many_rows(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,
+static void many_rows(const flash_job *job, flash_slot *slot, flash_panel *p, size_t first,
                       size_t n, const float *k, const float *v)
 {
     const cpu_flash_lanes *f = job->f;
     f->scores(slot->s, k, slot->k_row, n, p->q, job->d, job->vectors);
     limit(job, slot->s, n * job->height);
-    flash_apply_mask(job, slot, p, first, n);
+    flash_apply_cover(job, slot, p, first, n);
     f->weigh(slot->s, n, p->top, p->sum, p->alpha, job->vectors);
     f->values(p->o, v, slot->v_row, job->dv, slot->s, n, p->alpha, job->vectors);
 }
 
-/* The same with scores by row; only for masks they are turned. */
-static void few_rows(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,
-                     size_t n, const float *k, const float *v)
+/* The same with scores by row. */
+static void few_rows(const flash_job *job, flash_slot *slot, flash_panel *p, size_t first, size_t n,
+                     const float *k, const float *v)
 {
     const cpu_flash_lanes *f = job->f;
-    size_t wide = flash_round(n, f->lanes);
-    f->few_scores(slot->few, wide, k, slot->k_row, n, p->q, job->pad_d, p->rows);
+    size_t wide = slot->s_row = flash_round(n, f->lanes);
+    f->few_scores(slot->s, wide, k, slot->k_row, n, p->q, job->pad_d, p->rows);
     for (size_t r = 0; r < p->rows; r++)
-        limit(job, slot->few + r * wide, n);
-    if (flash_is_plain(job, p, first, n)) {
-        memset(p->seen, 0xff, job->height * sizeof(*p->seen));
-    } else {
-        f->turn(slot->s, job->height, slot->few, wide, p->rows, n);
-        flash_apply_mask(job, slot, p, first, n);
-        f->turn(slot->few, wide, slot->s, job->height, n, p->rows);
-    }
-    f->few_weigh(slot->few, wide, n, p->top, p->sum, p->alpha, p->rows);
-    f->few_values(p->o, v, slot->v_row, job->pad_dv, slot->few, wide, n, p->alpha, p->rows);
+        limit(job, slot->s + r * wide, n);
+    flash_apply_cover(job, slot, p, first, n);
+    f->few_weigh(slot->s, wide, n, p->top, p->sum, p->alpha, p->rows);
+    f->few_values(p->o, v, slot->v_row, job->pad_dv, slot->s, wide, n, p->alpha, p->rows);
 }
 
-static void step(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t tile,
+static void step(const flash_job *job, flash_slot *slot, flash_panel *p, size_t tile,
                  const size_t part[2])
 {
     size_t n = part[1] - part[0], skip = part[0] - tile * job->tile;
-    size_t entry = p->b * job->kv_heads + p->h;
-    bool wild = p->full || (job->flags && (job->flags[entry * job->tiles + tile] || !p->tame));
-    if (!flash_load_mask(job, slot, p, part[0], n) && !wild)
-        return;
     const float *k = slot->k + skip * slot->k_row, *v = slot->v + skip * slot->v_row;
     if (job->few)
         few_rows(job, slot, p, part[0], n, k, v);
@@ -138,7 +125,8 @@ static void run_tiles(const flash_job *job, flash_slot *slot, flash_panel *panel
         bool loaded = false;
         for (size_t i = 0; i < n; i++) {
             size_t part[2], begin = t * job->tile;
-            if (!part_of(job, &panels[i], t, part))
+            if (!part_of(job, &panels[i], t, part) ||
+                !flash_load_cover(job, slot, &panels[i], t, part[0], part[1] - part[0]))
                 continue;
             if (!loaded) {
                 size_t end = panels[i].full ? job->keys : panels[i].last;
@@ -152,16 +140,25 @@ static void run_tiles(const flash_job *job, flash_slot *slot, flash_panel *panel
     }
 }
 
+/* No skipped score is larger. */
+static float most_skipped(const flash_job *job, const flash_panel *p)
+{
+    float most = job->fill + job->lift;
+    if (job->fill == -INFINITY)
+        return p->skipped;
+    if (job->narrow) /* a type of 16 bits rounds the bias, and the sum */
+        most += (fabsf(job->fill) + fabsf(job->lift)) / 64;
+    return most >= p->skipped || isnan(most) ? most : p->skipped;
+}
+
 /* Were keys skipped that count? */
 static bool misses_keys(const flash_job *job, const flash_panel *p)
 {
-    if (p->full || p->done == job->keys || job->fill == -INFINITY)
+    float most = most_skipped(job, p);
+    if (p->full || p->done == job->keys || most == -INFINITY)
         return false;
-    float most = job->fill + job->lift;
-    if (job->narrow) /* a type of 16 bits rounds the bias, and the sum */
-        most += (fabsf(job->fill) + fabsf(job->lift)) / 64;
     for (size_t r = 0; r < p->rows; r++)
-        if (!(p->top[r] > most + FAR_ABOVE))
+        if (!(p->top[r] > most + FLASH_FAR_ABOVE))
             return true;
     return false;
 }
@@ -171,15 +168,6 @@ static void run_in_full(const flash_job *job, flash_slot *slot, flash_panel *p)
     p->full = true;
     clear(job, p);
     run_tiles(job, slot, p, 1, 0, job->tiles);
-}
-
-/* From rows of channels to channels of rows. */
-static void settle(const flash_job *job, const flash_slot *slot, flash_panel *p)
-{
-    if (!job->few)
-        return;
-    memcpy(slot->rows, p->o, job->height * job->pad_dv * sizeof(float));
-    job->f->turn(p->o, job->height, slot->rows, job->pad_dv, job->height, job->pad_dv);
 }
 
 /* ---- The end of a row ----------------------------------------------------------------------- */
@@ -207,13 +195,16 @@ static float with_sink(const flash_job *job, const flash_panel *p, size_t r, flo
     return p->sum[r] * *factor + expf(sink - base);
 }
 
-/* Rows that the masks have emptied are 0, if the node wants that; see core/ops/attention.c. */
-static bool is_emptied(const flash_job *job, const flash_panel *p, size_t r)
+/* Rows that the masks have emptied are 0, if the node wants that; see core/ops/attention.c. All
+ * their scores are -infinity, or no numbers: only of such rows the masks are asked. */
+static bool is_emptied(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t r)
 {
-    if (job->rules->empty != FLASH_ZERO || job->sinks || !job->rules->infinite || p->seen[r])
+    const flash_rules *rules = job->rules;
+    if (p->top[r] > -INFINITY || rules->empty != FLASH_ZERO || job->sinks || !rules->infinite)
         return false;
-    bool ranges = job->rules->left >= 0 || job->rules->right >= 0 || job->lengths;
-    return job->mask.data || !job->adds || !job->bias.single || ranges;
+    bool ranges = rules->left >= 0 || rules->right >= 0 || job->lengths;
+    bool asks = job->mask.data || !job->adds || !job->bias.single || ranges;
+    return asks && !flash_sees(job, slot, p, r);
 }
 
 /* 0 times each value, which only shows where they are no numbers. */
@@ -236,7 +227,7 @@ static void finish_row(const flash_job *job, flash_slot *slot, const flash_panel
     float factor = 1.0f, sum = job->sinks ? with_sink(job, p, r, &factor) : p->sum[r];
     factor /= sum;
     bool guard = job->rules->empty == FLASH_GUARD && !(sum > 0);
-    if (guard || is_emptied(job, p, r)) {
+    if (guard || is_emptied(job, slot, p, r)) {
         memset(y, 0, job->dv * sizeof(*y));
         factor = 1.0f;
     }
@@ -247,12 +238,13 @@ static void finish_row(const flash_job *job, flash_slot *slot, const flash_panel
 
 static void finish(const flash_job *job, flash_slot *slot, flash_panel *p)
 {
-    /* The queries are done with: their memory, and that of the sums, holds the rows. */
     float *rows = slot->rows;
-    job->f->turn(rows, job->dv, p->o, job->height, job->dv, p->rows);
-    memcpy(p->o, rows, p->rows * job->dv * sizeof(float));
+    if (!job->few) {
+        job->f->turn(rows, job->dv, p->o, job->height, job->dv, p->rows);
+        memcpy(p->o, rows, p->rows * job->dv * sizeof(float));
+    }
     for (size_t r = 0; r < p->rows; r++)
-        finish_row(job, slot, p, r, p->o + r * job->dv);
+        finish_row(job, slot, p, r, p->o + r * job->pad_dv);
 }
 
 /* ---- Pieces --------------------------------------------------------------------------------- */
@@ -264,22 +256,23 @@ static float *part_at(const flash_job *job, size_t entry, size_t panel, size_t s
 
 static void keep_part(const flash_job *job, const flash_panel *p, float *part)
 {
-    size_t h = job->height;
-    memcpy(part, p->o, job->dv * h * sizeof(float));
-    memcpy(part + job->dv * h, p->top, h * sizeof(float));
-    memcpy(part + (job->dv + 1) * h, p->sum, h * sizeof(float));
-    memcpy(part + (job->dv + 2) * h, p->seen, h * sizeof(float));
+    size_t h = job->height, o = job->pad_dv * h;
+    memcpy(part, p->o, (job->few ? job->pad_dv * p->rows : o) * sizeof(float));
+    memcpy(part + o, p->top, h * sizeof(float));
+    memcpy(part + o + h, p->sum, h * sizeof(float));
+    part[o + 2 * h] = p->skipped;
     memcpy(part + job->part_floats - 16, &p->done, sizeof(p->done));
 }
 
 static void join_part(const flash_job *job, flash_panel *p, const float *part)
 {
     size_t h = job->height, done;
-    const float *top = part + job->dv * h;
-    const int32_t *seen = (const int32_t *)(const void *)(top + 2 * h);
-    job->f->join(p->o, p->top, p->sum, part, top, top + h, job->dv, job->vectors);
-    for (size_t r = 0; r < h; r++)
-        p->seen[r] |= seen[r];
+    const float *top = part + job->pad_dv * h, *sum = top + h;
+    if (job->few)
+        job->f->few_join(p->o, p->top, p->sum, part, top, sum, job->pad_dv, p->rows);
+    else
+        job->f->join(p->o, p->top, p->sum, part, top, sum, job->dv, job->vectors);
+    p->skipped = sum[h] > p->skipped ? sum[h] : p->skipped;
     memcpy(&done, part + job->part_floats - 16, sizeof(done));
     p->done += done;
 }
@@ -302,7 +295,6 @@ static void run_piece(const flash_job *job, flash_slot *slot, size_t piece)
     for (size_t i = 0; i < n; i++) {
         if (job->splits == 1 && misses_keys(job, &panels[i]))
             run_in_full(job, slot, &panels[i]);
-        settle(job, slot, &panels[i]);
         if (job->splits == 1)
             finish(job, slot, &panels[i]);
         else
@@ -319,10 +311,8 @@ static void join_piece(const flash_job *job, flash_slot *slot, size_t piece)
     start_panel(job, slot, &p, entry, panel);
     for (size_t s = 0; s < job->splits; s++)
         join_part(job, &p, part_at(job, entry, panel, s));
-    if (misses_keys(job, &p)) {
+    if (misses_keys(job, &p))
         run_in_full(job, slot, &p);
-        settle(job, slot, &p);
-    }
     finish(job, slot, &p);
 }
 
@@ -378,8 +368,8 @@ void flash_run(flash_job *job)
         run_empty(job);
         return;
     }
-    if (job->flags)
-        flash_find_flags(job);
+    if (job->hides)
+        memset(job->known, 0, job->batch * job->kv_heads * job->tiles * sizeof(*job->known));
     if (job->late)
         flash_find_lift(job);
     run_all(job, run_piece, panels * job->splits);

@@ -1,12 +1,15 @@
 /* Attention without the matrix of scores (Dao 2022): what its files share. One call is a
  * flash_job; flash_plan.c sizes its tiles, flash_load.c brings operands into tiles and results out
- * of them, flash_mask.c knows who is visible, flash.c computes.
+ * of them, flash_mask.c knows who is visible and what may be skipped, flash_cover.c applies masks
+ * and biases, flash.c computes.
  *
  * The query heads that share a key head are rows of one matrix: row r is query r / group of head
  * r % group, so that keys and values are read once for all of them. Rows are cut into panels of one
  * or two vectors, panels into pieces for a thread; keys are cut into tiles. */
 #ifndef CPU_FLASH_H
 #define CPU_FLASH_H
+
+#include <stdatomic.h>
 
 #include "cpu.h"
 #include "half.h"
@@ -20,25 +23,33 @@ struct cpu_flash_lanes {
                    size_t vectors);
     void (*values)(float *o, const float *v, size_t v_row, size_t cols, const float *p, size_t keys,
                    const float *alpha, size_t vectors);
+    void (*weigh)(float *s, size_t keys, float *top, float *sum, float *alpha, size_t vectors);
+    void (*join)(float *o, float *top, float *sum, const float *o2, const float *top2,
+                 const float *sum2, size_t cols, size_t vectors);
     void (*few_scores)(float *s, size_t s_row, const float *k, size_t k_row, size_t keys,
                        const float *q, size_t d, size_t rows);
     void (*few_values)(float *o, const float *v, size_t v_row, size_t cols, const float *p,
                        size_t p_row, size_t keys, const float *alpha, size_t rows);
     void (*few_weigh)(float *s, size_t s_row, size_t keys, float *top, float *sum, float *alpha,
                       size_t rows);
-    void (*weigh)(float *s, size_t keys, float *top, float *sum, float *alpha, size_t vectors);
-    void (*join)(float *o, float *top, float *sum, const float *o2, const float *top2,
-                 const float *sum2, size_t cols, size_t vectors);
+    void (*few_join)(float *o, float *top, float *sum, const float *o2, const float *top2,
+                     const float *sum2, size_t cols, size_t rows);
     void (*cap)(float *s, size_t n, float cap);
     void (*turn)(float *to, size_t to_row, const float *from, size_t from_row, size_t rows,
                  size_t cols);
-    void (*spread)(float *x, const float *from, size_t keys, size_t vectors);
+    void (*add)(float *x, const float *const *from, size_t keys, size_t vectors);
+    void (*multiply)(float *x, const float *const *from, size_t keys, size_t vectors);
+    void (*add_alike)(float *x, const float *from, size_t keys, size_t vectors);
+    void (*row_add)(float *x, const float *y, size_t n);
+    void (*row_multiply)(float *x, const float *y, size_t n);
+    void (*row_mask)(float *x, const uint8_t *mask, size_t n, float fill);
     void (*hide)(float *x, size_t keys, size_t vectors, const int32_t *low, const int32_t *high,
-                 int32_t first, float fill, int32_t *seen);
+                 int32_t first, float fill);
+    void (*widen_mask)(float *to, const uint8_t *mask, size_t n);
     void (*mask)(float *x, const float *mask, size_t n, float fill);
-    void (*add)(float *x, const float *y, size_t n);
-    void (*multiply)(float *x, const float *y, size_t n);
-    void (*note)(const float *x, size_t keys, size_t vectors, int bits, int32_t *seen);
+    void (*mask_alike)(float *x, const uint8_t *mask, size_t keys, size_t vectors, float fill);
+    unsigned (*mask_holds)(const uint8_t *mask, size_t n);
+    void (*range)(const float *x, size_t n, float range[2]);
     uint32_t (*peak32)(const void *x, size_t n);
     uint32_t (*peak16)(const void *x, size_t n);
 };
@@ -48,6 +59,11 @@ struct cpu_flash_lanes {
 enum { FLASH_B, FLASH_H, FLASH_S, FLASH_D }; /* the axes, and the order of step[] below */
 
 enum { FLASH_ZERO, FLASH_NAN, FLASH_GUARD }; /* what a row without a visible key gives */
+
+enum { FLASH_ROWS = 32 }; /* of a panel, at most */
+
+/* e^-x is 0 in float32 from here on. */
+#define FLASH_FAR_ABOVE 110.0f
 
 /* The node: the same for all calls. */
 typedef struct flash_rules {
@@ -88,6 +104,11 @@ typedef struct flash_cover {
     cpu_map *narrow; /* to the type of the scores, where it is another */
 } flash_cover;
 
+/* What was found out about the numbers of a tile of keys, see flash_mask.c. */
+typedef struct flash_known {
+    atomic_uchar v, k;
+} flash_known;
+
 typedef struct flash_job {
     const cpu_lanes *lanes;
     const cpu_flash_lanes *f;
@@ -101,7 +122,7 @@ typedef struct flash_job {
     bool adds;   /* the bias is added */
     bool folds;  /* ... and says all about visibility as well: hidden keys get -infinity */
     bool late;   /* ... behind the fill */
-    bool hides;  /* some keys may be hidden, and so skipped */
+    bool hides;  /* some keys may be hidden, or weigh nothing, and so skipped */
     bool touchy; /* a hidden key's score is added to, so that a NaN shows */
 
     /* The plan: shapes alone decide. */
@@ -119,30 +140,49 @@ typedef struct flash_job {
         part_floats; /* workspace of a panel, a slot, a partial result */
 
     /* Workspace. */
-    float lift;     /* the largest bias that is added to the fill */
-    uint8_t *flags; /* of each tile of keys, see flash_mask.c; NULL: nothing is hidden */
+    float lift;         /* the largest bias that is added to the fill */
+    flash_known *known; /* of each tile of keys */
     float *parts, *slot;
 } flash_job;
 
 /* Some rows under way. */
 typedef struct flash_panel {
     float *q, *o, *top, *sum, *alpha;
-    int32_t *low, *high, *seen; /* of each row: visible keys by range, and whether one was seen */
-    size_t b, h;                /* sequence, key head */
+    int32_t *low, *high; /* of each row: visible keys by range */
+    size_t b, h;         /* sequence, key head */
     size_t first, rows;
     size_t begin, end;         /* keys that some row sees by range */
     size_t all_begin, all_end; /* keys that all rows see by range */
     size_t last;               /* keys behind it are not read */
     size_t done;               /* keys that were computed */
-    bool tame;                 /* the queries are */
+    float skipped;             /* no score is larger that was skipped because of its bias */
+    unsigned size;             /* of the queries, see flash_mask.c */
     bool full;                 /* hidden keys are computed as well */
 } flash_panel;
 
+/* A tile of a bias or a factor, row by row, where it lies or widened. */
+typedef struct flash_floats {
+    const float *at[FLASH_ROWS];
+    float *own; /* memory for FLASH_ROWS of them */
+    bool used;
+    bool alike; /* all rows are one */
+} flash_floats;
+
+typedef struct flash_marks {
+    const uint8_t *at[FLASH_ROWS];
+    uint8_t *own;
+    bool used; /* something is hidden */
+    bool alike;
+} flash_marks;
+
 /* The tile memory of one thread. */
 typedef struct flash_slot {
-    float *panels, *s, *few, *bias, *mask, *rows, *k_tile, *v_tile;
+    float *panels, *s, *rows, *tile, *k_tile, *v_tile;
     const float *k, *v; /* the tile at hand */
     size_t k_row, v_row;
+    size_t s_row; /* of scores by row, for few of them */
+    flash_floats bias, factor;
+    flash_marks marks;
 } flash_slot;
 
 /* ---- flash_plan.c --------------------------------------------------------------------------- */
@@ -170,22 +210,28 @@ void flash_store_row(const flash_job *job, float *from, float factor, size_t b, 
 
 /* ---- flash_mask.c --------------------------------------------------------------------------- */
 
-/* What is known of the numbers of a tile of keys. */
-enum { FLASH_WILD_V = 1, FLASH_WILD_K = 2 };
-void flash_find_flags(flash_job *job);
-void flash_find_lift(flash_job *job);
-bool flash_tame_queries(const flash_job *job, const float *q, size_t n);
-
 /* Which keys each row sees by causality, windows and lengths. */
 void flash_find_ranges(const flash_job *job, flash_panel *p);
-/* False: the masks hide all n keys from `first` on of all rows. */
-bool flash_load_mask(const flash_job *job, const flash_slot *slot, const flash_panel *p,
-                     size_t first, size_t n);
-/* No bias, no factor, and all keys are visible to all rows. */
-bool flash_is_plain(const flash_job *job, const flash_panel *p, size_t first, size_t n);
-/* Bias and masks on the scores of the slot. */
-void flash_apply_mask(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t first,
-                      size_t n);
+/* The largest magnitude of some numbers, as a power of two. */
+enum { FLASH_TAME = 176 }; /* products of two sizes below 1e15, summed, stay finite */
+unsigned flash_size_of(const flash_job *job, const float *x, size_t n);
+/* Hidden keys of a tile do not show: they may be skipped. */
+bool flash_may_skip(const flash_job *job, const flash_panel *p, size_t tile);
+/* No score of a tile is larger, nor its negative; infinity when that is not known. */
+float flash_bound(const flash_job *job, const flash_panel *p, size_t tile);
+
+/* ---- flash_cover.c -------------------------------------------------------------------------- */
+
+void flash_find_lift(flash_job *job);
+/* Brings masks and biases for n keys from `first` on; false when they hide all of them, or make
+ * them weigh nothing. */
+bool flash_load_cover(const flash_job *job, flash_slot *slot, flash_panel *p, size_t tile,
+                      size_t first, size_t n);
+/* Factor, bias and masks on the scores of the slot. */
+void flash_apply_cover(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t first,
+                       size_t n);
+/* Is there a key that row r sees? */
+bool flash_sees(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t r);
 
 /* ---- flash.c -------------------------------------------------------------------------------- */
 

@@ -38,28 +38,28 @@ static void load_row(const flash_operand *o, float *to, const char *from)
 
 void flash_load_queries(const flash_job *job, const flash_slot *slot, flash_panel *p)
 {
-    size_t wide = job->pad_d;
-    float *rows = job->few ? p->q : slot->rows;
-    memset(rows, 0, job->height * wide * sizeof(*rows));
+    size_t wide = job->pad_d, rows = job->few ? p->rows : job->height;
+    float *to = job->few ? p->q : slot->rows;
+    if (wide > job->d || rows > p->rows)
+        memset(to, 0, rows * wide * sizeof(*to));
     for (size_t r = 0; r < p->rows; r++) {
         size_t row = p->first + r, head = p->h * job->group + row % job->group;
-        float *to = rows + r * wide;
-        load_row(&job->q, to, element(&job->q, p->b, head, row / job->group));
-        job->lanes->affine(to, to, job->d, job->scale, 0.0f);
+        load_row(&job->q, to + r * wide, element(&job->q, p->b, head, row / job->group));
+        job->lanes->affine(to + r * wide, to + r * wide, job->d, job->scale, 0.0f);
     }
-    p->tame = !job->touchy || flash_tame_queries(job, rows, job->height * wide);
+    p->size = job->adds || job->touchy ? flash_size_of(job, to, p->rows * wide) : 0;
     if (!job->few)
-        job->f->turn(p->q, job->height, rows, wide, job->height, wide);
+        job->f->turn(p->q, job->height, to, wide, job->height, wide);
 }
 
 /* ---- Keys and values ------------------------------------------------------------------------ */
 
 /* Rows of float32 side by side are used where they are, unless their starts all fall on the same
- * lines of the L1 cache. */
-static bool lies_well(const flash_operand *o, size_t wide)
+ * lines of the L1 cache, and many rows of queries come back to them. */
+static bool lies_well(const flash_job *job, const flash_operand *o, size_t wide)
 {
     return !o->widen && o->step[FLASH_D] == 1 && o->dims[FLASH_D] == wide &&
-           o->step[FLASH_S] % 512 != 0;
+           (job->few || o->step[FLASH_S] % 512 != 0);
 }
 
 /* Channels lie apart, keys side by side: the keys' layout in decoders, "bhds". */
@@ -80,7 +80,7 @@ static const float *load(const flash_job *job, const flash_operand *o, float *ti
                          const char *from, size_t n, size_t wide, size_t *row)
 {
     size_t step = o->step[FLASH_S] * o->bytes, d = o->dims[FLASH_D];
-    if (lies_well(o, wide)) {
+    if (lies_well(job, o, wide)) {
         *row = o->step[FLASH_S];
         return (const float *)(const void *)from;
     }

@@ -11,7 +11,8 @@ enum {
     PIECE_PANELS = 4,  /* panels that share a tile while it is in L2 */
     PIECES = 32,       /* enough to feed many threads */
     SPLIT_LEAST = 512, /* keys worth a piece of their own */
-    ROW_ARRAYS = 6,    /* of a panel: top, sum, alpha, low, high, seen */
+    ROW_ARRAYS = 5,    /* of a panel: top, sum, alpha, low, high */
+    COVERS = 4,        /* squares for masks: bias, factor, marks, a turned tile */
     TAIL = 16          /* floats at the end of a partial result: the number of keys done */
 };
 
@@ -154,8 +155,7 @@ static void read_rules(flash_job *job)
     job->late = job->adds && r->fill_first;
     bool brief = job->bias.data && job->bias.keys < job->keys;
     job->touchy = job->folds || (job->adds && brief) || r->adds_fill;
-    job->hides = r->left >= 0 || r->right >= 0 || job->lengths || job->mask.data || brief ||
-                 (job->bias.data && !job->adds);
+    job->hides = r->left >= 0 || r->right >= 0 || job->lengths || job->mask.data || job->bias.data;
 }
 
 /* ---- Tiles and pieces ----------------------------------------------------------------------- */
@@ -203,20 +203,21 @@ static bool has_cover(const flash_job *job)
 
 static void size_workspace(flash_job *job)
 {
-    size_t h = job->height, masks = has_cover(job) ? 2 : 0;
+    size_t h = job->height, masks = has_cover(job) ? COVERS : 0;
     size_t wide = widest(job), pieces = job->batch * job->kv_heads * job->blocks * job->splits;
     job->panel_floats = flash_round((job->pad_d + job->pad_dv + ROW_ARRAYS) * h, 16);
-    job->part_floats = flash_round((job->dv + 3) * h, 16) + TAIL;
-    job->slot_floats = job->panel_floats * job->panels + job->tile * h * (1 + masks + job->few) +
+    job->part_floats = flash_round((job->pad_dv + 2) * h + 1, 16) + TAIL;
+    job->slot_floats = job->panel_floats * job->panels + job->tile * h * (1 + masks) +
                        flash_max(h, job->tile) * wide + job->tile * (job->pad_d + job->pad_dv);
     job->slot_floats = flash_round(job->slot_floats, 16) + 16 * 8;
     job->slots = flash_max(1, flash_min(pieces, job->rules->slots));
 }
 
-/* Behind each other: flags, partial results, slots. */
-static size_t flag_bytes(const flash_job *job)
+/* Behind each other: what is known of tiles, partial results, slots. */
+static size_t known_bytes(const flash_job *job)
 {
-    return job->hides ? flash_round(job->batch * job->kv_heads * job->tiles, 64) : 0;
+    size_t tiles = job->batch * job->kv_heads * job->tiles;
+    return job->hides ? flash_round(tiles * sizeof(flash_known), 64) : 0;
 }
 
 static size_t part_bytes(const flash_job *job)
@@ -238,15 +239,15 @@ heed_status flash_plan(flash_job *job, const flash_rules *rules, const heed_call
     cut_rows(job);
     cut_keys(job);
     size_workspace(job);
-    *bytes = flag_bytes(job) + part_bytes(job) + job->slots * job->slot_floats * sizeof(float);
+    *bytes = known_bytes(job) + part_bytes(job) + job->slots * job->slot_floats * sizeof(float);
     return HEED_OK;
 }
 
 void flash_take_workspace(flash_job *job, void *workspace)
 {
     char *at = workspace;
-    job->flags = job->hides ? (uint8_t *)at : NULL;
-    at += flag_bytes(job);
+    job->known = (flash_known *)(void *)at;
+    at += known_bytes(job);
     job->parts = (float *)(void *)at;
     at += part_bytes(job);
     job->slot = (float *)(void *)at;
@@ -265,9 +266,10 @@ flash_slot flash_slot_at(const flash_job *job, size_t i)
     size_t square = job->tile * job->height, masks = has_cover(job) ? square : 0;
     flash_slot slot = {.panels = take(&at, job->panel_floats * job->panels)};
     slot.s = take(&at, square);
-    slot.few = take(&at, job->few ? square : 0);
-    slot.bias = take(&at, masks);
-    slot.mask = take(&at, masks);
+    slot.bias.own = take(&at, masks);
+    slot.factor.own = take(&at, masks);
+    slot.marks.own = (uint8_t *)take(&at, masks);
+    slot.tile = take(&at, masks);
     slot.rows = take(&at, flash_max(job->height, job->tile) * widest(job));
     slot.k_tile = take(&at, job->tile * job->pad_d);
     slot.v_tile = take(&at, job->tile * job->pad_dv);

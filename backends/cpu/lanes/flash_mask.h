@@ -1,6 +1,7 @@
 /* The loops of tiled attention that are not arithmetic of attention itself: turning tiles between
- * rows and columns, hiding keys by range or by mask, adding a bias, and looking for numbers that
- * are none. Tiles are x[key][row], as in flash_tile.h. */
+ * rows and columns, hiding keys by range or by mask, biases and factors, and what can be said of a
+ * tile before it is computed. Tiles are x[key][row], as in flash_tile.h; masks, biases and factors
+ * come in rows of keys. */
 #ifndef CPU_LANES_FLASH_MASK_H
 #define CPU_LANES_FLASH_MASK_H
 
@@ -36,33 +37,105 @@ static void flash_turn(float *to, size_t to_row, const float *from, size_t from_
             to[c * to_row + r] = from[r * from_row + c];
 }
 
-/* x[key][row] = from[key] for all rows. */
-static void flash_spread(float *x, const float *from, size_t keys, size_t vectors)
+/* x += y, or x *= y. */
+FLASH_INLINE lane_f joined(lane_f x, lane_f y, int multiply) { return multiply ? x * y : x + y; }
+
+/* x[key][row] += from[row][key] for LANES rows and keys. */
+FLASH_INLINE void join_square(float *x, size_t step, const float *const *from, size_t key,
+                              int multiply)
+{
+    lane_f y[LANES];
+    FLASH_UNROLL
+    for (size_t i = 0; i < LANES; i++)
+        y[i] = lane_load(from[i] + key);
+    lane_turn(y);
+    FLASH_UNROLL
+    for (size_t i = 0; i < LANES; i++)
+        lane_store(x + i * step, joined(lane_load(x + i * step), y[i], multiply));
+}
+
+FLASH_INLINE void join_rows(float *x, const float *const *from, size_t keys, size_t vectors,
+                            int multiply)
+{
+    size_t step = vectors * LANES;
+    for (size_t v = 0; v < vectors; v++, x += LANES, from += LANES) {
+        size_t j = 0;
+        for (; j + LANES <= keys; j += LANES)
+            join_square(x + j * step, step, from, j, multiply);
+        for (; j < keys; j++) {
+            lane_f y;
+            for (size_t i = 0; i < LANES; i++)
+                y[i] = from[i][j];
+            lane_store(x + j * step, joined(lane_load(x + j * step), y, multiply));
+        }
+    }
+}
+
+static void flash_add(float *x, const float *const *from, size_t keys, size_t vectors)
+{
+    join_rows(x, from, keys, vectors, 0);
+}
+
+static void flash_multiply(float *x, const float *const *from, size_t keys, size_t vectors)
+{
+    join_rows(x, from, keys, vectors, 1);
+}
+
+/* The same where all rows are one. */
+static void flash_add_alike(float *x, const float *from, size_t keys, size_t vectors)
 {
     for (size_t j = 0; j < keys; j++)
         for (size_t v = 0; v < vectors; v++, x += LANES)
-            lane_store(x, lane_all(from[j]));
+            lane_store(x, lane_load(x) + from[j]);
 }
 
-/* x = fill where key first + j is not in [low, high) of its row; `seen` is set where it is. */
+/* Of one row: scores with vectors along the keys. */
+static void flash_row_add(float *x, const float *y, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        x[i] += y[i];
+}
+
+static void flash_row_multiply(float *x, const float *y, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        x[i] *= y[i];
+}
+
+static void flash_row_mask(float *x, const uint8_t *mask, size_t n, float fill)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        x[i] = mask[i] ? x[i] : fill;
+}
+
+/* x = fill where key first + j is not in [low, high) of its row. */
 static void flash_hide(float *x, size_t keys, size_t vectors, const int32_t *low,
-                       const int32_t *high, int32_t first, float fill, int32_t *seen)
+                       const int32_t *high, int32_t first, float fill)
 {
     for (size_t v = 0; v < vectors * LANES; v += LANES) {
         lane_i from = *(const lane_i *)(low + v), to = *(const lane_i *)(high + v);
-        lane_i found = *(const lane_i *)(seen + v);
         for (size_t j = 0; j < keys; j++) {
             float *at = x + j * vectors * LANES + v;
             lane_i key = (lane_i){0} + (first + (int32_t)j);
             lane_i keep = (key >= from) & (key < to);
-            found |= keep;
             lane_store(at, lane_select(keep, lane_load(at), lane_all(fill)));
         }
-        *(lane_i *)(seen + v) = found;
     }
 }
 
-/* x = fill where the mask is 0, which else is -1 (as integers). */
+/* to[j] = -1 as an integer where the mask is true, else 0. */
+static void flash_widen_mask(float *to, const uint8_t *mask, size_t n)
+{
+    int32_t *bits = (int32_t *)(void *)to;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        bits[i] = mask[i] ? -1 : 0;
+}
+
+/* x = fill where a widened mask is 0. */
 static void flash_mask(float *x, const float *mask, size_t n, float fill)
 {
     for (size_t i = 0; i < n; i += LANES) {
@@ -71,30 +144,39 @@ static void flash_mask(float *x, const float *mask, size_t n, float fill)
     }
 }
 
-static void flash_add(float *x, const float *y, size_t n)
+/* The same where all rows are one. */
+static void flash_mask_alike(float *x, const uint8_t *mask, size_t keys, size_t vectors, float fill)
 {
-    for (size_t i = 0; i < n; i += LANES)
-        lane_store(x + i, lane_load(x + i) + lane_load(y + i));
+    for (size_t j = 0; j < keys; j++)
+        for (size_t v = 0; v < vectors && !mask[j]; v++)
+            lane_store(x + (j * vectors + v) * LANES, lane_all(fill));
 }
 
-static void flash_multiply(float *x, const float *y, size_t n)
+/* What a mask holds: 1 is set when something is false, 2 when something is true. */
+static unsigned flash_mask_holds(const uint8_t *mask, size_t n)
 {
-    for (size_t i = 0; i < n; i += LANES)
-        lane_store(x + i, lane_load(x + i) * lane_load(y + i));
-}
-
-/* seen |= any key's element that is not -infinity; `bits`: that is not 0 as an integer. */
-static void flash_note(const float *x, size_t keys, size_t vectors, int bits, int32_t *seen)
-{
-    for (size_t v = 0; v < vectors * LANES; v += LANES) {
-        lane_i found = *(const lane_i *)(seen + v);
-        for (size_t j = 0; j < keys; j++) {
-            lane_f at = lane_load(x + j * vectors * LANES + v);
-            lane_i none = at == -INFINITY;
-            found |= bits ? (lane_i)at : ~none;
-        }
-        *(lane_i *)(seen + v) = found;
+    int hidden = 0, shown = 0;
+#pragma omp simd reduction(| : hidden, shown)
+    for (size_t i = 0; i < n; i++) {
+        hidden |= mask[i] == 0;
+        shown |= mask[i];
     }
+    return (hidden ? 1u : 0u) | (shown ? 2u : 0u);
+}
+
+/* Widens [range[0], range[1]] to hold x; a NaN makes it all numbers. */
+static void flash_range(const float *x, size_t n, float range[2])
+{
+    float low = range[0], high = range[1];
+    int odd = 0;
+#pragma omp simd reduction(min : low) reduction(max : high) reduction(| : odd)
+    for (size_t i = 0; i < n; i++) {
+        low = x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+        odd |= x[i] != x[i];
+    }
+    range[0] = odd ? -INFINITY : low;
+    range[1] = odd ? INFINITY : high;
 }
 
 /* The largest magnitude, as bits. */

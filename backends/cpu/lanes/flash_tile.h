@@ -239,10 +239,14 @@ static void flash_cap(float *s, size_t n, float cap)
 
 // clang-format off
 static const cpu_flash_lanes flash_lanes = {
-    .lanes = LANES, .scores = flash_scores, .values = flash_values, .few_scores = few_scores,
-    .few_values = few_values, .few_weigh = few_weigh, .weigh = flash_weigh, .join = flash_join, .cap = flash_cap,
-    .turn = flash_turn, .spread = flash_spread, .hide = flash_hide, .mask = flash_mask,
-    .add = flash_add, .multiply = flash_multiply, .note = flash_note, .peak32 = flash_peak32, .peak16 = flash_peak16,
+    .lanes = LANES, .scores = flash_scores, .values = flash_values, .weigh = flash_weigh,
+    .join = flash_join, .few_scores = few_scores, .few_values = few_values,
+    .few_weigh = few_weigh, .few_join = few_join, .cap = flash_cap, .turn = flash_turn,
+    .add = flash_add, .multiply = flash_multiply, .add_alike = flash_add_alike,
+    .row_add = flash_row_add, .row_multiply = flash_row_multiply, .row_mask = flash_row_mask,
+    .hide = flash_hide, .widen_mask = flash_widen_mask, .mask = flash_mask,
+    .mask_alike = flash_mask_alike, .mask_holds = flash_mask_holds, .range = flash_range,
+    .peak32 = flash_peak32, .peak16 = flash_peak16,
 };
 // clang-format on
 

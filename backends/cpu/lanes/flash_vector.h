@@ -105,6 +105,14 @@ FLASH_INLINE lane_f lane_exp_minus(lane_f x)
 #define HIGH_2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
 #define LOW_1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
 #define HIGH_1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+#define STAY_8 0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31
+#define SWAP_8 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23
+#define STAY_4 0, 1, 2, 3, 20, 21, 22, 23, 8, 9, 10, 11, 28, 29, 30, 31
+#define SWAP_4 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27
+#define STAY_2 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30, 31
+#define SWAP_2 2, 3, 16, 17, 6, 7, 20, 21, 10, 11, 24, 25, 14, 15, 28, 29
+#define STAY_1 0, 17, 2, 19, 4, 21, 6, 23, 8, 25, 10, 27, 12, 29, 14, 31
+#define SWAP_1 1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30
 #elif defined(__AVX2__)
 #define LOW_4 0, 1, 2, 3, 8, 9, 10, 11
 #define HIGH_4 4, 5, 6, 7, 12, 13, 14, 15
@@ -112,11 +120,21 @@ FLASH_INLINE lane_f lane_exp_minus(lane_f x)
 #define HIGH_2 2, 3, 10, 11, 6, 7, 14, 15
 #define LOW_1 0, 8, 2, 10, 4, 12, 6, 14
 #define HIGH_1 1, 9, 3, 11, 5, 13, 7, 15
+#define STAY_4 0, 1, 2, 3, 12, 13, 14, 15
+#define SWAP_4 4, 5, 6, 7, 8, 9, 10, 11
+#define STAY_2 0, 1, 10, 11, 4, 5, 14, 15
+#define SWAP_2 2, 3, 8, 9, 6, 7, 12, 13
+#define STAY_1 0, 9, 2, 11, 4, 13, 6, 15
+#define SWAP_1 1, 8, 3, 10, 5, 12, 7, 14
 #else
 #define LOW_2 0, 1, 4, 5
 #define HIGH_2 2, 3, 6, 7
 #define LOW_1 0, 4, 2, 6
 #define HIGH_1 1, 5, 3, 7
+#define STAY_2 0, 1, 6, 7
+#define SWAP_2 2, 3, 4, 5
+#define STAY_1 0, 5, 2, 7
+#define SWAP_1 1, 4, 3, 6
 #endif
 // clang-format on
 
@@ -174,11 +192,28 @@ FLASH_INLINE void lane_turn(lane_f x[LANES])
     lane_turn_step(x, 1);
 }
 
+/* The sums of pairs of lanes that are h apart: those of x, then those of y, in blocks of h. Lanes
+ * that stay are blended, which is cheap; only one operand is shuffled. */
+FLASH_INLINE lane_f lane_pairs(lane_f x, lane_f y, size_t h)
+{
+#if defined(__AVX512F__)
+    if (h == 8)
+        return __builtin_shufflevector(x, y, STAY_8) + __builtin_shufflevector(x, y, SWAP_8);
+#endif
+#if defined(__AVX2__)
+    if (h == 4)
+        return __builtin_shufflevector(x, y, STAY_4) + __builtin_shufflevector(x, y, SWAP_4);
+#endif
+    if (h == 2)
+        return __builtin_shufflevector(x, y, STAY_2) + __builtin_shufflevector(x, y, SWAP_2);
+    return __builtin_shufflevector(x, y, STAY_1) + __builtin_shufflevector(x, y, SWAP_1);
+}
+
 FLASH_INLINE void lane_sums_step(lane_f x[LANES], size_t h)
 {
     FLASH_UNROLL
     for (size_t i = 0; i < h; i++)
-        x[i] = lane_low(x[i], x[i + h], h) + lane_high(x[i], x[i + h], h);
+        x[i] = lane_pairs(x[i], x[i + h], h);
 }
 
 /* Lane i of the result is the sum of the lanes of x[i]. */

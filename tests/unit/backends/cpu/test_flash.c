@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
 enum { B, H, S, D };
 
 static const char letters[] = "bhsd";
@@ -15,7 +15,7 @@ typedef struct attention_case {
     heed_dtype type, bias_type;
     bool wild;
     double scale, cap, fill;
-    int causal;
+    int causal, fill_first;
     int64_t left, right;
     const char *empty;
     char layout[4][5];
@@ -166,7 +166,12 @@ static double score(const attention_case *c, const int64_t at[4], bool *seen)
     if (c->cap > 0)
         sum = c->cap * tanh(sum / c->cap);
     bool adds = c->node.in[BIAS] && c->bias_type != HEED_BOOL, shown = visible(c, at);
+    const DLTensor *factor = c->node.in[FACTOR];
+    if (factor)
+        sum = rounded(c->type, sum * (double)get(factor, c->type, (size_t)cover_place(factor, at)));
     *seen = shown;
+    if (adds && c->fill_first && !isinf(c->fill))
+        return rounded(c->type, (shown ? sum : rounded(c->type, c->fill)) + added(c, at));
     if (adds) {
         double bias = isinf(c->fill) && !shown ? -INFINITY : added(c, at);
         *seen = isinf(c->fill) ? bias != -INFINITY : shown;
@@ -216,9 +221,9 @@ static bool row_weights(const attention_case *c, int64_t b, int64_t h, int64_t i
 /* Says what the case was: shapes, rules, and which inputs there are. */
 static void fail_at(const attention_case *c, const int64_t at[4], double got, double want)
 {
-    char inputs[MINI_ARGS + 1] = "--------";
+    char inputs[MINI_ARGS + 1] = "---------";
     for (int i = 0; i < MINI_ARGS; i++)
-        inputs[i] = c->node.in[i] ? "qkvblosm"[i] : '-';
+        inputs[i] = c->node.in[i] ? "qkvblosmf"[i] : '-';
     fail_msg("b %d, g %d, kv %d, %d x %d, d %d, dv %d, type %d, bias type %d of rank %d, wild %d, "
              "cap %g, fill %g, causal %d, window %d %d, %s, %s %s %s %s, %s: "
              "[%d, %d, %d, %d] is %.9g, not %.9g",
@@ -332,6 +337,18 @@ static DLTensor *draw_cover(const attention_case *c, heed_dtype type)
     return t;
 }
 
+static DLTensor *draw_factor(const attention_case *c)
+{
+    int64_t full[4] = {c->batch, c->group * c->kv_heads, c->queries, c->keys}, dims[4];
+    int rank = 1 + (int)any(4);
+    for (int a = 0; a < rank; a++)
+        dims[a] = a < rank - 1 && chance(2) ? 1 : full[4 - rank + a];
+    DLTensor *t = tensor(c->type, rank, dims);
+    for (size_t i = 0; i < mini_count(t); i++)
+        put(t, c->type, i, any_value());
+    return t;
+}
+
 static DLTensor *draw_numbers(int64_t n, int64_t low, int64_t high)
 {
     DLTensor *t = tensor(chance(2) ? HEED_INT32 : HEED_INT64, 1, &n);
@@ -356,6 +373,8 @@ static void draw_rules(attention_case *c)
     c->left = chance(4) ? any((uint32_t)c->keys + 2) : -1;
     c->right = chance(5) ? any((uint32_t)c->keys + 2) : -1;
     c->empty = empties[any(3)];
+    c->fill_first = chance(4);
+    mini_int(&c->node, "fill_first", c->fill_first);
     mini_float(&c->node, "scale", c->scale), mini_float(&c->node, "softcap", c->cap);
     mini_float(&c->node, "fill", c->fill), mini_int(&c->node, "causal", c->causal);
     mini_int(&c->node, "left_window", c->left), mini_int(&c->node, "right_window", c->right);
@@ -379,6 +398,8 @@ static void draw_masks(attention_case *c)
         put(c->node.in[SINKS], c->type, i, chance(8) ? -INFINITY : 2 * any_value());
     if (chance(5))
         c->node.in[MASK] = draw_cover(c, HEED_BOOL);
+    if (chance(6))
+        c->node.in[FACTOR] = draw_factor(c);
 }
 
 static void draw_sizes(attention_case *c, uint32_t most_queries, uint32_t most_keys)
@@ -401,7 +422,7 @@ static void random_case(uint32_t most_queries, uint32_t most_keys)
                                         HEED_BFLOAT16};
     attention_case c = {.type = types[any(5)]};
     c.wild = chance(4);
-    c.node = (mini_node){.op = "FlashAttention", .n_in = 8, .n_out = 1};
+    c.node = (mini_node){.op = "FlashAttention", .n_in = 9, .n_out = 1};
     draw_sizes(&c, most_queries, most_keys);
     int64_t heads = c.group * c.kv_heads;
     c.node.in[Q] = draw_operand(&c, 0, (int64_t[]){c.batch, heads, c.queries, c.d});
@@ -415,8 +436,66 @@ static void random_case(uint32_t most_queries, uint32_t most_keys)
     drop(&c.node);
 }
 
+/* ---- Long masks: whole tiles of keys that a mask or a bias leaves nothing ------------------- */
+
+/* Each row hides the keys before some place, or all; where the rows are one, all alike. */
+static DLTensor *draw_padding(const attention_case *c, heed_dtype type, float hidden)
+{
+    int64_t heads = c->group * c->kv_heads;
+    bool by_head = chance(3), by_row = chance(2);
+    int64_t dims[4] = {chance(2) ? 1 : c->batch, by_head ? heads : 1, by_row ? c->queries : 1,
+                       c->keys};
+    DLTensor *t = tensor(type, 4, dims);
+    size_t rows = mini_count(t) / (size_t)c->keys;
+    for (size_t r = 0; r < rows; r++) {
+        int64_t from = chance(6) ? c->keys : any((uint32_t)c->keys);
+        for (int64_t j = 0; j < c->keys; j++) {
+            size_t at = r * (size_t)c->keys + (size_t)j;
+            if (type == HEED_BOOL)
+                ((uint8_t *)mini_data(t))[at] = j >= from;
+            else
+                put(t, type, at, j < from ? hidden : chance(2) ? 0.0f : any_value());
+        }
+    }
+    return t;
+}
+
+static void padded_case(int64_t most_queries)
+{
+    static const float lows[5] = {-INFINITY, -3.4028235e38f, -1e30f, -10000.0f, -2000.0f};
+    static const double fills[4] = {-INFINITY, -3.4028234663852886e38, -1e4, -1e30};
+    attention_case c = {.type = chance(4) ? HEED_BFLOAT16 : HEED_FLOAT32, .wild = chance(4)};
+    c.batch = 1 + any(2), c.kv_heads = 1 + any(2), c.group = 1 + any(3);
+    c.queries = 1 + any((uint32_t)most_queries), c.keys = 500 + any(400);
+    c.d = 1 + any(24), c.dv = 1 + any(24);
+    c.left = c.right = -1, c.causal = chance(3), c.empty = chance(2) ? "nan" : "zero";
+    c.fill = chance(2) ? -INFINITY : fills[any(4)];
+    c.node = (mini_node){.op = "FlashAttention", .n_in = 8, .n_out = 1};
+    int64_t heads = c.group * c.kv_heads;
+    c.node.in[Q] = draw_operand(&c, 0, (int64_t[]){c.batch, heads, c.queries, c.d});
+    c.node.in[K] = draw_operand(&c, 1, (int64_t[]){c.batch, c.kv_heads, c.keys, c.d});
+    c.node.in[V] = draw_operand(&c, 2, (int64_t[]){c.batch, c.kv_heads, c.keys, c.dv});
+    c.node.out[0] = draw_operand(&c, 3, (int64_t[]){c.batch, heads, c.queries, c.dv});
+    mini_float(&c.node, "fill", c.fill), mini_int(&c.node, "causal", c.causal);
+    mini_string(&c.node, "empty", c.empty);
+    c.fill_first = chance(3);
+    mini_int(&c.node, "fill_first", c.fill_first);
+    c.bias_type = chance(3) ? HEED_BOOL : c.type;
+    if (!chance(4))
+        c.node.in[BIAS] = draw_padding(&c, c.bias_type, lows[any(5)]);
+    if (!c.node.in[BIAS] || chance(3))
+        c.node.in[MASK] = draw_padding(&c, HEED_BOOL, 0);
+    if (chance(2))
+        c.node.in[OFFSETS] = draw_numbers(1, 0, c.keys);
+    make_wild(&c);
+    check_case(&c);
+    drop(&c.node);
+}
+
 static void random_cases(void)
 {
+    for (int i = 0; i < 40; i++)
+        padded_case(i % 2 ? 40 : 4);
     for (int i = 0; i < 150; i++)
         random_case(300, 300);
     for (int i = 0; i < 60; i++) /* few queries: vectors along channels, pieces along keys */

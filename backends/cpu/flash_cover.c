@@ -1,0 +1,358 @@
+/* Masks, biases and factors: brought row by row where they are needed, looked at, and applied to
+ * the scores of a tile.
+ *
+ * A tile is skipped when a mask hides all of it, or when its bias is so low that no score can lift
+ * it to where a weight is more than 0. Queries and keys bound the scores; what the skipped ones
+ * reach at most is noted, and held against the largest score of each row at its end. */
+#include <math.h>
+#include <string.h>
+
+#include "flash.h"
+
+/* A bias from here down may leave a key no weight. */
+#define LOW_BIAS (-1000.0f)
+
+/* ---- Rows ----------------------------------------------------------------------------------- */
+
+static size_t cover_at(const flash_cover *c, const flash_job *job, const flash_panel *p, size_t r)
+{
+    size_t row = p->first + r, head = p->h * job->group + row % job->group;
+    return p->b * c->step[FLASH_B] + head * c->step[FLASH_H] + row / job->group * c->step[FLASH_S];
+}
+
+/* How many of n keys from `first` on it has. */
+static size_t keys_of(const flash_cover *c, size_t first, size_t n)
+{
+    return c->single ? n : first < c->keys ? flash_min(n, c->keys - first) : 0;
+}
+
+/* One row of a bias, as scores have it; what is behind its end is -infinity. */
+static void widen_row(const flash_cover *c, const flash_job *job, float *to, size_t at,
+                      size_t first, size_t n)
+{
+    size_t have = keys_of(c, first, n), read = c->single && have ? 1 : have;
+    const char *from = c->data + (at + (c->single ? 0 : first)) * c->bytes;
+    if (c->widen)
+        c->widen(to, from, read, NULL);
+    else
+        memcpy(to, from, read * sizeof(*to));
+    for (size_t j = 0; j < read && c->narrow; j++) {
+        uint16_t half;
+        c->narrow(&half, to + j, 1, NULL);
+        job->widen(to + j, &half, 1, NULL);
+    }
+    for (size_t j = read; j < n; j++)
+        to[j] = j < have ? to[0] : -INFINITY;
+}
+
+/* Rows that repeat are brought once. */
+static void load_floats(const flash_cover *c, const flash_job *job, const flash_panel *p,
+                        flash_floats *f, size_t first, size_t n)
+{
+    bool there = !c->widen && !c->narrow && !c->single && first + n <= c->keys;
+    size_t last = 0;
+    f->used = c->data != NULL;
+    f->alike = c->alike;
+    for (size_t r = 0; r < job->height && f->used; r++) {
+        size_t at = r < p->rows ? cover_at(c, job, p, r) : last;
+        if (r && at == last) {
+            f->at[r] = f->at[r - 1];
+            continue;
+        }
+        last = at;
+        f->at[r] = (const float *)(const void *)(c->data + (at + first) * c->bytes);
+        if (there)
+            continue;
+        f->at[r] = f->own + r * job->tile;
+        widen_row(c, job, f->own + r * job->tile, at, first, n);
+    }
+}
+
+/* to = mask, or to &= mask. */
+static void mark_row(const flash_cover *c, uint8_t *to, bool add, size_t at, size_t first, size_t n)
+{
+    size_t have = keys_of(c, first, n), step = c->single ? 0 : 1;
+    const char *from = c->data + at + (c->single ? 0 : first);
+    for (size_t j = 0; j < have; j++)
+        to[j] = from[j * step] && (!add || to[j]);
+    memset(to + have, 0, n - have);
+}
+
+/* Both masks, where there are two, become one. */
+static void load_marks(const flash_job *job, const flash_panel *p, flash_marks *m, size_t first,
+                       size_t n)
+{
+    const flash_cover *x = job->bias.data && !job->adds ? &job->bias : NULL, *y = &job->mask;
+    const flash_cover *c = x ? x : y, *other = x && y->data ? y : NULL;
+    m->used = c->data != NULL;
+    m->alike = c->alike && (!other || other->alike);
+    bool there = !other && !c->single && first + n <= c->keys;
+    for (size_t r = 0; r < job->height && m->used; r++) {
+        size_t row = r < p->rows ? r : 0, at = cover_at(c, job, p, row);
+        m->at[r] = (const uint8_t *)(c->data + at + first);
+        if (there)
+            continue;
+        m->at[r] = m->own + row * job->tile;
+        if (row < r || (r && m->alike)) {
+            m->at[r] = m->own;
+            continue;
+        }
+        mark_row(c, m->own + r * job->tile, false, at, first, n);
+        if (other)
+            mark_row(other, m->own + r * job->tile, true, cover_at(other, job, p, r), first, n);
+    }
+}
+
+/* ---- What a tile needs ---------------------------------------------------------------------- */
+
+/* Does the mask show a key? Where it shows all, it is not needed. */
+static bool shows_keys(const flash_job *job, const flash_panel *p, flash_marks *m, size_t n)
+{
+    unsigned holds = 0;
+    for (size_t r = 0; r < p->rows && holds != 3 && m->used; r++)
+        if (r == 0 || m->at[r] != m->at[r - 1])
+            holds |= job->f->mask_holds(m->at[r], n);
+    bool shows = !m->used || (holds & 2);
+    m->used &= (holds & 1) != 0;
+    return shows;
+}
+
+/* Does the bias leave a key a weight? Where it is 0, it is not needed. */
+static bool leaves_keys(const flash_job *job, flash_panel *p, flash_floats *bias, size_t tile,
+                        size_t n)
+{
+    float range[2] = {INFINITY, -INFINITY};
+    for (size_t r = 0; r < p->rows && bias->used; r++)
+        if (r == 0 || bias->at[r] != bias->at[r - 1])
+            job->f->range(bias->at[r], n, range);
+    if (!bias->used || range[1] > LOW_BIAS || p->full) {
+        bias->used &= range[0] < 0 || range[1] > 0;
+        return true;
+    }
+    if (job->folds && range[1] == -INFINITY)
+        return !flash_may_skip(job, p, tile);
+    float bound = flash_bound(job, p, tile), most = (range[1] + bound) * (63.0f / 64.0f);
+    if (!(range[1] < -2 * bound - FLASH_FAR_ABOVE) || !flash_may_skip(job, p, tile))
+        return true;
+    p->skipped = most > p->skipped ? most : p->skipped;
+    return false;
+}
+
+bool flash_load_cover(const flash_job *job, flash_slot *slot, flash_panel *p, size_t tile,
+                      size_t first, size_t n)
+{
+    load_marks(job, p, &slot->marks, first, n);
+    if (!shows_keys(job, p, &slot->marks, n) && !p->full && flash_may_skip(job, p, tile))
+        return false;
+    slot->bias.used = false;
+    if (job->adds)
+        load_floats(&job->bias, job, p, &slot->bias, first, n);
+    if (!leaves_keys(job, p, &slot->bias, tile, n))
+        return false;
+    load_floats(&job->factor, job, p, &slot->factor, first, n);
+    return true;
+}
+
+/* ---- On the scores -------------------------------------------------------------------------- */
+
+/* Scores of a type of 16 bits lose what that type cannot hold: a bias may absorb them. */
+static void round_scores(const flash_job *job, const flash_slot *slot, size_t rows, size_t n)
+{
+    uint16_t block[256];
+    size_t run = job->few ? n : n * job->height, step = job->few ? slot->s_row : run;
+    for (size_t r = 0; r < (job->few ? rows : 1) && job->narrow; r++)
+        for (size_t i = 0; i < run; i += 256) {
+            float *at = slot->s + r * step + i;
+            size_t m = flash_min(256, run - i);
+            job->narrow(block, at, m, NULL);
+            job->widen(at, block, m, NULL);
+        }
+}
+
+static void add_bias(const flash_job *job, const flash_slot *slot, const flash_panel *p, size_t n)
+{
+    const flash_floats *bias = &slot->bias;
+    if (job->few)
+        for (size_t r = 0; r < p->rows && bias->used; r++)
+            job->f->row_add(slot->s + r * slot->s_row, bias->at[r], n);
+    else if (bias->used && bias->alike)
+        job->f->add_alike(slot->s, bias->at[0], n, job->vectors);
+    else if (bias->used)
+        job->f->add(slot->s, bias->at, n, job->vectors);
+    if (job->adds)
+        round_scores(job, slot, p->rows, n);
+}
+
+static void multiply(const flash_job *job, const flash_slot *slot, const flash_panel *p, size_t n)
+{
+    if (!job->few)
+        job->f->multiply(slot->s, slot->factor.at, n, job->vectors);
+    for (size_t r = 0; r < p->rows && job->few; r++)
+        job->f->row_multiply(slot->s + r * slot->s_row, slot->factor.at[r], n);
+    round_scores(job, slot, p->rows, n);
+}
+
+static void mask(const flash_job *job, const flash_slot *slot, const flash_panel *p, size_t n)
+{
+    const flash_marks *m = &slot->marks;
+    for (size_t r = 0; r < p->rows && job->few; r++)
+        job->f->row_mask(slot->s + r * slot->s_row, m->at[r], n, job->fill);
+    if (job->few)
+        return;
+    if (m->alike) {
+        job->f->mask_alike(slot->s, m->at[0], n, job->vectors, job->fill);
+        return;
+    }
+    for (size_t r = 0; r < job->height; r++)
+        job->f->widen_mask(slot->rows + r * n, m->at[r], n);
+    job->f->turn(slot->tile, job->height, slot->rows, n, job->height, n);
+    job->f->mask(slot->s, slot->tile, n * job->height, job->fill);
+}
+
+/* The keys that row r does not see by range get a number. */
+static void hide_row(const flash_panel *p, float *x, size_t r, size_t first, size_t n, float fill)
+{
+    size_t low = flash_max((size_t)p->low[r], first) - first;
+    size_t high = flash_max((size_t)p->high[r], first) - first;
+    low = flash_min(low, n), high = flash_min(high, n);
+    for (size_t j = 0; j < low; j++)
+        x[j] = fill;
+    for (size_t j = flash_max(low, high); j < n; j++)
+        x[j] = fill;
+}
+
+static void hide(const flash_job *job, const flash_slot *slot, const flash_panel *p, size_t first,
+                 size_t n)
+{
+    for (size_t r = 0; r < p->rows && job->few; r++)
+        hide_row(p, slot->s + r * slot->s_row, r, first, n, job->fill);
+    if (!job->few)
+        job->f->hide(slot->s, n, job->vectors, p->low, p->high, (int32_t)first, job->fill);
+}
+
+/* The score of key j of row r of the tile. */
+static float *score_at(const flash_job *job, const flash_slot *slot, size_t r, size_t j)
+{
+    return slot->s + (job->few ? r * slot->s_row + j : j * job->height + r);
+}
+
+static bool any_large(const flash_job *job, const flash_slot *slot, size_t rows, size_t n)
+{
+    size_t run = job->few ? n : n * job->height;
+    unsigned most = 0;
+    for (size_t r = 0; r < (job->few ? rows : 1); r++)
+        most |= flash_size_of(job, slot->s + r * slot->s_row, run) >= FLASH_TAME;
+    return most;
+}
+
+/* A fill that is added absorbs what is no infinity and no NaN; those are rare, so this goes one by
+ * one. False: there are none. */
+static bool add_fill(const flash_job *job, const flash_slot *slot, const flash_panel *p,
+                     size_t first, size_t n)
+{
+    const flash_marks *m = &slot->marks;
+    if (!any_large(job, slot, p->rows, n))
+        return false;
+    for (size_t r = 0; r < p->rows; r++)
+        for (size_t j = 0; j < n; j++) {
+            int32_t key = (int32_t)(first + j);
+            bool sees = key >= p->low[r] && key < p->high[r] && (!m->used || m->at[r][j]);
+            float bias = slot->bias.used ? slot->bias.at[r][j] : 0.0f;
+            *score_at(job, slot, r, j) += sees ? bias : job->fill;
+        }
+    round_scores(job, slot, p->rows, n);
+    return true;
+}
+
+/* Masks become part of the bias, which then hides with -infinity. */
+static void fold(const flash_job *job, flash_slot *slot, const flash_panel *p, bool ranges,
+                 size_t first, size_t n)
+{
+    flash_floats *bias = &slot->bias;
+    for (size_t r = 0; r < p->rows; r++) {
+        float *own = bias->own + r * job->tile;
+        if (!bias->used)
+            memset(own, 0, n * sizeof(*own));
+        else if (bias->at[r] != own)
+            memmove(slot->rows + r * n, bias->at[r], n * sizeof(*own));
+    }
+    for (size_t r = 0; r < job->height; r++) {
+        float *own = bias->own + (r < p->rows ? r : 0) * job->tile;
+        if (r < p->rows && bias->used && bias->at[r] != own)
+            memcpy(own, slot->rows + r * n, n * sizeof(*own));
+        if (r < p->rows && slot->marks.used)
+            job->f->row_mask(own, slot->marks.at[r], n, -INFINITY);
+        if (r < p->rows && ranges)
+            hide_row(p, own, r, first, n, -INFINITY);
+    }
+    for (size_t r = 0; r < job->height; r++)
+        bias->at[r] = bias->own + (r < p->rows ? r : 0) * job->tile;
+    bias->used = true;
+    bias->alike = false;
+}
+
+void flash_apply_cover(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t first,
+                       size_t n)
+{
+    bool ranges = first < p->all_begin || first + n > p->all_end;
+    if (slot->factor.used)
+        multiply(job, slot, p, n);
+    bool hides = ranges || slot->marks.used;
+    if (hides && job->rules->adds_fill && !job->folds && add_fill(job, slot, p, first, n))
+        return;
+    if (job->folds && hides)
+        fold(job, slot, p, ranges, first, n);
+    if (job->adds && !job->late)
+        add_bias(job, slot, p, n);
+    if (slot->marks.used && !job->folds)
+        mask(job, slot, p, n);
+    if (ranges && !job->folds)
+        hide(job, slot, p, first, n);
+    if (job->late)
+        add_bias(job, slot, p, n);
+}
+
+/* ---- Whole rows ----------------------------------------------------------------------------- */
+
+bool flash_sees(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t r)
+{
+    size_t low = (size_t)p->low[r], high = (size_t)p->high[r];
+    float *bias = slot->rows;
+    uint8_t *marks = slot->marks.own;
+    for (size_t j = low; j < high; j += job->tile) {
+        size_t n = flash_min(job->tile, high - j);
+        bool none = false;
+        for (size_t i = 0; i < 2; i++) {
+            const flash_cover *c = i ? &job->mask : &job->bias;
+            if (!c->data || (i == 0 && job->adds))
+                continue;
+            mark_row(c, marks, none, cover_at(c, job, p, r), j, n);
+            none = true;
+        }
+        if (job->adds)
+            widen_row(&job->bias, job, bias, cover_at(&job->bias, job, p, r), j, n);
+        for (size_t i = 0; i < n; i++)
+            if ((!none || marks[i]) && (!job->adds || bias[i] != -INFINITY))
+                return true;
+    }
+    return false;
+}
+
+/* All rows of the bias, whoever reads them; all numbers when one is none. */
+void flash_find_lift(flash_job *job)
+{
+    const flash_cover *c = &job->bias;
+    size_t n = c->single ? 1 : c->keys;
+    float range[2] = {INFINITY, -INFINITY}, block[256];
+    for (int a = 0; a < 3; a++)
+        n *= c->step[a] ? job->q.dims[a] : 1;
+    for (size_t i = 0; i < n; i += 256) {
+        size_t m = flash_min(256, n - i);
+        if (c->widen)
+            c->widen(block, c->data + i * c->bytes, m, NULL);
+        else
+            memcpy(block, c->data + i * c->bytes, m * sizeof(*block));
+        job->f->range(block, m, range);
+    }
+    job->lift = range[1];
+}
