@@ -1,13 +1,14 @@
 /* Speed of heed.FlashAttention of the CPU backend, beside the unfused chain of the same backend
  * (MatMul, Add of a mask, Softmax, MatMul) and the rate of multiply-adds that the machine reaches.
  *
- *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_attention [all|small|decode]
+ *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_attention [all|small|decode|peak]
  *       [threads=2] [isa=avx2]
  *
  * GFLOP/s count 4 B H S S D, halved where causality leaves half. `all` runs every batch, number of
  * heads and size of the list; without it, one of each. Both ways run in turn, and times are the
  * best of several; the peak is measured before each shape, since it wanders on shared machines.
- * This is no test. Peers are in tests/bench/attention. */
+ * This is no test. Peers are in tests/bench/attention,
+ * for which `peak` prints that rate alone. */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -289,6 +290,8 @@ static void bench_decode(void)
     bench((shape){1, 32, 8, 1, 4096, 128, BIASED});
 }
 
+static void print_peak(void) { printf("%.1f\n", peak_rate()); }
+
 static void bench_some(void)
 {
     bench_lengths(1, 12, 12, 64, PLAIN);
@@ -307,6 +310,7 @@ int main(int argc, char **argv)
         list = !strcmp(argv[i], "all")      ? bench_all
                : !strcmp(argv[i], "small")  ? bench_small
                : !strcmp(argv[i], "decode") ? bench_decode
+               : !strcmp(argv[i], "peak")   ? print_peak
                                             : list;
         options = strncmp(argv[i], "isa=", 4) ? options : argv[i];
         threads = strncmp(argv[i], "threads=", 8) ? threads : (unsigned)atoi(argv[i] + 8);

@@ -108,10 +108,13 @@ class Library:
         self.check(self.c.heed_model_load(str(path).encode(), None, byref(model)))
         return model.value
 
-    def open(self, path: Path, backends: str | None = None) -> Session:
+    def open(
+        self, path: Path, backends: str | None = None, attention: str | None = None
+    ) -> Session:
         """heed_session_open."""
         options = SessionOptions(ctypes.sizeof(SessionOptions))
         options.backends = backends.encode() if backends else None
+        options.attention = attention.encode() if attention else None
         handle = c_void_p()
         self.check(self.c.heed_session_open(str(path).encode(), byref(options), byref(handle)))
         return Session(self, handle.value)
