@@ -86,6 +86,9 @@ bool site_walk_up(site *s, arena *scratch);
 /* From its output down to the product with the values, and on through what
  * moves elements. */
 bool site_walk_down(site *s, arena *scratch);
+/* A mask, bias or factor, arranged so that it is broadcast along these axes. */
+ir_value *site_bring(site *s, op_body *b, const site_term *term, const axes *to,
+                     const axes_witness *w);
 /* Shape nodes that read what the site replaces read the extents elsewhere. */
 heed_status site_emit_shapes(site *s, pass_run *p);
 /* Emits heed.Attention and what arranges its operands; NULL and b->status when
