@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What is done to scores, one small graph for each: biases, masks, factors and bounds in orders that
-no formula of attention has.
+"""What is done to scores, one small graph for each: biases, masks, factors and bounds in orders
+that no formula of attention has.
 
 Each graph is evaluated in float64 while it is written down; heed runs it with and without fusion.
 Whether it must be recognised stands in the table.
