@@ -11,7 +11,10 @@
 
 #include "flash.h"
 
-enum { MOST_PANELS = 4 };
+enum {
+    MOST_PANELS = 4,
+    JOIN_LEAST = 1 << 18 /* floats of partial results that one thread joins as fast as many */
+};
 
 /* ---- Panels --------------------------------------------------------------------------------- */
 
@@ -340,12 +343,12 @@ static void work(void *arg, uint32_t i)
     }
 }
 
-static void run_all(flash_job *job, piece_function *run, size_t pieces)
+static void run_all(flash_job *job, piece_function *run, size_t pieces, size_t slots)
 {
     flash_work w = {.job = job, .run = run, .pieces = pieces};
     atomic_init(&w.next, 0);
-    size_t slots = flash_min(job->slots, pieces);
-    if (slots == 1)
+    slots = flash_min(slots, pieces);
+    if (slots <= 1)
         work(&w, 0);
     else
         cpu_host->parallel(work, &w, (uint32_t)slots);
@@ -372,7 +375,8 @@ void flash_run(flash_job *job)
         memset(job->known, 0, job->batch * job->kv_heads * job->tiles * sizeof(*job->known));
     if (job->late)
         flash_find_lift(job);
-    run_all(job, run_piece, panels * job->splits);
+    size_t parts = panels * job->splits;
+    run_all(job, run_piece, parts, job->slots);
     if (job->splits > 1)
-        run_all(job, join_piece, panels);
+        run_all(job, join_piece, panels, parts * job->part_floats < JOIN_LEAST ? 1 : job->slots);
 }

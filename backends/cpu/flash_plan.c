@@ -7,13 +7,14 @@ enum {
     TILE_FLOATS = 32768, /* keys and values of a tile: with a panel's state they stay in L2 */
     TILE_MOST = 256,     /* keys of a tile */
     TILE_LEAST = 32,
-    FEW_ROWS = 8,      /* so many rows are better off with vectors along the channels */
-    PIECE_PANELS = 4,  /* panels that share a tile while it is in L2 */
-    PIECES = 32,       /* enough to feed many threads */
-    SPLIT_LEAST = 512, /* keys worth a piece of their own */
-    ROW_ARRAYS = 5,    /* of a panel: top, sum, alpha, low, high */
-    COVERS = 4,        /* squares for masks: bias, factor, marks, a turned tile */
-    TAIL = 16          /* floats at the end of a partial result: the number of keys done */
+    FEW_ROWS = 8,          /* so many rows are better off with vectors along the channels */
+    PIECE_PANELS = 4,      /* panels that share a tile while it is in L2 */
+    PIECES = 32,           /* enough to feed many threads */
+    SPLIT_LEAST = 512,     /* keys worth a piece of their own */
+    THREAD_WORK = 1 << 19, /* multiply-adds that are worth waking a thread */
+    ROW_ARRAYS = 5,        /* of a panel: top, sum, alpha, low, high */
+    COVERS = 4,            /* squares for masks: bias, factor, marks, a turned tile */
+    TAIL = 16              /* floats at the end of a partial result: the number of keys done */
 };
 
 enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
@@ -210,7 +211,12 @@ static void size_workspace(flash_job *job)
     job->slot_floats = job->panel_floats * job->panels + job->tile * h * (1 + masks) +
                        flash_max(h, job->tile) * wide + job->tile * (job->pad_d + job->pad_dv);
     job->slot_floats = flash_round(job->slot_floats, 16) + 16 * 8;
-    job->slots = flash_max(1, flash_min(pieces, job->rules->slots));
+    double work = (double)(job->batch * job->kv_heads * job->rows) * (double)job->keys *
+                  (double)(job->d + job->dv);
+    size_t threads = work < (double)THREAD_WORK * (double)job->rules->slots
+                         ? (size_t)(work / THREAD_WORK)
+                         : job->rules->slots;
+    job->slots = flash_max(1, flash_min(pieces, threads));
 }
 
 /* Behind each other: what is known of tiles, partial results, slots. */
