@@ -205,6 +205,8 @@ void flash_load_keys(const flash_job *job, flash_slot *slot, size_t b, size_t h,
                      size_t n);
 void flash_load_values(const flash_job *job, flash_slot *slot, size_t b, size_t h, size_t first,
                        size_t n);
+/* The channels of one query, key or value. */
+void flash_load_row(const flash_operand *o, float *to, size_t b, size_t h, size_t s);
 /* A row of results, times a factor. */
 void flash_store_row(const flash_job *job, float *from, float factor, size_t b, size_t h, size_t s);
 

@@ -109,6 +109,11 @@ void flash_load_values(const flash_job *job, flash_slot *slot, size_t b, size_t 
                    job->pad_dv, &slot->v_row);
 }
 
+void flash_load_row(const flash_operand *o, float *to, size_t b, size_t h, size_t s)
+{
+    load_row(o, to, element(o, b, h, s));
+}
+
 /* ---- Results -------------------------------------------------------------------------------- */
 
 void flash_store_row(const flash_job *job, float *from, float factor, size_t b, size_t h, size_t s)

@@ -223,6 +223,7 @@ typedef struct mask {
     ir_value *visible; /* bool, or NULL: every key */
     ir_value *added;   /* float, or NULL: nothing; with fill -inf it says all */
     double fill;
+    bool joined; /* `added` is what a mask leaves of a bias */
 } mask;
 
 static mask build_mask(attention *a)
@@ -249,6 +250,7 @@ static mask build_mask(attention *a)
     if (m.added && m.visible && adds) { /* the mask is smaller than the scores */
         m.added = body_3(b, m.visible, m.added, body_like(b, m.fill, m.added), "Where");
         m.visible = NULL;
+        m.joined = true;
     }
     return m;
 }
@@ -263,6 +265,14 @@ static ir_value *apply_mask(op_body *b, const mask *m, ir_value *scores)
     return m->added && late ? body_2(b, scores, m->added, "Add") : scores;
 }
 
+/* The largest of each row; one number is that of all rows. */
+static ir_value *any_of_row(op_body *b, ir_value *x)
+{
+    if (b->status || x->type.rank == 0)
+        return x;
+    return body_2(b, x, body_ints(b, 1, (int64_t[]){-1}), "ReduceMax");
+}
+
 /* Which rows [..., Sq, 1] have no visible key: NULL when there cannot be any, or when they give
  * what the arithmetic gives. A sink leaves a row a denominator. */
 static ir_value *empty_rows(op_body *b, const mask *m)
@@ -270,13 +280,11 @@ static ir_value *empty_rows(op_body *b, const mask *m)
     const char *empty = ir_attr_string(b->node, "empty", "zero");
     if (strcmp(empty, "zero") != 0 || !may_be_empty(b) || body_in(b, SINKS) || !isinf(m->fill))
         return NULL;
-    ir_value *last = body_ints(b, 1, (int64_t[]){-1});
     if (m->visible)
-        return body_1(b, body_2(b, m->visible, last, "ReduceMax"), "Not");
-    if (!m->added || m->added->type.rank == 0)
+        return body_1(b, any_of_row(b, m->visible), "Not");
+    if (!m->added || (m->added->type.rank == 0 && !m->joined))
         return NULL;
-    return body_2(b, body_2(b, m->added, last, "ReduceMax"),
-                  body_like(b, -(double)INFINITY, m->added), "Equal");
+    return body_2(b, any_of_row(b, m->added), body_like(b, -(double)INFINITY, m->added), "Equal");
 }
 
 /* ---- Body ----------------------------------------------------------------------------------- */

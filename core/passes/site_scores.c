@@ -317,18 +317,16 @@ static bool step_where(site *s, const place *p, const ir_node *n, arena *scratch
     return site_stop(s, n, "a choice between two tensors");
 }
 
-/* Bounds inside of bounds: what lies between both. */
 static bool set_bound(site *s, const place *p, double least, double most)
 {
-    double low = (p->factor < 0 ? most : least) * p->factor;
-    double high = (p->factor < 0 ? least : most) * p->factor;
-    if (s->softcap != 0 || p->factor == 0 || isnan(low) || isnan(high))
+    bool swap = p->factor < 0;
+    if (s->bounded || s->softcap != 0)
         return false;
-    s->least = s->bounded && s->least > low ? s->least : low;
-    s->most = s->bounded && s->most < high ? s->most : high;
-    s->bounded = true;
     keep_outside(s);
-    return s->least <= s->most;
+    s->bounded = true;
+    s->least = (swap ? most : least) * p->factor;
+    s->most = (swap ? least : most) * p->factor;
+    return !(isnan(s->least) || isnan(s->most)) && p->factor != 0;
 }
 
 static bool step_clip(site *s, const place *p, const ir_node *n, arena *scratch)
@@ -336,8 +334,8 @@ static bool step_clip(site *s, const place *p, const ir_node *n, arena *scratch)
     double least = -(double)INFINITY, most = (double)INFINITY;
     bool good = (!ir_input(n, 1) || site_is_scalar(ir_input(n, 1), &least)) &&
                 (!ir_input(n, 2) || site_is_scalar(ir_input(n, 2), &most));
-    if (!good || !set_bound(s, p, least, most))
-        return site_stop(s, n, "scores that are bounded, and not by two numbers");
+    if (!good || least > most || !set_bound(s, p, least, most))
+        return site_stop(s, n, "scores that are bounded twice, or not by numbers");
     return go(s, *p, ir_input(n, 0), scratch);
 }
 
@@ -348,7 +346,7 @@ static bool step_min(site *s, const place *p, const ir_node *n, arena *scratch)
         if (site_is_scalar(ir_input(n, 1 - i), &number) &&
             set_bound(s, p, -(double)INFINITY, number))
             return go(s, *p, ir_input(n, i), scratch);
-    return site_stop(s, n, "scores that are bounded, and not by two numbers");
+    return site_stop(s, n, "scores that are bounded twice, or not by numbers");
 }
 
 /* Max with a number that only biases reach: it raises them, and leaves the
@@ -359,7 +357,7 @@ static bool step_max(site *s, const place *p, const ir_node *n, arena *scratch)
     for (uint32_t i = 0; i < n->n_in && n->n_in == 2; i++) {
         if (!site_is_scalar(ir_input(n, 1 - i), &number))
             continue;
-        if (s->bounded || s->softcap != 0 || number * p->factor > SITE_ABSORBS) {
+        if (number * p->factor > SITE_ABSORBS) {
             if (!set_bound(s, p, number, (double)INFINITY))
                 continue;
             return go(s, *p, ir_input(n, i), scratch);
@@ -370,7 +368,7 @@ static bool step_max(site *s, const place *p, const ir_node *n, arena *scratch)
         least->number = number * p->factor;
         return go(s, *p, ir_input(n, i), scratch);
     }
-    return site_stop(s, n, "scores that are bounded, and not by two numbers");
+    return site_stop(s, n, "scores that are bounded twice, or not by numbers");
 }
 
 static bool step_cast(site *s, const place *p, const ir_node *n, arena *scratch)
@@ -414,9 +412,9 @@ static const struct {
     bool capped;
 } steps[] = {
     {"Add", step_add, false},   {"Sub", step_add, false},     {"Mul", step_scale, true},
-    {"Div", step_scale, true},  {"Where", step_where, false}, {"Max", step_max, true},
+    {"Div", step_scale, true},  {"Where", step_where, false}, {"Max", step_max, false},
     {"Tanh", step_tanh, true},  {"Cast", step_cast, true},    {"Concat", step_concat, false},
-    {"Neg", step_negate, true}, {"Clip", step_clip, true},    {"Min", step_min, true},
+    {"Neg", step_negate, true}, {"Clip", step_clip, false},   {"Min", step_min, false},
 };
 
 static bool step_up(site *s, const place *p, const ir_node *n, size_t i, arena *scratch)

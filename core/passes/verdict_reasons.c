@@ -23,7 +23,7 @@ static const row rows[] = {
     {"a second tanh",
      "cap the scores once, as cap * tanh(scores / cap) with a constant cap"},
     {"biases or masks inside of a bound", "add biases and masks after the scores are bounded"},
-    {"scores that are bounded, and not by two numbers", "bound the scores once, by two numbers"},
+    {"scores that are bounded twice, or not by numbers", "bound the scores once, by two numbers"},
     {"scores that are put together from pieces",
      "compute the scores of all keys in one product, on concatenated keys"},
     {"scores that are no floating-point numbers", "compute the scores in a floating-point type"},

@@ -1,4 +1,6 @@
-/* heed.FlashAttention: what the kernel takes, and its attributes. The computation is in flash.h.
+/* heed.FlashAttention, heed.MultiHeadAttention and heed.GroupedQueryAttention: what the kernels
+ * take, and their attributes. The computation is in flash.h, and in scores.h for the two that have
+ * their scores in memory.
  *
  * The meaning is that of core/ops/attention.c, with float32 inside tiles whatever the type of the
  * tensors. Memory behind a sequence's length is never read, unless the fill makes it count. */
@@ -6,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "flash.h"
+#include "scores.h"
 
 enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, INPUTS };
 
@@ -36,16 +38,11 @@ static heed_status accepts(void *device, const heed_node *node)
 {
     (void)device;
     int64_t precision = cpu_attr_int(node, "softmax_precision", 0);
-    if (node->n_out > 1 && node->out[1])
-        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s does not keep the scores", node->op);
     if (precision != 0 && precision != HEED_FLOAT32)
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s has its softmax in float32", node->op);
     float fill = cpu_attr_float(node, "fill", -INFINITY);
     if (!(fill < INFINITY))
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s with a fill of %g", node->op,
-                              (double)fill);
-    if (cpu_attr_int(node, "fill_added", 0) && fill > ABSORBS)
-        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s that adds a fill of %g", node->op,
                               (double)fill);
     for (uint32_t i = 0; i < node->n_in && i < INPUTS; i++)
         if (node->in[i] && !takes_dtype(node, i))
@@ -53,7 +50,24 @@ static heed_status accepts(void *device, const heed_node *node)
     return HEED_OK;
 }
 
+static heed_status flash_accepts(void *device, const heed_node *node)
+{
+    float fill = cpu_attr_float(node, "fill", -INFINITY);
+    if (node->n_out > 1 && node->out[1])
+        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s does not keep the scores", node->op);
+    if (cpu_attr_int(node, "fill_added", 0) && fill > ABSORBS)
+        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s that adds a fill of %g", node->op,
+                              (double)fill);
+    return accepts(device, node);
+}
+
 /* ---- Attributes ----------------------------------------------------------------------------- */
+
+typedef struct attention_state {
+    flash_rules rules;
+    bool stacked;  /* the heads of a group */
+    int64_t stage; /* of output 1 */
+} attention_state;
 
 static bool read_layout(const heed_node *node, const char *name, int place[4])
 {
@@ -86,9 +100,12 @@ static void read_window(const heed_node *node, flash_rules *r)
 static heed_status prepare(void *device, const heed_node *node, void **state)
 {
     static const char *const layouts[4] = {"q_layout", "k_layout", "v_layout", "y_layout"};
-    flash_rules *r = cpu_state_new(sizeof(*r));
-    if (!r)
+    attention_state *s = cpu_state_new(sizeof(*s));
+    if (!s)
         return HEED_NOMEM;
+    flash_rules *r = &s->rules;
+    s->stacked = strcmp(node->op, "GroupedQueryAttention") == 0;
+    s->stage = cpu_attr_int(node, "scores", 0);
     r->lanes = cpu_lanes_of(device);
     const heed_attribute *scale = node->attr(node, "scale");
     r->scale = scale && scale->type == HEED_ATTR_FLOAT ? scale->f : 0;
@@ -106,33 +123,36 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     r->slots = cores();
     for (int i = 0; i < 4; i++)
         if (!read_layout(node, layouts[i], r->place[i])) {
-            cpu_host->free(r, sizeof(*r));
+            cpu_host->free(s, sizeof(*s));
             return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s in a layout that is none", layouts[i]);
         }
-    *state = r;
+    *state = s;
     return HEED_OK;
 }
 
 static void release(void *device, void *state)
 {
     (void)device;
-    cpu_host->free(state, sizeof(flash_rules));
+    cpu_host->free(state, sizeof(attention_state));
 }
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-static heed_status measure(void *device, void *state, const heed_call *shapes, uint64_t *bytes)
+static heed_status flash_measure(void *device, void *state, const heed_call *shapes,
+                                 uint64_t *bytes)
 {
     (void)device;
+    const attention_state *s = state;
     flash_job job = {0};
-    return flash_plan(&job, state, shapes, bytes);
+    return flash_plan(&job, &s->rules, shapes, bytes);
 }
 
-static heed_status run(const heed_call *call)
+static heed_status flash_call(const heed_call *call)
 {
+    const attention_state *s = call->state;
     flash_job job = {0};
     uint64_t bytes;
-    heed_status status = flash_plan(&job, call->state, call, &bytes);
+    heed_status status = flash_plan(&job, &s->rules, call, &bytes);
     if (status)
         return status;
     flash_take_workspace(&job, call->workspace);
@@ -140,10 +160,37 @@ static heed_status run(const heed_call *call)
     return HEED_OK;
 }
 
+static heed_status scores_measure(void *device, void *state, const heed_call *shapes,
+                                  uint64_t *bytes)
+{
+    (void)device;
+    const attention_state *s = state;
+    scores_job job = {0};
+    return scores_plan(&job, &s->rules, s->stacked, s->stage, shapes, bytes);
+}
+
+static heed_status scores_call(const heed_call *call)
+{
+    const attention_state *s = call->state;
+    scores_job job = {0};
+    uint64_t bytes;
+    heed_status status = scores_plan(&job, &s->rules, s->stacked, s->stage, call, &bytes);
+    if (status)
+        return status;
+    scores_take_workspace(&job, call->workspace);
+    return scores_run(&job);
+}
+
 // clang-format off
 static const heed_kernel flash = HEED_KERNEL(
-    .domain = "heed", .op = "FlashAttention", .since = 1, .accepts = accepts, .prepare = prepare,
-    .measure = measure, .run = run, .release = release);
+    .domain = "heed", .op = "FlashAttention", .since = 1, .accepts = flash_accepts,
+    .prepare = prepare, .measure = flash_measure, .run = flash_call, .release = release);
+static const heed_kernel multi_head = HEED_KERNEL(
+    .domain = "heed", .op = "MultiHeadAttention", .since = 1, .accepts = accepts,
+    .prepare = prepare, .measure = scores_measure, .run = scores_call, .release = release);
+static const heed_kernel grouped_query = HEED_KERNEL(
+    .domain = "heed", .op = "GroupedQueryAttention", .since = 1, .accepts = accepts,
+    .prepare = prepare, .measure = scores_measure, .run = scores_call, .release = release);
 // clang-format on
 
-const heed_kernel *const kernels_attention[] = {&flash, NULL};
+const heed_kernel *const kernels_attention[] = {&flash, &multi_head, &grouped_query, NULL};

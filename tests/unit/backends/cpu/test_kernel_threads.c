@@ -73,6 +73,22 @@ static void rows(void)
     same_bits(&norm);
 }
 
+/* Boxes of some heads, of whole sequences, and rows of keys. */
+static void attention(void)
+{
+    const int64_t shapes[3][5] = {{2, 8, 2, 300, 300}, {3, 4, 1, 20, 90}, {1, 8, 2, 1, 3000}};
+    for (int i = 0; i < 6; i++) {
+        const int64_t *n = shapes[i / 2];
+        int64_t q[4] = {n[0], n[1], n[3], 64}, k[4] = {n[0], n[2], n[4], 64};
+        mini_node node = {
+            .op = i % 2 ? "MultiHeadAttention" : "GroupedQueryAttention", .n_in = 3, .n_out = 1};
+        node.in[0] = random_tensor(4, q), node.in[1] = random_tensor(4, k);
+        node.in[2] = random_tensor(4, k), node.out[0] = random_tensor(4, q);
+        mini_int(&node, "causal", 1);
+        same_bits(&node);
+    }
+}
+
 static void test_products(void **state)
 {
     (void)state;
@@ -83,10 +99,15 @@ static void test_rows(void **state)
     (void)state;
     for_each_isa(rows);
 }
+static void test_attention(void **state)
+{
+    (void)state;
+    for_each_isa(attention);
+}
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products),
-                                       cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_rows),
+                                       cmocka_unit_test(test_attention)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,110 @@
+/* Sizes a call of attention with its scores in memory: what is used where it lies, how many heads
+ * are worked on at once, and the workspace for that. */
+#include <string.h>
+
+#include "scores.h"
+
+enum {
+    BOX_FLOATS = 1 << 20, /* of the scores of a box: threads have work, caches hold most of it */
+    FEW_ROWS = 8          /* so many are better off with vectors along the channels */
+};
+
+size_t scores_keys(const scores_job *job, size_t b)
+{
+    const flash_job *in = &job->in;
+    if (!in->lengths || !in->rules->infinite)
+        return in->keys;
+    int64_t length = cpu_integer(in->lengths, b);
+    return length < 0 ? 0 : flash_min((size_t)length, in->keys);
+}
+
+static void read_kept(scores_job *job, int64_t stage, const heed_call *call)
+{
+    DLTensor *kept = call->n_out > 1 ? call->out[1] : NULL;
+    job->stage = kept ? stage : -1;
+    job->kept = kept && kept->data ? cpu_data(kept) : NULL;
+    job->all_scores = kept && stage < 3;
+}
+
+/* What the products can take as it is. */
+static void find_lying(scores_job *job)
+{
+    const flash_job *in = &job->in;
+    const size_t *q = in->q.step, *y = in->y.step;
+    size_t queries = in->queries, heads = in->q.dims[FLASH_H];
+    bool plain = !in->q.widen, shared = !job->stacked && in->group > 1;
+    job->few = job->rows <= FEW_ROWS && in->k.step[FLASH_D] == 1;
+    job->depth = job->few ? flash_round(in->d, in->f->lanes) : in->d;
+    job->q_lies = plain && !job->few && q[FLASH_D] == 1 &&
+                  (job->group == 1 || q[FLASH_H] == queries * q[FLASH_S]);
+    job->k_lies = plain && !shared && (job->few ? job->depth == in->d : in->k.step[FLASH_S] == 1);
+    job->v_lies = plain && !shared && in->v.step[FLASH_D] == 1;
+    job->y_lies = plain && y[FLASH_D] == 1 && y[FLASH_S] == in->dv &&
+                  y[FLASH_H] == queries * in->dv && y[FLASH_B] == heads * queries * in->dv;
+}
+
+static size_t q_floats(const scores_job *job) { return job->q_lies ? 0 : job->rows * job->depth; }
+static size_t k_floats(const scores_job *job)
+{
+    return job->k_lies ? 0 : job->in.keys * job->depth;
+}
+static size_t v_floats(const scores_job *job)
+{
+    return job->v_lies ? 0 : job->in.keys * job->in.dv;
+}
+static size_t s_floats(const scores_job *job) { return job->rows * job->in.keys; }
+static size_t y_floats(const scores_job *job) { return job->y_lies ? 0 : job->rows * job->in.dv; }
+
+static void cut(scores_job *job)
+{
+    size_t each = q_floats(job) + k_floats(job) + v_floats(job) + s_floats(job) + y_floats(job);
+    size_t fit = flash_max(1, BOX_FLOATS / flash_max(each, 1));
+    job->by_sequence = job->in.lengths && job->in.rules->infinite;
+    if (fit < job->heads || job->by_sequence)
+        job->box = flash_min(fit, job->heads);
+    else /* whole sequences */
+        job->box = flash_min(fit / flash_max(job->heads, 1), job->in.batch) * job->heads;
+}
+
+heed_status scores_plan(scores_job *job, const flash_rules *rules, bool stacked, int64_t stage,
+                        const heed_call *call, uint64_t *bytes)
+{
+    flash_job *in = &job->in;
+    heed_status status = flash_plan(in, rules, call, bytes);
+    if (status)
+        return status;
+    job->stacked = stacked;
+    job->group = stacked ? in->group : 1;
+    job->heads = stacked ? in->kv_heads : in->q.dims[FLASH_H];
+    job->rows = job->group * in->queries;
+    job->folds = in->folds || rules->adds_fill;
+    job->may_empty = rules->empty == FLASH_ZERO || in->lengths;
+    job->add = cpu_zip_find(in->lanes, "Add", HEED_FLOAT32)->run;
+    job->multiply = cpu_zip_find(in->lanes, "Mul", HEED_FLOAT32)->run;
+    job->max = cpu_fold_find(in->lanes, "ReduceMax");
+    read_kept(job, stage, call);
+    find_lying(job);
+    cut(job);
+    scores_take_workspace(job, NULL);
+    *bytes = (uintptr_t)job->emptied + job->box * job->rows;
+    return HEED_OK;
+}
+
+static float *take(uintptr_t *at, size_t floats)
+{
+    float *here = (float *)*at;
+    *at += flash_round(floats, 16) * sizeof(float);
+    return here;
+}
+
+/* From NULL on, the places are their distances. */
+void scores_take_workspace(scores_job *job, void *workspace)
+{
+    uintptr_t at = (uintptr_t)workspace;
+    job->q = take(&at, job->box * q_floats(job));
+    job->k = take(&at, job->box * k_floats(job));
+    job->v = take(&at, job->box * v_floats(job));
+    job->s = take(&at, job->box * s_floats(job));
+    job->y = take(&at, job->box * y_floats(job));
+    job->emptied = (uint8_t *)at;
+}
