@@ -77,6 +77,22 @@ static void fold(void **state)
     CHECK("fold", rows);
 }
 
+/* Constants that had to be computed say what shapes are; what is a symbol stays one. */
+static void refine(void **state)
+{
+    (void)state;
+    static const row rows[] = {
+        {"in x float32 [1, 5]\nout y int64\nconst f float32 [4] 0 -1 0 -2\nAbs(f) -> (a)\n"
+         "Cast(a) -> (p) to=7\nPad(x, p) -> (q)\nNeg(q) -> (n)\nShape(n) -> (y)\n",
+         "| =1,8"},
+        {"in x float32 [n, 5]\nout y int64\nout z\nconst f float32 [4] 0 -1 0 -2\n"
+         "const o int64 [1] 1\nAbs(f) -> (a)\nCast(a) -> (p) to=7\nPad(x, p) -> (q)\n"
+         "Shape(q) -> (s)\nGather(s, o) -> (y)\nNeg(q) -> (z)\n",
+         "Pad(x,=0,1,0,2)->q Neg(q)->z | =8 z"},
+    };
+    CHECK(NULL, rows);
+}
+
 static void identity(void **state)
 {
     (void)state;
@@ -258,10 +274,10 @@ static void together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dead),     cmocka_unit_test(fold),       cmocka_unit_test(identity),
-        cmocka_unit_test(permutes), cmocka_unit_test(transposes), cmocka_unit_test(casts),
-        cmocka_unit_test(common),   cmocka_unit_test(branch),     cmocka_unit_test(sequences),
-        cmocka_unit_test(together),
+        cmocka_unit_test(dead),      cmocka_unit_test(fold),     cmocka_unit_test(refine),
+        cmocka_unit_test(identity),  cmocka_unit_test(permutes), cmocka_unit_test(transposes),
+        cmocka_unit_test(casts),     cmocka_unit_test(common),   cmocka_unit_test(branch),
+        cmocka_unit_test(sequences), cmocka_unit_test(together),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     heed_shutdown();
