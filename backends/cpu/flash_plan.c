@@ -181,7 +181,8 @@ static void cut_rows(flash_job *job)
 static void cut_keys(flash_job *job)
 {
     size_t fit = TILE_FLOATS / flash_max(job->d + job->dv, 1);
-    job->tile = flash_max(TILE_LEAST, flash_min(TILE_MOST, fit)) / TILE_LEAST * TILE_LEAST;
+    size_t most = flash_min(TILE_MOST, flash_round(flash_max(job->keys, 1), TILE_LEAST));
+    job->tile = flash_max(TILE_LEAST, flash_min(most, fit)) / TILE_LEAST * TILE_LEAST;
     job->tiles = (job->keys + job->tile - 1) / job->tile;
     size_t pieces = flash_max(job->batch * job->kv_heads * job->blocks, 1);
     size_t wanted = (PIECES + pieces - 1) / pieces;
