@@ -115,6 +115,9 @@ static heed_status run_box(scores_job *job)
 {
     job->keys = scores_keys(job, job->b);
     job->wide = job->all_scores ? job->in.keys : job->keys;
+    if (job->s_lies)
+        job->s =
+            (float *)(void *)job->kept + (job->b * job->heads + job->h) * job->rows * job->in.keys;
     scores_load(job);
     heed_status status = find_scores(job);
     if (status)

@@ -11,7 +11,17 @@
 
 #include "flash.h"
 
+/* The node: the same for all calls. */
+typedef struct scores_rules {
+    flash_rules rules;
+    bool stacked;
+    int64_t stage; /* of the scores in output 1 */
+    cpu_zip *add, *multiply;
+    const cpu_fold_row *max;
+} scores_rules;
+
 typedef struct scores_job {
+    const scores_rules *rules;
     flash_job in; /* the call as it was read; nothing of its tiles is used */
     bool stacked;
     size_t heads, group; /* entries of a sequence, query heads of one */
@@ -21,13 +31,12 @@ typedef struct scores_job {
     bool few;            /* scores by rows of keys, see lanes/flash_few.h */
     bool all_scores;     /* also those that no weight is made of */
     bool q_lies, k_lies, v_lies, y_lies; /* products read and write the tensor itself */
+    bool s_lies;                         /* weights are made in output 1 */
     bool may_empty;
     bool folds;    /* the fill is added: one tensor says bias and mask */
     size_t depth;  /* length of a row of q and of few k */
     char *kept;    /* output 1 */
     int64_t stage; /* what it shows */
-    cpu_zip *add, *multiply;
-    const cpu_fold_row *max;
 
     /* Workspace, and the box at hand. */
     float *q, *k, *v, *s, *y;
@@ -40,8 +49,8 @@ enum { SCORES_FULL, SCORES_ZERO, SCORES_NAN }; /* what a row gives, whatever the
 
 /* ---- scores_plan.c -------------------------------------------------------------------------- */
 
-heed_status scores_plan(scores_job *job, const flash_rules *rules, bool stacked, int64_t stage,
-                        const heed_call *call, uint64_t *bytes);
+heed_status scores_plan(scores_job *job, const scores_rules *rules, const heed_call *call,
+                        uint64_t *bytes);
 void scores_take_workspace(scores_job *job, void *workspace);
 /* The keys of a sequence that are looked at. */
 size_t scores_keys(const scores_job *job, size_t b);

@@ -23,7 +23,8 @@ static void read_kept(scores_job *job, int64_t stage, const heed_call *call)
     DLTensor *kept = call->n_out > 1 ? call->out[1] : NULL;
     job->stage = kept ? stage : -1;
     job->kept = kept && kept->data ? cpu_data(kept) : NULL;
-    job->all_scores = kept && stage < 3;
+    job->s_lies = kept && stage == 3 && !job->in.q.widen;
+    job->all_scores = kept && (stage < 3 || job->s_lies);
 }
 
 /* What the products can take as it is. */
@@ -66,23 +67,21 @@ static void cut(scores_job *job)
         job->box = flash_min(fit / flash_max(job->heads, 1), job->in.batch) * job->heads;
 }
 
-heed_status scores_plan(scores_job *job, const flash_rules *rules, bool stacked, int64_t stage,
-                        const heed_call *call, uint64_t *bytes)
+heed_status scores_plan(scores_job *job, const scores_rules *rules, const heed_call *call,
+                        uint64_t *bytes)
 {
     flash_job *in = &job->in;
-    heed_status status = flash_plan(in, rules, call, bytes);
+    heed_status status = flash_plan(in, &rules->rules, call, bytes);
     if (status)
         return status;
-    job->stacked = stacked;
-    job->group = stacked ? in->group : 1;
-    job->heads = stacked ? in->kv_heads : in->q.dims[FLASH_H];
+    job->rules = rules;
+    job->stacked = rules->stacked;
+    job->group = job->stacked ? in->group : 1;
+    job->heads = job->stacked ? in->kv_heads : in->q.dims[FLASH_H];
     job->rows = job->group * in->queries;
-    job->folds = in->folds || rules->adds_fill;
-    job->may_empty = rules->empty == FLASH_ZERO || in->lengths;
-    job->add = cpu_zip_find(in->lanes, "Add", HEED_FLOAT32)->run;
-    job->multiply = cpu_zip_find(in->lanes, "Mul", HEED_FLOAT32)->run;
-    job->max = cpu_fold_find(in->lanes, "ReduceMax");
-    read_kept(job, stage, call);
+    job->folds = in->folds || rules->rules.adds_fill;
+    job->may_empty = rules->rules.empty == FLASH_ZERO || in->lengths;
+    read_kept(job, rules->stage, call);
     find_lying(job);
     cut(job);
     scores_take_workspace(job, NULL);
@@ -104,7 +103,7 @@ void scores_take_workspace(scores_job *job, void *workspace)
     job->q = take(&at, job->box * q_floats(job));
     job->k = take(&at, job->box * k_floats(job));
     job->v = take(&at, job->box * v_floats(job));
-    job->s = take(&at, job->box * s_floats(job));
+    job->s = take(&at, job->s_lies ? 0 : job->box * s_floats(job));
     job->y = take(&at, job->box * y_floats(job));
     job->emptied = (uint8_t *)at;
 }

@@ -120,7 +120,7 @@ static void hide(const scores_job *job, const score_row *r, float *x, size_t fir
 
 static void add(const scores_job *job, float *s, const float *bias, size_t n)
 {
-    job->add(s, s, bias, n, CPU_ZIP_VV);
+    job->rules->add(s, s, bias, n, CPU_ZIP_VV);
     round_scores(&job->in, s, n);
 }
 
@@ -131,12 +131,14 @@ static void mask_chunk(const scores_job *job, const score_row *r, size_t first, 
     const float *bias = NULL;
     if (in->factor.data) {
         bias = cover_floats(in, &in->factor, &r->at, first, n, buffer);
-        job->multiply(s, s, bias, n, CPU_ZIP_VV);
+        job->rules->multiply(s, s, bias, n, CPU_ZIP_VV);
         round_scores(in, s, n);
     }
     if (in->adds)
         bias = cover_floats(in, &in->bias, &r->at, first, n, buffer);
-    if (job->folds) {
+    bool hidden =
+        in->mask.data || (in->bias.data && !in->adds) || r->low > first || r->high < first + n;
+    if (job->folds && hidden) {
         if (!in->adds)
             memset(buffer, 0, n * sizeof(*buffer));
         else if (bias != buffer)
@@ -147,7 +149,8 @@ static void mask_chunk(const scores_job *job, const score_row *r, size_t first, 
     }
     if (in->adds && !in->late)
         add(job, s, bias, n);
-    hide(job, r, s, first, n, in->fill);
+    if (!job->folds)
+        hide(job, r, s, first, n, in->fill);
     if (in->late)
         add(job, s, bias, n);
 }
@@ -204,14 +207,14 @@ static float sink_of(const flash_job *in, size_t head)
 /* One more key, whose weight is dropped. The largest weight is one over the sum of the others. */
 static void weigh_with_sink(const scores_job *job, float *s, size_t n, float sink)
 {
-    float top = job->max->row(s, n);
+    float top = job->rules->max->row(s, n);
     if (top == -INFINITY) {
         fill(s, 0, n, sink > -INFINITY ? expf(-INFINITY) : NAN);
         return;
     }
     job->in.lanes->softmax(s, s, n);
     float most = sink > top ? sink : top, own = expf(top - most);
-    float share = own / (own + expf(sink - most) * job->max->row(s, n));
+    float share = own / (own + expf(sink - most) * job->rules->max->row(s, n));
     job->in.lanes->affine(s, s, n, share, 0.0f);
 }
 
@@ -253,7 +256,9 @@ static void keep(const scores_job *job, const score_row *r, int64_t stage, size_
         return;
     size_t row = (r->at.b * in->q.dims[FLASH_H] + r->at.head) * in->queries + r->at.query;
     char *to = job->kept + row * in->keys * in->q.bytes;
-    if (n)
+    if (job->s_lies)
+        to += n * in->q.bytes;
+    else if (n)
         keep_run(job, &to, r->s, n);
     for (size_t j = n; j < in->keys; j++)
         keep_run(job, &to, &rest, 1);
@@ -299,8 +304,11 @@ static uint8_t run_row(const scores_job *job, const score_row *r)
 void scores_weigh(const void *arg, size_t first, size_t last)
 {
     const scores_job *job = arg;
-    for (size_t i = first; i < last; i++) {
-        score_row r = {.s = job->s + i * job->wide, .at = scores_place_of(job, i)};
+    scores_place at = scores_place_of(job, first);
+    for (size_t i = first; i < last; i++, at.query++) {
+        if (at.query == job->in.queries)
+            at = scores_place_of(job, i);
+        score_row r = {.s = job->s + i * job->wide, .at = at};
         find_range(job, &r);
         job->emptied[i] = run_row(job, &r);
     }

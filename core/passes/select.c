@@ -2,9 +2,9 @@
  *
  * before: y = heed.Attention(q, k, v)      after: y = heed.FlashAttention(q, k, v)
  *
- * The user's mode names one, or leaves it to us: then the first that a backend has a kernel for.
- * What nobody has a kernel for is decomposed afterwards (lower.c), which is the way without any
- * mode. */
+ * The user's mode names one, or leaves it to us: then the first that a backend has a kernel for:
+ * Flash keeps no scores, so where somebody reads them it is the next one that computes them. What
+ * nobody has a kernel for is decomposed afterwards (lower.c), which is the way without any mode. */
 #include <string.h>
 
 #include "passes/pass.h"
@@ -14,7 +14,7 @@ static const struct {
     bool automatic;
 } rows[] = {
     {"flash", "FlashAttention", true},
-    {"gqa", "GroupedQueryAttention", false},
+    {"gqa", "GroupedQueryAttention", true},
     {"mha", "MultiHeadAttention", false},
 };
 

@@ -63,12 +63,6 @@ static heed_status flash_accepts(void *device, const heed_node *node)
 
 /* ---- Attributes ----------------------------------------------------------------------------- */
 
-typedef struct attention_state {
-    flash_rules rules;
-    bool stacked;  /* the heads of a group */
-    int64_t stage; /* of output 1 */
-} attention_state;
-
 static bool read_layout(const heed_node *node, const char *name, int place[4])
 {
     static const char letters[] = "bhsd";
@@ -100,13 +94,16 @@ static void read_window(const heed_node *node, flash_rules *r)
 static heed_status prepare(void *device, const heed_node *node, void **state)
 {
     static const char *const layouts[4] = {"q_layout", "k_layout", "v_layout", "y_layout"};
-    attention_state *s = cpu_state_new(sizeof(*s));
+    scores_rules *s = cpu_state_new(sizeof(*s));
     if (!s)
         return HEED_NOMEM;
     flash_rules *r = &s->rules;
     s->stacked = strcmp(node->op, "GroupedQueryAttention") == 0;
     s->stage = cpu_attr_int(node, "scores", 0);
     r->lanes = cpu_lanes_of(device);
+    s->add = cpu_zip_find(r->lanes, "Add", HEED_FLOAT32)->run;
+    s->multiply = cpu_zip_find(r->lanes, "Mul", HEED_FLOAT32)->run;
+    s->max = cpu_fold_find(r->lanes, "ReduceMax");
     const heed_attribute *scale = node->attr(node, "scale");
     r->scale = scale && scale->type == HEED_ATTR_FLOAT ? scale->f : 0;
     r->cap = cpu_attr_float(node, "softcap", 0);
@@ -133,7 +130,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
 static void release(void *device, void *state)
 {
     (void)device;
-    cpu_host->free(state, sizeof(attention_state));
+    cpu_host->free(state, sizeof(scores_rules));
 }
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
@@ -142,14 +139,14 @@ static heed_status flash_measure(void *device, void *state, const heed_call *sha
                                  uint64_t *bytes)
 {
     (void)device;
-    const attention_state *s = state;
+    const scores_rules *s = state;
     flash_job job = {0};
     return flash_plan(&job, &s->rules, shapes, bytes);
 }
 
 static heed_status flash_call(const heed_call *call)
 {
-    const attention_state *s = call->state;
+    const scores_rules *s = call->state;
     flash_job job = {0};
     uint64_t bytes;
     heed_status status = flash_plan(&job, &s->rules, call, &bytes);
@@ -164,17 +161,17 @@ static heed_status scores_measure(void *device, void *state, const heed_call *sh
                                   uint64_t *bytes)
 {
     (void)device;
-    const attention_state *s = state;
+    const scores_rules *s = state;
     scores_job job = {0};
-    return scores_plan(&job, &s->rules, s->stacked, s->stage, shapes, bytes);
+    return scores_plan(&job, s, shapes, bytes);
 }
 
 static heed_status scores_call(const heed_call *call)
 {
-    const attention_state *s = call->state;
+    const scores_rules *s = call->state;
     scores_job job = {0};
     uint64_t bytes;
-    heed_status status = scores_plan(&job, &s->rules, s->stacked, s->stage, call, &bytes);
+    heed_status status = scores_plan(&job, s, call, &bytes);
     if (status)
         return status;
     scores_take_workspace(&job, call->workspace);
