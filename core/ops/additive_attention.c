@@ -64,8 +64,8 @@ static heed_status infer_additive(op_infer *c)
     TRY(heads_infer_in(c, layouts, &layouts[3], scores));
     ir_dim heads = infer_dim(c, K, layouts[K].place[1]);
     if (dim_known(heads) && dim_known(scores[1]) && heads != scores[1])
-        return infer_error(c, "as many key heads as query heads", "%lld and %lld",
-                           (long long)heads, (long long)scores[1]);
+        return infer_error(c, "as many key heads as query heads", "%lld and %lld", (long long)heads,
+                           (long long)scores[1]);
     if (c->n_out > 1)
         TRY(infer_set(c, 1, 0, 4, scores));
     TRY(check_weights(c, scores[1], infer_dim(c, Q, layouts[Q].place[3])));

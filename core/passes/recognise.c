@@ -54,7 +54,8 @@ static bool readers_follow(const site *s)
 static ir_node *find_made(const op_body *b)
 {
     for (ir_node *n = b->last; n && n != b->node; n = n->previous)
-        if (strcmp(n->op->domain, "heed") == 0 && strcmp(n->op->name, "Attention") == 0)
+        if (strcmp(n->op->domain, "heed") == 0 && (strcmp(n->op->name, "Attention") == 0 ||
+                                                   strcmp(n->op->name, "AdditiveAttention") == 0))
             return n;
     return NULL;
 }
@@ -102,7 +103,8 @@ static heed_status replace(pass_run *p, site *s, const ir_node **made)
         replace_weights(s, weights);
     p->rewrites++;
     ir_node *fused = find_made(&b);
-    TRY(mask_prove(p, &fused, false));
+    if (!s->additive)
+        TRY(mask_prove(p, &fused, false));
     *made = fused;
     return HEED_OK;
 }

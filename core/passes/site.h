@@ -11,7 +11,7 @@
 #include "passes/contraction.h"
 #include "passes/pass.h"
 
-enum { SITE_TERMS = 8, SITE_SHAPES = 8 };
+enum { SITE_TERMS = 8, SITE_SHAPES = 8, SITE_PARTS = 6 };
 
 enum { SITE_BIAS, SITE_MASK, SITE_LEAST, SITE_FACTOR };
 
@@ -48,6 +48,14 @@ typedef struct site_operand {
     axes at;
 } site_operand;
 
+/* A term of the sum inside of the tanh of additive scores. */
+typedef struct site_part {
+    site_operand o;
+    bool negated;
+    bool keyed; /* one of the keys', not of the queries' */
+    bool leads; /* the sum has its shape: it is q or k */
+} site_part;
+
 typedef struct site {
     ir_node *softmax, *scores, *product; /* the products before and after */
     axes_table table;
@@ -56,6 +64,10 @@ typedef struct site {
     axes_list keys; /* its axis */
     axes_list sum;  /* channels of queries and keys */
     site_operand q, k, v, y;
+    bool additive;       /* scores are energy^T tanh(q + k) */
+    site_operand energy; /* value NULL: ones */
+    site_part parts[SITE_PARTS];
+    uint32_t n_parts;
     site_operand sinks; /* a logit for each head beside the keys; value NULL: none */
     bool sink_first;    /* it stands before the keys */
     double scale, softcap;
@@ -80,6 +92,17 @@ bool site_stop(site *s, const ir_node *obstacle, const char *reason);
 bool site_is_scalar(const ir_value *v, double *number); /* a constant with one value throughout */
 /* Axes of a tensor that is broadcast along these. */
 axes site_beside(const axes *at, const ir_value *v);
+
+/* Up through what moves elements or, with `factor`, multiplies all of them with one number. */
+void site_climb(site *s, site_operand *o, double *factor);
+/* The node sums the tanh of queries and keys over their channels: the site is additive. Its result
+ * has the axes `at`. */
+bool site_take_energy(site *s, const ir_node *n, const axes *at, arena *scratch, double *alpha);
+/* The sum of the queries' or the keys' terms, and the vector, of these axes. */
+ir_value *site_sum_parts(const site *s, op_body *b, bool keyed, const axes *to,
+                         const axes_witness *w);
+ir_value *site_weigh_channels(const site *s, op_body *b, const axes_list *heads, heed_dtype dtype,
+                              const axes_witness *w);
 
 /* From the softmax's input up to the products' operands. */
 bool site_walk_up(site *s, arena *scratch);

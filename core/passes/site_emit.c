@@ -4,6 +4,7 @@
  * keys (T); those of the operands' own are channels. Queries that no operand
  * but Q has may be several heads that share keys. Operands keep the arrangement
  * that they have in memory; the layout attributes say which. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +72,9 @@ static void sort_atoms(const site *s, const axes_list *channels, parts *out)
                 append(axes_have(&s->k.at, atom) || axes_have(&s->v.at, atom) ? &shared : &own,
                        atom);
         }
-    if (own.n) {
+    if (s->additive) { /* nothing is shared by heads */
+        out->rows = own;
+    } else if (own.n) {
         uint8_t rows = choose_rows(s, &own);
         append(&out->rows, rows);
         for (uint32_t i = 0; i < own.n; i++)
@@ -353,11 +356,25 @@ static ir_value *operand(const emission *e, const site_operand *o, const arrange
 
 static void refresh(site *s)
 {
+    for (uint32_t i = 0; i < s->n_parts; i++)
+        axes_refresh(&s->table, &s->parts[i].o.at);
     axes *all[] = {&s->frame, &s->q.at, &s->k.at, &s->v.at, &s->y.at, &s->sinks.at, &s->weights.at};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         axes_refresh(&s->table, all[i]);
     axes_refresh_list(&s->table, &s->keys);
     axes_refresh_list(&s->table, &s->sum);
+}
+
+/* What the softmax is computed in when that is another type than the node's. */
+static unsigned precision(const site *s, const ir_value *v)
+{
+    return s->inner == HEED_UNDEFINED || s->inner == v->type.dtype ? 0 : s->inner;
+}
+
+static void write_layouts(const arrangement a[4], char *text, size_t size)
+{
+    snprintf(text, size, "q_layout=%s k_layout=%s v_layout=%s y_layout=%s", a[0].letters,
+             a[1].letters, a[2].letters, a[3].letters);
 }
 
 /* Where scores and values are of two types, all is computed in the wider one. */
@@ -369,6 +386,17 @@ static void widen(op_body *b, ir_value *in[3])
             widest = in[i]->type.dtype;
     for (int i = 0; i < 3; i++)
         in[i] = body_cast(b, in[i], widest);
+}
+
+/* Results in the types that their readers know. */
+static void narrow(const emission *e, ir_value *out[2])
+{
+    site *s = e->s;
+    if (e->b->status)
+        return;
+    out[0] = body_cast(e->b, out[0], s->product->out[0]->type.dtype);
+    if (s->weights.value)
+        out[1] = body_cast(e->b, out[1], s->weights.value->type.dtype);
 }
 
 /* Output 1 is wanted by those who read the weights. */
@@ -391,20 +419,67 @@ static void emit_node(emission *e, const arrangement a[4], ir_value *out[2])
     in[6] = s->sinks.value ? head_sinks(e, &a[0].axis[1]) : NULL;
     in[7] = with_keys(b, join_masks(e, n_masks), in[1], a[1].letters);
     in[8] = with_keys(b, join_factors(e, in[2]->type.dtype), in[1], a[1].letters);
-    snprintf(layouts, sizeof(layouts), "q_layout=%s k_layout=%s v_layout=%s y_layout=%s",
-             a[0].letters, a[1].letters, a[2].letters, a[3].letters);
+    write_layouts(a, layouts, sizeof(layouts));
     body_nodes(b, 9, in, s->weights.value ? 2 : 1, out,
                "heed.Attention scale=%.17g softcap=%.17g fill=%.17g fill_first=%d "
                "scores_min=%.17g scores_max=%.17g empty=%s "
                "scores=3 softmax_precision=%u %s",
                s->scale, s->softcap, e->fill, s->late, s->bounded ? s->least : -(double)INFINITY,
                s->bounded ? s->most : (double)INFINITY, s->guard ? "guard" : "nan",
-               s->inner == HEED_UNDEFINED || s->inner == in[2]->type.dtype ? 0 : s->inner, layouts);
+               precision(s, in[2]), layouts);
+    narrow(e, out);
+}
+
+/* One number for all scores of a row drops out of the softmax, unless what hidden scores become
+ * could tell. The bias of the layer that sums up the channels is one. */
+static void drop_numbers(site_terms *terms)
+{
+    double number;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < terms->n; i++)
+        if (terms->items[i].kind != SITE_BIAS &&
+            (terms->items[i].kind != SITE_MASK || site_mask_is_weak(&terms->items[i])))
+            return;
+    for (uint32_t i = 0; i < terms->n; i++) {
+        const site_term *t = &terms->items[i];
+        if (t->kind != SITE_BIAS || !site_is_scalar(t->value, &number) ||
+            !(fabs(number * t->number) < -SITE_ABSORBS * (double)FLT_EPSILON))
+            terms->items[n++] = *t;
+    }
+    terms->n = n;
+}
+
+/* heed.AdditiveAttention: the queries and the keys are sums, and a vector joins them. */
+static void emit_additive(emission *e, const arrangement a[4], ir_value *out[2])
+{
+    site *s = e->s;
+    op_body *b = e->b;
+    char layouts[64];
+    axes to[] = {target_of(&a[0]), target_of(&a[1])};
+    ir_value *in[6] = {site_sum_parts(s, b, false, &to[0], &e->witness),
+                       site_sum_parts(s, b, true, &to[1], &e->witness), operand(e, &s->v, &a[2])};
     if (b->status)
         return;
-    out[0] = body_cast(b, out[0], s->product->out[0]->type.dtype);
-    if (s->weights.value)
-        out[1] = body_cast(b, out[1], s->weights.value->type.dtype);
+    widen(b, in);
+    drop_numbers(&s->terms);
+    heed_dtype dtype = in[2]->type.dtype;
+    uint32_t n_masks = s->late ? 0 : count_last_masks(s);
+    e->fill = find_fill(s, n_masks);
+    in[3] = site_weigh_channels(s, b, &a[0].axis[1], dtype, &e->witness);
+    in[4] = sum_terms(e, n_masks, dtype);
+    in[5] = join_masks(e, n_masks);
+    write_layouts(a, layouts, sizeof(layouts));
+    body_nodes(b, 6, in, s->weights.value ? 2 : 1, out,
+               "heed.AdditiveAttention scale=%.17g fill=%.17g fill_first=%d empty=%s "
+               "softmax_precision=%u %s",
+               s->scale, e->fill, s->late, s->guard ? "guard" : "nan", precision(s, in[2]),
+               layouts);
+    narrow(e, out);
+}
+
+static void emit_any(emission *e, const arrangement a[4], ir_value *out[2])
+{
+    (e->s->additive ? emit_additive : emit_node)(e, a, out);
 }
 
 ir_value *site_emit(site *s, op_body *b, ir_value **weights)
@@ -436,7 +511,7 @@ ir_value *site_emit(site *s, op_body *b, ir_value **weights)
         return NULL;
     }
     ir_value *out[2] = {NULL};
-    emit_node(&e, a, out);
+    emit_any(&e, a, out);
     if (!b->status && s->weights.value)
         *weights = axes_emit(b, &s->table, out[1], e.scores, s->weights.at, false, &e.witness);
     return b->status

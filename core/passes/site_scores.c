@@ -134,8 +134,7 @@ static void keep_known(site *before, const site *s)
     }
 }
 
-/* Up through what moves elements or multiplies all of them with one number. */
-static void climb(site *s, site_operand *o, double *factor)
+void site_climb(site *s, site_operand *o, double *factor)
 {
     for (int i = 0; i < MOST_STEPS && o->value->producer; i++) {
         const ir_node *n = o->value->producer;
@@ -401,7 +400,7 @@ static bool step_concat(site *s, const place *p, const ir_node *n, arena *scratc
     s->sinks = (site_operand){sink, site_beside(&p->at, sink)};
     s->sinks.at.axis[axis] = (axes_list){0};
     s->sink_first = first;
-    climb(s, &s->sinks, NULL);
+    site_climb(s, &s->sinks, NULL);
     return s->keys.n ? walk(s, next, scratch) : site_stop(s, n, "a softmax over one key");
 }
 
@@ -492,8 +491,19 @@ static bool take_product(site *s, const place *p, const contraction *c, const ir
     s->q = (site_operand){c->in[swap].value, in[swap]};
     s->k = (site_operand){c->in[!swap].value, in[!swap]};
     s->scale = p->factor * c->alpha;
-    climb(s, &s->q, &s->scale);
-    climb(s, &s->k, &s->scale);
+    site_climb(s, &s->q, &s->scale);
+    site_climb(s, &s->k, &s->scale);
+    return true;
+}
+
+/* Nothing but biases and masks may follow them. */
+static bool take_additive(site *s, const place *p, double alpha, const ir_node *n)
+{
+    if (s->late && has_bound(s))
+        return site_stop(s, n, "masked scores are changed and bounded");
+    if (s->softcap != 0 || s->bounded || s->factors.n || s->sinks.value)
+        return site_stop(s, n, "additive scores that are bounded or multiplied with a tensor");
+    s->scale = p->factor * alpha;
     return true;
 }
 
@@ -509,6 +519,9 @@ static bool walk(site *s, place p, arena *scratch)
         return site_stop(s, s->softmax, "the scores are an input or a constant");
     if (s->steps++ > MOST_TRIES)
         return site_stop(s, n, "too many nodes before the softmax");
+    double alpha;
+    if (site_take_energy(s, n, &p.at, scratch, &alpha))
+        return take_additive(s, &p, alpha, n);
     if (contraction_read(n, scratch, &c))
         return take_product(s, &p, &c, n);
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)

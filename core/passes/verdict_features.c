@@ -11,6 +11,17 @@
 /* Inputs of heed.Attention, in its order. */
 enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
 
+/* heed.AdditiveAttention has the mask at another place, and no more of them. */
+static bool additive(const ir_node *n) { return strcmp(n->op->name, "AdditiveAttention") == 0; }
+
+static const ir_value *find_input(const ir_node *n, uint32_t i)
+{
+    enum { ADDITIVE_BIAS = 4, ADDITIVE_MASK };
+    if (!additive(n) || i <= V)
+        return ir_input(n, i);
+    return i == BIAS ? ir_input(n, ADDITIVE_BIAS) : i == MASK ? ir_input(n, ADDITIVE_MASK) : NULL;
+}
+
 static int64_t extent(const ir_node *n, uint32_t input, const char *layout, int axis)
 {
     heads_layout places;
@@ -70,22 +81,23 @@ static bool is_of_keys(const ir_value *v)
 /* Keys are hidden by sequence: by a length, a mask or a bias. */
 static bool padding(const ir_node *n)
 {
-    return ir_input(n, LENGTHS) || is_of_keys(ir_input(n, BIAS)) || is_of_keys(ir_input(n, MASK));
+    return find_input(n, LENGTHS) || is_of_keys(find_input(n, BIAS)) ||
+           is_of_keys(find_input(n, MASK));
 }
-static bool offset(const ir_node *n) { return ir_input(n, OFFSETS) != NULL; }
-static bool sinks(const ir_node *n) { return ir_input(n, SINKS) != NULL; }
+static bool offset(const ir_node *n) { return find_input(n, OFFSETS) != NULL; }
+static bool sinks(const ir_node *n) { return find_input(n, SINKS) != NULL; }
 
 static bool bias(const ir_node *n)
 {
-    const ir_value *v = ir_input(n, BIAS);
+    const ir_value *v = find_input(n, BIAS);
     return v && dtype_is_float(v->type.dtype);
 }
 
 /* True and false for each score; proved to be nothing simpler. */
 static bool mask(const ir_node *n)
 {
-    const ir_value *v = ir_input(n, BIAS);
-    return ir_input(n, MASK) || (v && !dtype_is_float(v->type.dtype));
+    const ir_value *v = find_input(n, BIAS);
+    return find_input(n, MASK) || (v && !dtype_is_float(v->type.dtype));
 }
 
 static bool softcap(const ir_node *n) { return ir_attr_float(n, "softcap", 0) > 0; }
@@ -93,11 +105,12 @@ static bool softcap(const ir_node *n) { return ir_attr_float(n, "softcap", 0) > 
 static bool bounded(const ir_node *n)
 {
     double most = ir_attr_float(n, "scores_max", (double)INFINITY);
-    return most < (double)INFINITY || ir_attr_float(n, "scores_min", 0) > -(double)INFINITY;
+    return most < (double)INFINITY ||
+           ir_attr_float(n, "scores_min", -(double)INFINITY) > -(double)INFINITY;
 }
 
 /* Scores are multiplied with a tensor. */
-static bool factor(const ir_node *n) { return ir_input(n, FACTOR) != NULL; }
+static bool factor(const ir_node *n) { return find_input(n, FACTOR) != NULL; }
 
 /* Weights that are not numbers are made 0. */
 static bool guard(const ir_node *n)
@@ -118,6 +131,7 @@ static const struct {
     const char *name;
     bool (*has)(const ir_node *n);
 } rows[] = {
+    {"additive", additive},
     {"mqa", multi_query},
     {"gqa", grouped_query},
     {"k-v-heads-differ", other_heads},
@@ -141,7 +155,7 @@ static const struct {
 const char *verdict_mask(const ir_node *made)
 {
     const char *proof = ir_attr_string(made, "proof", "");
-    if (*proof || (!ir_input(made, BIAS) && !ir_input(made, MASK)))
+    if (*proof || (!find_input(made, BIAS) && !find_input(made, MASK)))
         return *proof ? proof : causal(made) ? "causal, as the operator says" : "";
     if (padding(made))
         return "as the graph has it, on sequences and keys";

@@ -33,6 +33,8 @@ static const row rows[] = {
     {"the scores are an input or a constant", ""},
     {"the scores are a product with weights, not with keys",
      "scores that weights mix before the softmax (talking heads) cannot be fused"},
+    {"additive scores that are bounded or multiplied with a tensor",
+     "multiply the vector that sums up the channels instead of the scores"},
     {"the softmax is not over the keys of a product",
      "apply the softmax to the axis of the keys alone, without mixing heads before it"},
     {"an axis that the scores do not have", "the model is wrong: correct the softmax's axis"},

@@ -62,6 +62,12 @@ static bool is_there(const ir_node *n)
     return (n->previous ? n->previous->next : n->graph->first) == n;
 }
 
+/* They are not replaced by an operator of another name, but by what defines them. */
+static bool is_general(const op_def *op)
+{
+    return strcmp(op->name, "Attention") == 0 || strcmp(op->name, "AdditiveAttention") == 0;
+}
+
 /* The general form has no kernel: what is still that was written out as the nodes that define it.
  * A chosen operator that is gone was merged with one like it, or nobody read its result. */
 static void place_one(heed_site *told, const ir_node *made, const place_table *places)
@@ -70,7 +76,7 @@ static void place_one(heed_site *told, const ir_node *made, const place_table *p
     told->op = made->op->name;
     if (is_there(made)) {
         told->backend = place_name(places, made);
-    } else if (strcmp(made->op->name, "Attention") == 0) {
+    } else if (is_general(made->op)) {
         told->flags |= HEED_SITE_DECOMPOSED;
         told->backend = "reference";
     }
