@@ -125,7 +125,7 @@ static void run_once(way *w)
         if (mini_again(w->nodes[i])) {
             printf("%s\n", mini_message());
             w->n = 0;
-            w->best = NAN;
+            w->best = (double)NAN;
             return;
         }
     double took = now() - begin;

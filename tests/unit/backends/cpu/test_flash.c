@@ -44,7 +44,7 @@ static uint16_t half_of(float x)
 static float float_of_half(uint16_t h)
 {
     int e = h >> 10 & 31, n = h & 1023;
-    double x = e == 31 ? (n ? NAN : INFINITY) : ldexp(e ? 1024 + n : n, (e ? e : 1) - 25);
+    double x = e == 31 ? (double)(n ? NAN : INFINITY) : ldexp(e ? 1024 + n : n, (e ? e : 1) - 25);
     return (float)(h & 0x8000 ? -x : x);
 }
 
