@@ -55,14 +55,35 @@ static void start_panel(const flash_job *job, const flash_slot *slot, flash_pane
     clear(job, p);
 }
 
+/* No score that gets the fill together with its bias is larger: the fill, the largest bias, what
+ * products reach, and rounding. */
+static float most_of_sum(const flash_job *job, const flash_panel *p, size_t tile)
+{
+    float bound = flash_bound(job, p, tile);
+    float rounding = (fabsf(job->fill) + fabsf(job->lift) + bound) / 64;
+    return job->fill + job->lift + bound + rounding;
+}
+
+/* Hidden keys of a tile may be skipped; a score that they have is noted. */
+static bool skips(const flash_job *job, flash_panel *p, size_t tile)
+{
+    if (!flash_may_skip(job, p, tile))
+        return false;
+    float most = job->rules->sums ? most_of_sum(job, p, tile) : -INFINITY;
+    if (!(most < INFINITY))
+        return false;
+    p->skipped = most > p->skipped ? most : p->skipped;
+    return true;
+}
+
 /* Which keys of a tile the panel computes: those that a row sees, or all where that may tell. */
-static bool part_of(const flash_job *job, const flash_panel *p, size_t tile, size_t part[2])
+static bool part_of(const flash_job *job, flash_panel *p, size_t tile, size_t part[2])
 {
     part[0] = tile * job->tile;
     part[1] = flash_min(part[0] + job->tile, p->full ? job->keys : p->last);
     if (p->full || part[0] >= part[1] || (part[0] >= p->begin && part[1] <= p->end))
         return part[0] < part[1];
-    if (flash_may_skip(job, p, tile)) {
+    if (skips(job, p, tile)) {
         part[0] = flash_max(part[0], p->begin);
         part[1] = flash_min(part[1], p->end);
     }
@@ -147,7 +168,7 @@ static void run_tiles(const flash_job *job, flash_slot *slot, flash_panel *panel
 static float most_skipped(const flash_job *job, const flash_panel *p)
 {
     float most = job->fill + job->lift;
-    if (job->fill == -INFINITY)
+    if (job->fill == -INFINITY || job->rules->sums)
         return p->skipped;
     if (job->narrow) /* a type of 16 bits rounds the bias, and the sum */
         most += (fabsf(job->fill) + fabsf(job->lift)) / 64;
@@ -373,7 +394,7 @@ void flash_run(flash_job *job)
     }
     if (job->hides)
         memset(job->known, 0, job->batch * job->kv_heads * job->tiles * sizeof(*job->known));
-    if (job->late)
+    if (job->late || (job->rules->sums && job->adds))
         flash_find_lift(job);
     size_t parts = panels * job->splits;
     run_all(job, run_piece, parts, job->slots);

@@ -74,6 +74,7 @@ typedef struct flash_rules {
     bool infinite;     /* the fill, as the node has it */
     bool fill_first;   /* a finite fill, to which the bias is added */
     bool adds_fill;    /* hidden scores get the fill by adding it */
+    bool sums;         /* ... together with the bias: score + (bias + fill) */
     int64_t left, right;
     unsigned empty;
     int place[4][4]; /* of q, k, v, y: which axis of the tensor is b, h, s, d */

@@ -142,7 +142,8 @@ bool flash_load_cover(const flash_job *job, flash_slot *slot, flash_panel *p, si
                       size_t first, size_t n)
 {
     load_marks(job, p, &slot->marks, first, n);
-    if (!shows_keys(job, p, &slot->marks, n) && !p->full && flash_may_skip(job, p, tile))
+    bool shows = shows_keys(job, p, &slot->marks, n) || p->full || job->rules->sums;
+    if (!shows && flash_may_skip(job, p, tile))
         return false;
     slot->bias.used = false;
     if (job->adds)
@@ -179,7 +180,7 @@ static void add_bias(const flash_job *job, const flash_slot *slot, const flash_p
         job->f->add_alike(slot->s, bias->at[0], n, job->vectors);
     else if (bias->used)
         job->f->add(slot->s, bias->at, n, job->vectors);
-    if (job->adds)
+    if (job->adds || job->rules->sums)
         round_scores(job, slot, p->rows, n);
 }
 
@@ -209,16 +210,40 @@ static void mask(const flash_job *job, const flash_slot *slot, const flash_panel
     job->f->mask(slot->s, slot->tile, n * job->height, job->fill);
 }
 
-/* The keys that row r does not see by range get a number. */
-static void hide_row(const flash_panel *p, float *x, size_t r, size_t first, size_t n, float fill)
+/* Of n keys from `first` on row r sees by range those from span[0] to span[1]. */
+static void find_span(const flash_panel *p, size_t r, size_t first, size_t n, size_t span[2])
 {
     size_t low = flash_max((size_t)p->low[r], first) - first;
     size_t high = flash_max((size_t)p->high[r], first) - first;
-    low = flash_min(low, n), high = flash_min(high, n);
-    for (size_t j = 0; j < low; j++)
+    span[0] = flash_min(low, n);
+    span[1] = flash_max(span[0], flash_min(high, n));
+}
+
+/* The keys that row r does not see by range get a number. */
+static void hide_row(const flash_panel *p, float *x, size_t r, size_t first, size_t n, float fill)
+{
+    size_t span[2];
+    find_span(p, r, first, n, span);
+    for (size_t j = 0; j < span[0]; j++)
         x[j] = fill;
-    for (size_t j = flash_max(low, high); j < n; j++)
+    for (size_t j = span[1]; j < n; j++)
         x[j] = fill;
+}
+
+/* What row r does not see gets the fill added to its bias, in the type of the scores. */
+static void sum_row(const flash_job *job, const flash_panel *p, float *x, const uint8_t *marks,
+                    size_t r, size_t first, size_t n)
+{
+    size_t span[2];
+    find_span(p, r, first, n, span);
+    for (size_t j = 0; j < n; j++)
+        if (j < span[0] || j >= span[1] || (marks && !marks[j]))
+            x[j] += job->fill;
+    for (size_t j = 0; j < n && job->narrow; j++) {
+        uint16_t half;
+        job->narrow(&half, x + j, 1, NULL);
+        job->widen(x + j, &half, 1, NULL);
+    }
 }
 
 static void hide(const flash_job *job, const flash_slot *slot, const flash_panel *p, size_t first,
@@ -264,7 +289,7 @@ static bool add_fill(const flash_job *job, const flash_slot *slot, const flash_p
     return true;
 }
 
-/* Masks become part of the bias, which then hides with -infinity. */
+/* Masks become part of the bias, which then hides with -infinity or has the fill in it. */
 static void fold(const flash_job *job, flash_slot *slot, const flash_panel *p, bool ranges,
                  size_t first, size_t n)
 {
@@ -280,9 +305,11 @@ static void fold(const flash_job *job, flash_slot *slot, const flash_panel *p, b
         float *own = bias->own + (r < p->rows ? r : 0) * job->tile;
         if (r < p->rows && bias->used && bias->at[r] != own)
             memcpy(own, slot->rows + r * n, n * sizeof(*own));
-        if (r < p->rows && slot->marks.used)
+        if (r < p->rows && job->rules->sums)
+            sum_row(job, p, own, slot->marks.used ? slot->marks.at[r] : NULL, r, first, n);
+        else if (r < p->rows && slot->marks.used)
             job->f->row_mask(own, slot->marks.at[r], n, -INFINITY);
-        if (r < p->rows && ranges)
+        if (r < p->rows && ranges && !job->rules->sums)
             hide_row(p, own, r, first, n, -INFINITY);
     }
     for (size_t r = 0; r < job->height; r++)
@@ -298,15 +325,16 @@ void flash_apply_cover(const flash_job *job, flash_slot *slot, const flash_panel
     if (slot->factor.used)
         multiply(job, slot, p, n);
     bool hides = ranges || slot->marks.used;
-    if (hides && job->rules->adds_fill && !job->folds && add_fill(job, slot, p, first, n))
+    bool folds = job->folds || job->rules->sums;
+    if (hides && job->rules->adds_fill && !folds && add_fill(job, slot, p, first, n))
         return;
-    if (job->folds && hides)
+    if (folds && hides)
         fold(job, slot, p, ranges, first, n);
-    if (job->adds && !job->late)
+    if ((job->adds || job->rules->sums) && !job->late)
         add_bias(job, slot, p, n);
-    if (slot->marks.used && !job->folds)
+    if (slot->marks.used && !folds)
         mask(job, slot, p, n);
-    if (ranges && !job->folds)
+    if (ranges && !folds)
         hide(job, slot, p, first, n);
     if (job->late)
         add_bias(job, slot, p, n);

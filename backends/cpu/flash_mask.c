@@ -50,7 +50,7 @@ void flash_find_ranges(const flash_job *job, flash_panel *p)
     int64_t offset = offset_of(job, p->b);
     p->begin = p->all_end = job->keys;
     p->end = p->all_begin = 0;
-    p->last = length;
+    p->last = job->rules->sums ? job->keys : length;
     for (size_t r = 0; r < job->height; r++) {
         size_t range[2] = {0, job->keys};
         if (r < p->rows)

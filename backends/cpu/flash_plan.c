@@ -200,7 +200,7 @@ static size_t widest(const flash_job *job)
 
 static bool has_cover(const flash_job *job)
 {
-    return job->bias.data || job->mask.data || job->factor.data;
+    return job->bias.data || job->mask.data || job->factor.data || job->rules->sums;
 }
 
 static void size_workspace(flash_job *job)

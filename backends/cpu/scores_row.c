@@ -124,6 +124,17 @@ static void add(const scores_job *job, float *s, const float *bias, size_t n)
     round_scores(&job->in, s, n);
 }
 
+/* The fill of hidden keys is added to the bias, and the sum to the scores. */
+static void add_sum(const scores_job *job, const score_row *r, size_t first, size_t n,
+                    const float *bias)
+{
+    float more[CHUNK] = {0};
+    hide(job, r, more, first, n, job->in.fill);
+    if (bias)
+        add(job, more, bias, n);
+    add(job, r->s + first, more, n);
+}
+
 static void mask_chunk(const scores_job *job, const score_row *r, size_t first, size_t n)
 {
     const flash_job *in = &job->in;
@@ -138,6 +149,10 @@ static void mask_chunk(const scores_job *job, const score_row *r, size_t first, 
         bias = cover_floats(in, &in->bias, &r->at, first, n, buffer);
     bool hidden =
         in->mask.data || (in->bias.data && !in->adds) || r->low > first || r->high < first + n;
+    if (in->rules->sums && hidden) {
+        add_sum(job, r, first, n, in->adds ? bias : NULL);
+        return;
+    }
     if (job->folds && hidden) {
         if (!in->adds)
             memset(buffer, 0, n * sizeof(*buffer));

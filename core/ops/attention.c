@@ -18,7 +18,8 @@
  * Query i stands at p = offset + i. Key j is visible when causal = 0 or j <= p, and when
  * p - left_window <= j <= p + right_window; a negative window is unbounded. An invisible key's
  * score becomes `fill`, to which the bias is added when fill_first = 1 (an infinite fill stays what
- * it is), or which is added to it when fill_added = 1. Rows without a visible key give 0 (empty =
+ * it is), or which is added to it when fill_added = 1; with both a finite fill and the bias are
+ * added up, and their sum to the score. Rows without a visible key give 0 (empty =
  * zero) or what the arithmetic gives (empty = nan); this asks the mask, not the scores. With empty
  * = guard a row whose weights are not numbers, for whatever reason, gives 0. `scores` is the second
  * output: 0 after the scale, 1 after softcap, 2 after bias and mask, 3 after softmax. scale = 0 is
@@ -226,6 +227,13 @@ typedef struct mask {
     bool joined; /* `added` is what a mask leaves of a bias */
 } mask;
 
+/* The fill is added to the bias, and the sum to the scores. */
+static bool sums_up(const op_body *b)
+{
+    return ir_attr_int(b->node, "fill_added", 0) && ir_attr_int(b->node, "fill_first", 0) &&
+           !isinf(ir_attr_float(b->node, "fill", -(double)INFINITY));
+}
+
 static mask build_mask(attention *a)
 {
     op_body *b = a->b;
@@ -248,7 +256,9 @@ static mask build_mask(attention *a)
         m.added = body_number(b, a->q->type.dtype, 0);
     bool adds = isinf(m.fill) || ir_attr_int(b->node, "fill_added", 0);
     if (m.added && m.visible && adds) { /* the mask is smaller than the scores */
-        m.added = body_3(b, m.visible, m.added, body_like(b, m.fill, m.added), "Where");
+        ir_value *seen = sums_up(b) ? body_like(b, 0, m.added) : m.added;
+        ir_value *hidden = body_3(b, m.visible, seen, body_like(b, m.fill, m.added), "Where");
+        m.added = sums_up(b) ? body_2(b, m.added, hidden, "Add") : hidden;
         m.visible = NULL;
         m.joined = true;
     }
@@ -257,7 +267,7 @@ static mask build_mask(attention *a)
 
 static ir_value *apply_mask(op_body *b, const mask *m, ir_value *scores)
 {
-    bool late = ir_attr_int(b->node, "fill_first", 0) && !isinf(m->fill);
+    bool late = ir_attr_int(b->node, "fill_first", 0) && !isinf(m->fill) && !sums_up(b);
     if (m->added && !late)
         scores = body_2(b, scores, m->added, "Add");
     if (m->visible)

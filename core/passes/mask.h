@@ -144,6 +144,8 @@ bool mask_opaque(mask *m, ir_value *v, const axes *at, mask_form *out);
 bool mask_beside(mask *m, const ir_node *n, uint32_t i, const axes *at, axes *out);
 /* mask_steps.c: elementwise nodes; false: not one that is understood. */
 bool mask_step(mask *m, const ir_node *n, const axes *at, mask_form *out);
+/* A number as the type has it, where that is more than the digits that it keeps. */
+double mask_in_type(double x, heed_dtype dtype);
 /* mask_source.c: where indices come from; constants. */
 bool mask_source(mask *m, const ir_node *n, const axes *at, mask_form *out);
 bool mask_table(mask *m, ir_value *v, const axes *at, mask_form *out);

@@ -34,6 +34,7 @@ typedef struct mask_proof {
     bool visible[MASK_CASES];
     uint16_t rest[MASK_CASES]; /* what is added where the key is visible; MASK_NONE: nothing */
     bool absorbed;             /* the bias hides keys by itself, by adding the fill */
+    bool sums;                 /* hidden keys get the fill together with what is added */
     double fill;
     mask_bound right, left, length;
     uint32_t taken, taken_as; /* atoms that bounds have spoken of, as bits, and how */
@@ -44,6 +45,10 @@ typedef struct mask_proof {
 bool mask_read(mask_proof *p);
 /* Which bounds every visible place obeys. */
 void mask_find_bounds(mask_proof *p);
+/* key - query + constant */
+bool mask_is_diagonal(const mask_proof *p, const mask_affine *a);
+/* mask_sum.c: bounds beyond which a fill is added to what is added anyway. */
+bool mask_find_sum(mask_proof *p);
 /* Cases that obey the bounds. */
 static inline bool mask_obeys(const mask_proof *p, uint32_t c)
 {

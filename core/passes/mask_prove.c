@@ -180,10 +180,12 @@ static heed_status set_attrs(const mask_proof *p, ir_node *n)
     TRY(set_int(n, "causal", w.causal));
     TRY(set_int(n, "left_window", w.left));
     TRY(set_int(n, "right_window", w.right));
-    if (p->absorbed) {
+    if (p->absorbed || p->sums) {
         TRY(set_int(n, "fill_added", 1));
         TRY(ir_node_set_attr(n, &fill, NULL));
     }
+    if (p->sums)
+        TRY(set_int(n, "fill_first", 1));
     TRY(set_text(n, "mask_kinds", mask_proof_kinds(p)));
     return set_text(n, "proof", mask_proof_text(p));
 }
@@ -284,6 +286,8 @@ heed_status mask_prove(pass_run *p, ir_node **n, bool exact)
     *proof = (mask_proof){.m = m, .n = *n};
     if (read_inputs(proof, exact)) {
         mask_find_bounds(proof);
+        if (!proof->taken)
+            mask_find_sum(proof);
         if (decide(proof))
             status = write(p, proof, n);
     }

@@ -69,7 +69,7 @@ static bool has_factor(const mask_proof *p, ir_dim factor, int64_t wanted)
 }
 
 /* key - query + constant; of one query alone the index is left out. */
-static bool is_diagonal(const mask_proof *p, const mask_affine *a)
+bool mask_is_diagonal(const mask_proof *p, const mask_affine *a)
 {
     const mask *m = p->m;
     uint32_t last = m->frame[MASK_S] ? 1 : 0;
@@ -125,9 +125,9 @@ void mask_find_bounds(mask_proof *p)
         ir_dim c = atom->index.constant;
         if (!atom->position)
             continue;
-        if (is_diagonal(p, &atom->index) && always(p, a, true))
+        if (mask_is_diagonal(p, &atom->index) && always(p, a, true))
             offer(p, &p->right, a, dims_sub(dims, 0, c), true);
-        else if (is_diagonal(p, &atom->index) && always(p, a, false))
+        else if (mask_is_diagonal(p, &atom->index) && always(p, a, false))
             offer(p, &p->left, a, dims_sub(dims, 1, c), false);
         else if (!p->absorbed && is_key(p, &atom->index) && is_symbolic(p, c) && always(p, a, true))
             offer(p, &p->length, a, dims_sub(dims, 1, c), true);

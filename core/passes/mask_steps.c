@@ -20,7 +20,7 @@ static const mask_outcome unknown;
 /* ---- Numbers of a type ----------------------------------------------------------------------- */
 
 /* As the type rounds it, where that is more than the digits that it keeps: overflow. */
-static double in_type(double x, heed_dtype dtype)
+double mask_in_type(double x, heed_dtype dtype)
 {
     if (dtype == HEED_FLOAT32 || dtype == HEED_BFLOAT16)
         return fabs(x) > 0x1.ffffffp127 ? copysign((double)INFINITY, x) : (double)(float)x;
@@ -32,7 +32,7 @@ static double in_type(double x, heed_dtype dtype)
 static mask_outcome number(step *s, double x)
 {
     heed_dtype dtype = s->n->out[0]->type.dtype;
-    return mask_plain(mask_number(s->m, in_type(x, dtype), dtype));
+    return mask_plain(mask_number(s->m, mask_in_type(x, dtype), dtype));
 }
 
 static mask_outcome expr(step *s) { return mask_plain(mask_expr(s->m, s->n, s->args)); }

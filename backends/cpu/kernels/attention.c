@@ -55,7 +55,8 @@ static heed_status flash_accepts(void *device, const heed_node *node)
     float fill = cpu_attr_float(node, "fill", -INFINITY);
     if (node->n_out > 1 && node->out[1])
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s does not keep the scores", node->op);
-    if (cpu_attr_int(node, "fill_added", 0) && fill > ABSORBS)
+    bool sums = cpu_attr_int(node, "fill_first", 0) != 0;
+    if (cpu_attr_int(node, "fill_added", 0) && fill > (sums ? 0 : ABSORBS))
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s that adds a fill of %g", node->op,
                               (double)fill);
     return accepts(device, node);
@@ -113,6 +114,8 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     r->infinite = isinf(r->fill) != 0;
     r->fill_first = cpu_attr_int(node, "fill_first", 0) && !r->infinite;
     r->adds_fill = cpu_attr_int(node, "fill_added", 0) != 0;
+    r->sums = r->fill_first && r->adds_fill;
+    r->fill_first &= !r->sums;
     r->empty = cpu_attr_is(node, "empty", "nan")     ? FLASH_NAN
                : cpu_attr_is(node, "empty", "guard") ? FLASH_GUARD
                                                      : FLASH_ZERO;

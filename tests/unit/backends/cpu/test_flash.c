@@ -15,7 +15,7 @@ typedef struct attention_case {
     heed_dtype type, bias_type;
     bool wild;
     double scale, cap, fill;
-    int causal, fill_first;
+    int causal, fill_first, sums;
     int64_t left, right;
     const char *empty;
     char layout[4][5];
@@ -170,6 +170,11 @@ static double score(const attention_case *c, const int64_t at[4], bool *seen)
     if (factor)
         sum = rounded(c->type, sum * (double)get(factor, c->type, (size_t)cover_place(factor, at)));
     *seen = shown;
+    if (c->sums) {
+        double more = adds ? added(c, at) : 0;
+        more = rounded(c->type, more + (shown ? 0 : rounded(c->type, c->fill)));
+        return rounded(c->type, sum + more);
+    }
     if (adds && c->fill_first && !isinf(c->fill))
         return rounded(c->type, (shown ? sum : rounded(c->type, c->fill)) + added(c, at));
     if (adds) {
@@ -362,6 +367,15 @@ static DLTensor *draw_numbers(int64_t n, int64_t low, int64_t high)
     return t;
 }
 
+/* A finite fill may be added to the bias, and the sum to the score. */
+static void draw_sums(attention_case *c)
+{
+    c->sums = !isinf(c->fill) && chance(3);
+    c->fill_first |= c->sums;
+    mini_int(&c->node, "fill_first", c->fill_first);
+    mini_int(&c->node, "fill_added", c->sums);
+}
+
 static void draw_rules(attention_case *c)
 {
     static const double fills[5] = {-INFINITY, -INFINITY, -1e4, -3.4028234663852886e38, -3};
@@ -374,7 +388,7 @@ static void draw_rules(attention_case *c)
     c->right = chance(5) ? any((uint32_t)c->keys + 2) : -1;
     c->empty = empties[any(3)];
     c->fill_first = chance(4);
-    mini_int(&c->node, "fill_first", c->fill_first);
+    draw_sums(c);
     mini_float(&c->node, "scale", c->scale), mini_float(&c->node, "softcap", c->cap);
     mini_float(&c->node, "fill", c->fill), mini_int(&c->node, "causal", c->causal);
     mini_int(&c->node, "left_window", c->left), mini_int(&c->node, "right_window", c->right);
@@ -479,7 +493,7 @@ static void padded_case(int64_t most_queries)
     mini_float(&c.node, "fill", c.fill), mini_int(&c.node, "causal", c.causal);
     mini_string(&c.node, "empty", c.empty);
     c.fill_first = chance(3);
-    mini_int(&c.node, "fill_first", c.fill_first);
+    draw_sums(&c);
     c.bias_type = chance(3) ? HEED_BOOL : c.type;
     if (!chance(4))
         c.node.in[BIAS] = draw_padding(&c, c.bias_type, lows[any(5)]);
