@@ -324,3 +324,48 @@ const char *pass_check_fused(const char *pass, const char *before, const char *d
     onnx_write_free(&bytes);
     return what;
 }
+
+/* ---- Attributes --------------------------------------------------------------------------------
+ */
+
+static const ir_node *find_node(const ir_graph *g, const char *op)
+{
+    const ir_node *n = g->first;
+    while (n && strcmp(n->op->name, op) != 0)
+        n = n->next;
+    return n;
+}
+
+static const char *check_attr(const heed_model *model, const char *pass, const char *op,
+                              const char *attr, const char *expected)
+{
+    ir_model *before = NULL, *after = NULL;
+    const char *what = NULL;
+    if (ir_model_copy(model->ir, &before) || ir_model_copy(model->ir, &after) ||
+        run_pass(before, "infer") || run_pass(after, "infer") || run_pass_for(after, pass, true))
+        what = say("pass", err_get()->message);
+    const ir_node *n = what ? NULL : find_node(after->main, op);
+    const char *found = n ? ir_attr_string(n, attr, "") : "no such node";
+    if (!what && strcmp(found, expected) != 0) {
+        snprintf(wrong, sizeof(wrong), "expected %s, found %s", expected, found);
+        what = wrong;
+    }
+    if (!what && run_pass(after, "lower"))
+        what = say("lower", err_get()->message);
+    if (!what)
+        what = compare_runs(before, after, true);
+    ir_model_free(before);
+    ir_model_free(after);
+    return what;
+}
+
+const char *pass_check_attr(const char *pass, const char *before, const char *op, const char *attr,
+                            const char *expected)
+{
+    onnx_message bytes;
+    heed_model *model = onnx_text_load(before, &bytes);
+    const char *what = model ? check_attr(model, pass, op, attr, expected) : "the text is no model";
+    heed_model_free(model);
+    onnx_write_free(&bytes);
+    return what;
+}

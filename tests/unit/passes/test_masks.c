@@ -1,0 +1,123 @@
+/* What is proved of masks and biases of attention: the words that the pass writes on the node, for
+ * spellings and for mutations that are off by one; and the body gives the graph's own numbers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pass_check.h"
+
+typedef struct row {
+    const char *mask;  /* nodes that make `m`, which is added to the scores */
+    const char *proof; /* "": none */
+} row;
+
+/* i and j are queries and keys; `pad` is not 0 where a key counts. */
+#define HEAD                                                                                       \
+    "in q float32 [2, 2, 6, 4]\nin k float32 [2, 2, 4, 6]\nin v float32 [2, 2, 6, 4]\n"            \
+    "in pad int64 [2, 1, 1, 6]\nin rows int64 [2, 1, 6, 1]\nin any float32 [2, 2, 6, 6]\n"         \
+    "out y\nconst n0 int64 [] 0\nconst n1 int64 [] 1\nconst n2 int64 [] 2\nconst n6 int64 [] 6\n"  \
+    "const ax int64 [1] 1\nconst z float32 [] 0\nconst low float32 [] -3.4028235e38\n"             \
+    "const weak float32 [] -10000\nRange(n0, n6, n1) -> (j)\nUnsqueeze(j, ax) -> (i)\n"            \
+    "Cast(pad) -> (keep) to=9\nWhere(keep, z, low) -> (hole)\n"
+#define TAIL                                                                                       \
+    "MatMul(q, k) -> (s)\nAdd(s, m) -> (t)\nSoftmax(t) -> (p) axis=-1\nMatMul(p, v) -> (y)\n"
+
+static void check(const row *rows, size_t n)
+{
+    char graph[3000];
+    int failed = 0;
+    for (size_t r = 0; r < n; r++) {
+        snprintf(graph, sizeof(graph), "%s%s%s", HEAD, rows[r].mask, TAIL);
+        const char *what = pass_check_attr("recognise", graph, "Attention", "proof", rows[r].proof);
+        if (what)
+            print_message("%s%s\n", rows[r].mask, what);
+        failed += what != NULL;
+    }
+    assert_int_equal(failed, 0);
+}
+
+static void positions(void **state)
+{
+    static const row rows[] = {
+        {"LessOrEqual(j, i) -> (c)\nWhere(c, z, low) -> (m)\n", "causal: key <= query"},
+        {"Less(j, i) -> (c)\nWhere(c, z, low) -> (m)\n", "causal: key <= query - 1"},
+        {"Add(i, n1) -> (e)\nLessOrEqual(j, e) -> (c)\nWhere(c, z, low) -> (m)\n",
+         "causal: key <= query + 1"},
+        {"Add(i, n1) -> (e)\nLess(j, e) -> (c)\nWhere(c, z, low) -> (m)\n", "causal: key <= query"},
+        {"Greater(j, i) -> (c)\nWhere(c, low, z) -> (m)\n", "causal: key <= query"},
+        /* the other triangle */
+        {"LessOrEqual(i, j) -> (c)\nWhere(c, z, low) -> (m)\n", "window: key >= query"},
+        {"Less(i, j) -> (c)\nWhere(c, z, low) -> (m)\n", "window: key >= query + 1"},
+        /* i - 2 < j <= i */
+        {"LessOrEqual(j, i) -> (c)\nSub(i, n2) -> (e)\nLess(e, j) -> (d)\nAnd(c, d) -> (b)\n"
+         "Where(b, z, low) -> (m)\n",
+         "causal: key <= query; window: key >= query - 1"},
+        /* or: nothing is hidden by both */
+        {"LessOrEqual(j, i) -> (c)\nLess(i, j) -> (d)\nOr(c, d) -> (b)\nWhere(b, z, low) -> (m)\n",
+         "a mask that hides nothing"},
+        /* every second diagonal */
+        {"Sub(i, j) -> (e)\nMod(e, n2) -> (f)\nCast(f) -> (c) to=9\nWhere(c, low, z) -> (m)\n", ""},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+#define CAUSAL "LessOrEqual(j, i) -> (c)\nWhere(c, z, low) -> (tri)\n"
+#define WEAK   "LessOrEqual(j, i) -> (c)\nWhere(c, z, weak) -> (tri)\n"
+
+/* Fills that are added up, in whatever order; a row may have no key left. */
+static void sums(void **state)
+{
+    static const row rows[] = {
+        {CAUSAL "Add(tri, hole) -> (m)\n", "causal: key <= query; bias on sequences, keys"},
+        {CAUSAL "Add(hole, tri) -> (m)\n", "causal: key <= query; bias on sequences, keys"},
+        {WEAK "Add(tri, hole) -> (m)\n", "causal: key <= query; bias on sequences, keys"},
+        {WEAK "Identity(tri) -> (m)\n", "causal: key <= query"},
+        /* less by one key */
+        {"Less(j, i) -> (c)\nWhere(c, z, weak) -> (tri)\nAdd(tri, hole) -> (m)\n",
+         "causal: key <= query - 1; bias on sequences, keys"},
+        /* a bias over all scores stays one */
+        {WEAK "Add(tri, any) -> (m)\n",
+         "causal: key <= query; bias on sequences, heads, queries, keys"},
+        /* twice the bias out of bounds: no sum with a number */
+        {"Add(any, any) -> (two)\nLessOrEqual(j, i) -> (c)\nWhere(c, any, two) -> (m)\n", ""},
+        /* the fill depends on the key */
+        {WEAK "Cast(pad) -> (f) to=1\nMul(tri, f) -> (m)\n", ""},
+        /* a product of fills is a fill only where both are */
+        {"LessOrEqual(j, i) -> (c)\nNot(c) -> (d)\nNot(keep) -> (e)\nAnd(d, e) -> (f)\n"
+         "Where(f, weak, z) -> (m)\n",
+         ""},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+/* What hides whole rows hides no keys. */
+static void queries(void **state)
+{
+    static const row rows[] = {
+        {"Cast(rows) -> (r) to=9\nWhere(r, z, low) -> (m)\n", ""},
+        {"Cast(rows) -> (r) to=9\nWhere(r, z, low) -> (a)\nAdd(a, hole) -> (m)\n", ""},
+        {"LessOrEqual(j, i) -> (c)\nCast(rows) -> (r) to=9\nAnd(c, r) -> (b)\n"
+         "Where(b, z, low) -> (m)\n",
+         "causal: key <= query; the mask itself stays"},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(positions),
+        cmocka_unit_test(sums),
+        cmocka_unit_test(queries),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
