@@ -136,8 +136,8 @@ bool mask_find_sum(mask_proof *p)
 {
     mask_proof sum = *p;
     attempt a = {.p = &sum};
-    bool alike = ir_input(p->n, MASK_BIAS)->type.dtype == ir_input(p->n, MASK_Q)->type.dtype;
-    if (!p->adds || p->masks || !alike ||
+    const ir_value *bias = ir_input(p->n, MASK_BIAS), *q = ir_input(p->n, MASK_Q);
+    if (!p->adds || p->masks || bias->type.dtype != q->type.dtype ||
         strcmp(ir_attr_string(p->n, "empty", "zero"), "zero") == 0)
         return false;
     if (!search(&a))
