@@ -15,7 +15,7 @@ typedef struct attention_case {
     heed_dtype type, bias_type;
     bool wild;
     double scale, cap, fill;
-    int causal, fill_first, sums;
+    int causal, fill_first, sums; /* sums: the fill is added to the bias */
     int64_t left, right;
     const char *empty;
     char layout[4][5];
@@ -171,9 +171,8 @@ static double score(const attention_case *c, const int64_t at[4], bool *seen)
         sum = rounded(c->type, sum * (double)get(factor, c->type, (size_t)cover_place(factor, at)));
     *seen = shown;
     if (c->sums) {
-        double more = adds ? added(c, at) : 0;
-        more = rounded(c->type, more + (shown ? 0 : rounded(c->type, c->fill)));
-        return rounded(c->type, sum + more);
+        double more = shown ? 0 : rounded(c->type, c->fill);
+        return rounded(c->type, sum + rounded(c->type, more + (adds ? added(c, at) : 0)));
     }
     if (adds && c->fill_first && !isinf(c->fill))
         return rounded(c->type, (shown ? sum : rounded(c->type, c->fill)) + added(c, at));
@@ -367,28 +366,23 @@ static DLTensor *draw_numbers(int64_t n, int64_t low, int64_t high)
     return t;
 }
 
-/* A finite fill may be added to the bias, and the sum to the score. */
-static void draw_sums(attention_case *c)
+static void draw_order(attention_case *c, uint32_t rare)
 {
     c->sums = !isinf(c->fill) && chance(3);
-    c->fill_first |= c->sums;
-    mini_int(&c->node, "fill_first", c->fill_first);
-    mini_int(&c->node, "fill_added", c->sums);
+    c->fill_first = c->sums || chance(rare);
+    mini_int(&c->node, "fill_first", c->fill_first), mini_int(&c->node, "fill_added", c->sums);
 }
 
 static void draw_rules(attention_case *c)
 {
     static const double fills[5] = {-INFINITY, -INFINITY, -1e4, -3.4028234663852886e38, -3};
     static const char *const empties[3] = {"zero", "nan", "guard"};
-    c->scale = chance(3) ? 0.25 : 0;
-    c->cap = chance(5) ? 2.5 : 0;
-    c->fill = fills[any(5)];
-    c->causal = chance(3);
+    c->scale = chance(3) ? 0.25 : 0, c->cap = chance(5) ? 2.5 : 0;
+    c->fill = fills[any(5)], c->causal = chance(3);
     c->left = chance(4) ? any((uint32_t)c->keys + 2) : -1;
     c->right = chance(5) ? any((uint32_t)c->keys + 2) : -1;
     c->empty = empties[any(3)];
-    c->fill_first = chance(4);
-    draw_sums(c);
+    draw_order(c, 4);
     mini_float(&c->node, "scale", c->scale), mini_float(&c->node, "softcap", c->cap);
     mini_float(&c->node, "fill", c->fill), mini_int(&c->node, "causal", c->causal);
     mini_int(&c->node, "left_window", c->left), mini_int(&c->node, "right_window", c->right);
@@ -492,8 +486,7 @@ static void padded_case(int64_t most_queries)
     c.node.out[0] = draw_operand(&c, 3, (int64_t[]){c.batch, heads, c.queries, c.dv});
     mini_float(&c.node, "fill", c.fill), mini_int(&c.node, "causal", c.causal);
     mini_string(&c.node, "empty", c.empty);
-    c.fill_first = chance(3);
-    draw_sums(&c);
+    draw_order(&c, 3);
     c.bias_type = chance(3) ? HEED_BOOL : c.type;
     if (!chance(4))
         c.node.in[BIAS] = draw_padding(&c, c.bias_type, lows[any(5)]);
