@@ -162,8 +162,8 @@ static void draw_rules(drawn *c)
 {
     static const double fills[3] = {-10000, -340282346638528859811704183484516925440.0, -3};
     static const char *const empties[3] = {"zero", "nan", "guard"};
-    c->fill = *c->type || chance(2) ? -INFINITY : fills[any(3)];
-    if (c->fill > -INFINITY)
+    c->fill = *c->type || chance(2) ? -(double)INFINITY : fills[any(3)];
+    if (c->fill > -(double)INFINITY)
         also(c, "fill", c->fill);
     also_text(c, "empty", empties[any(3)]);
     also(c, "scale", chance(3) ? 0.25 : 0), also(c, "softcap", chance(5) ? 2.5 : 0);
