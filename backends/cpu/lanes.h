@@ -76,6 +76,11 @@ typedef struct cpu_product {
 typedef void cpu_rotary(float *y, const float *x, const float *cosine, const float *sine,
                         size_t pairs, unsigned wide);
 
+/* scores[j] = sum of w[c] * tanh(q[c] + k[c * width + j]) over an even number of channels; `fast`
+ * gets e^2q and e^2k instead (lanes/additive.h). */
+typedef void cpu_additive(float *scores, const float *q, const float *w, const float *k, size_t d,
+                          size_t width);
+
 typedef struct cpu_flash_lanes cpu_flash_lanes; /* flash.h */
 
 typedef struct cpu_lanes {
@@ -93,6 +98,10 @@ typedef struct cpu_lanes {
     void (*affine)(float *y, const float *x, size_t n, float a, float b); /* y = a x + b */
     /* NULL where OpenBLAS is the faster one. */
     void (*product)(const cpu_product *product);
+    float (*additive_powers)(float *y, const float *x, size_t n); /* y = e^2x; the largest |x| */
+    cpu_additive *additive_fast, *additive_exact;
+    void (*additive_rows)(float *scores, const float *q, const float *w, const float *k,
+                          size_t k_row, size_t d, size_t n);
     const cpu_flash_lanes *flash;
 } cpu_lanes;
 

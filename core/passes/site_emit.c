@@ -506,6 +506,9 @@ ir_value *site_emit(site *s, op_body *b, ir_value **weights)
         arrange(at[i], &a[i]);
     if (s->factors.n)
         memcpy(a[0].letters, "bhsd", 5);
+    for (int i = 2; i < 4 && s->additive; i++) /* channels of values in one run */
+        if (a[i].letters[3] != 'd')
+            memcpy(a[i].letters, "bhsd", 5);
     if (s->table.failed) {
         body_fail(b, HEED_UNSUPPORTED, "more axes than are looked at");
         return NULL;

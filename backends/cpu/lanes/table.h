@@ -1,5 +1,6 @@
 /* One table of vector code. A file of isa/ defines CPU_LANES (the name of the table) and
  * CPU_LANES_NAME (what people call it), and includes this. */
+#include "lanes/additive.h"
 #include "lanes/choose.h"
 #include "lanes/converts.h"
 #include "lanes/flash_tile.h"
@@ -26,6 +27,10 @@ const cpu_lanes CPU_LANES = {
     .rotary_neighbours = rotary_neighbours,
     .axpy = row_axpy,
     .affine = row_affine,
+    .additive_powers = additive_powers,
+    .additive_fast = additive_fast,
+    .additive_exact = additive_exact,
+    .additive_rows = additive_rows,
     .flash = &flash_lanes,
 #if defined(__AVX2__)
     .product = product,
