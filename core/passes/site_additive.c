@@ -186,10 +186,14 @@ static bool add_part(site *s, site_operand o, bool negated)
     return true;
 }
 
-/* A projection's bias is a term, too. What it is added to may be one with it. */
-static bool is_bias(const site_operand *o)
+/* Weights over channels alone: a projection's bias. With nothing else the sum has no queries. */
+static bool is_bias(const site *s, const site_operand *o)
 {
-    return pass_constant(o->value) && o->value->type.rank <= 1;
+    for (int32_t i = 0; i < o->at.rank; i++)
+        for (uint32_t k = 0; k < o->at.axis[i].n; k++)
+            if (!axes_list_has(&s->sum, o->at.axis[i].atoms[k]))
+                return false;
+    return pass_constant(o->value);
 }
 
 static bool split_parts(site *s, const energy *e)
@@ -204,21 +208,30 @@ static bool split_parts(site *s, const energy *e)
     return x.value->type.rank >= 0 && add_part(s, x, false);
 }
 
-/* The longest term of each kind leads. */
+static uint32_t count_atoms(const axes *at)
+{
+    uint32_t n = 0;
+    for (int32_t i = 0; i < at->rank; i++)
+        n += at->axis[i].n;
+    return n;
+}
+
+/* The term of each kind that is repeated along the fewest axes leads. */
 static bool choose_leaders(site *s)
 {
     site_part *lead[2] = {NULL, NULL};
+    axes_refresh_list(&s->table, &s->sum);
     for (uint32_t i = 0; i < s->n_parts; i++) {
         site_part *p = &s->parts[i];
         axes_refresh(&s->table, &p->o.at);
         p->keyed = has_keys(s, &p->o.at);
-        if (!lead[p->keyed] || p->o.value->type.rank > lead[p->keyed]->o.value->type.rank)
+        if (!lead[p->keyed] || count_atoms(&p->o.at) > count_atoms(&lead[p->keyed]->o.at))
             lead[p->keyed] = p;
     }
     for (int i = 0; i < 2; i++)
         if (lead[i])
             lead[i]->leads = true;
-    return lead[0] && lead[1] && !is_bias(&lead[0]->o) && !pass_constant(lead[1]->o.value) &&
+    return lead[0] && lead[1] && !is_bias(s, &lead[0]->o) && !pass_constant(lead[1]->o.value) &&
            axes_have_all(&lead[1]->o.at, &s->keys);
 }
 

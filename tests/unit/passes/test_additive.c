@@ -118,6 +118,10 @@ static void others(void **state)
         "const c float32 [6] 1 2 3 -1 -2 -3\nAdd(k, c) -> (a)\nTanh(a) -> (e)\n"
         "MatMul(e, w) -> (s)\nTranspose(s) -> (s1) perm=[0,2,1]\nSoftmax(s1) -> (p) axis=-1\n"
         "MatMul(p, v) -> (y)\n",
+        "in k float32 [b, t, 6]\nin v float32 [b, t, 5]\nout y\n" ONE W2
+        "const c float32 [1, 1, 6] 1 2 3 -1 -2 -3\nAdd(k, c) -> (a)\nTanh(a) -> (e)\n"
+        "MatMul(e, w) -> (s)\nTranspose(s) -> (s1) perm=[0,2,1]\nSoftmax(s1) -> (p) axis=-1\n"
+        "MatMul(p, v) -> (y)\n",
         /* a softmax over the channels, before the sum */
         IN ONE W1 SUM "Softmax(e) -> (g) axis=-1\nMatMul(g, w) -> (z)\nMatMul(z, v) -> (y)\n",
         /* bounded */
