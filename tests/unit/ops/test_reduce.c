@@ -16,7 +16,7 @@ enum { MAX_RANK = 5, ROUNDS = 150 };
 typedef struct reduce_case {
     const char *op;
     double start;
-    double (*step)(double so_far, double x);
+    double (*step)(double so_longest, double x);
     double (*finish)(double sum, double count);
 } reduce_case;
 
@@ -62,9 +62,12 @@ static void make_problem(problem *p)
 {
     double axes[MAX_RANK];
     int64_t n = 0;
-    p->rank = (int32_t)one_op_between(1, MAX_RANK);
+    int32_t rank = p->rank = (int32_t)one_op_between(1, MAX_RANK);
+    int32_t longest =
+        (int32_t)one_op_between(0, 3) * MAX_RANK + (int32_t)one_op_between(0, rank - 1);
     for (int32_t i = 0; i < p->rank; i++) {
-        p->dims[i] = one_op_between(0, 12) == 0 ? one_op_between(500, 600) : one_op_between(1, 4);
+        p->dims[i] =
+            i == longest ? one_op_between(500, 600) : one_op_between(1, 4); /* one at most */
         p->reduced[i] = one_op_between(0, 1);
         if (p->reduced[i]) /* from the front or from the back */
             axes[n++] = one_op_between(0, 1) ? i : i - p->rank;
