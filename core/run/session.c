@@ -15,8 +15,9 @@ struct heed_session {
     char *backends, *without; /* copies */
     compiled *named;
     _Atomic(compiled *) unnamed; /* made when inputs contradict the names of dims */
-    pthread_mutex_t lock;        /* while it is made */
-    uint32_t generation;         /* of forks, when the session was made */
+    _Atomic(compiled *) plain; /* made when they contradict what fusing attention took for equal */
+    pthread_mutex_t lock;      /* while one of them is made */
+    uint32_t generation;       /* of forks, when the session was made */
 };
 
 /* ---- Life ----------------------------------------------------------------------------------- */
@@ -112,6 +113,7 @@ void heed_session_free(heed_session *s)
         return;
     compiled_free(s->named);
     compiled_free(atomic_load(&s->unnamed));
+    compiled_free(atomic_load(&s->plain));
     heed_model_free(s->model);
     pthread_mutex_destroy(&s->lock);
     mem_free(s->backends);
@@ -121,34 +123,51 @@ void heed_session_free(heed_session *s)
 
 void heed_session_trim(heed_session *s)
 {
-    compiled *unnamed = atomic_load(&s->unnamed);
+    compiled *unnamed = atomic_load(&s->unnamed), *plain = atomic_load(&s->plain);
     plans_trim(s->named->store);
     if (unnamed)
         plans_trim(unnamed->store);
+    if (plain)
+        plans_trim(plain->store);
 }
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-static heed_status choose_form(heed_session *s, const heed_tensor *const *in, compiled **out)
+/* A form that most sessions never need, made once. */
+static heed_status get_form(heed_session *s, _Atomic(compiled *) *form, const compile_options *o,
+                            const char *why, compiled **out)
 {
-    *out = s->named;
-    if (compiled_agrees(s->named, in))
-        return HEED_OK;
     heed_status status = HEED_OK;
-    *out = atomic_load(&s->unnamed);
+    *out = atomic_load(form);
     if (*out)
         return HEED_OK;
     pthread_mutex_lock(&s->lock);
-    *out = atomic_load(&s->unnamed);
+    *out = atomic_load(form);
     if (!*out) {
-        compile_options o = s->options;
-        o.named_dims = false;
-        log_write(LOG_WARN, "inputs contradict the names of dims in the model; compiling without");
-        status = compiled_new(s->model, &o, out);
-        atomic_store(&s->unnamed, *out);
+        log_write(LOG_WARN, "inputs contradict %s; compiling without", why);
+        status = compiled_new(s->model, o, out);
+        atomic_store(form, *out);
     }
     pthread_mutex_unlock(&s->lock);
     return status;
+}
+
+static heed_status choose_form(heed_session *s, const heed_tensor *const *in, compiled **out)
+{
+    compile_options o = s->options;
+    o.named_dims = false;
+    *out = s->named;
+    if (compiled_agrees(s->named, in))
+        return HEED_OK;
+    return get_form(s, &s->unnamed, &o, "the names of dims in the model", out);
+}
+
+static bool has_fused_site(const compiled *c)
+{
+    for (size_t i = 0; i < c->sites.n; i++)
+        if (c->sites.items[i].told.flags & HEED_SITE_FUSED)
+            return true;
+    return false;
 }
 
 static heed_status run_call_of(const heed_run_options *o, const compiled *c, run_call *r)
@@ -166,13 +185,11 @@ static heed_status run_call_of(const heed_run_options *o, const compiled *c, run
 }
 
 /* Results come for all outputs of the graph. */
-static heed_status run_all(heed_session *s, const heed_run_options *options,
-                           const heed_tensor *const *in, const uint32_t *asked, size_t n_out,
-                           heed_tensor **out)
+static heed_status run_form(const compiled *c, const heed_run_options *options,
+                            const heed_tensor *const *in, const uint32_t *asked, size_t n_out,
+                            heed_tensor **out)
 {
-    compiled *c;
     run_call r;
-    TRY(choose_form(s, in, &c));
     TRY(run_call_of(options, c, &r));
     uint32_t n = c->ir->main->n_outputs;
     heed_tensor **all = mem_array(n, sizeof(*all));
@@ -186,6 +203,24 @@ static heed_status run_all(heed_session *s, const heed_run_options *options,
         status = results_hand_over(all, n, asked, n_out, out);
     mem_free(all);
     return status;
+}
+
+/* Recognition takes two symbols on one axis of attention for the same extent, and a fused operator
+ * refuses others. The graph as it is may broadcast them: then it has the last word. */
+static heed_status run_all(heed_session *s, const heed_run_options *options,
+                           const heed_tensor *const *in, const uint32_t *asked, size_t n_out,
+                           heed_tensor **out)
+{
+    compiled *c;
+    TRY(choose_form(s, in, &c));
+    heed_status status = run_form(c, options, in, asked, n_out, out);
+    if (status != HEED_INVALID || !has_fused_site(c))
+        return status;
+    compile_options o = s->options;
+    o.named_dims = false;
+    o.attention = "off";
+    TRY(get_form(s, &s->plain, &o, "what fused attention takes for equal", &c));
+    return run_form(c, options, in, asked, n_out, out);
 }
 
 heed_status heed_session_run(heed_session *s, const heed_run_options *options, size_t n_in,
