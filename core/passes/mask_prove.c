@@ -176,7 +176,7 @@ static heed_status set_attrs(const mask_proof *p, ir_node *n)
 {
     window w = window_of(p);
     heed_attribute fill = {
-        .size = sizeof(fill), .name = "fill", .type = HEED_ATTR_FLOAT, .f = (float)p->fill};
+        .size = sizeof(fill), .name = "fill", .type = HEED_ATTR_FLOAT, .f = (double)(float)p->fill};
     TRY(set_int(n, "causal", w.causal));
     TRY(set_int(n, "left_window", w.left));
     TRY(set_int(n, "right_window", w.right));
