@@ -110,6 +110,20 @@ typedef struct flash_known {
     atomic_uchar v, k;
 } flash_known;
 
+/* What a slot consists of, see flash_slot. */
+enum {
+    FLASH_PANELS,
+    FLASH_SCORES,
+    FLASH_BIAS,
+    FLASH_FACTOR,
+    FLASH_MARKS,
+    FLASH_TURNED,
+    FLASH_LINES,
+    FLASH_KEYS,
+    FLASH_VALUES,
+    FLASH_ROOMS
+};
+
 typedef struct flash_job {
     const cpu_lanes *lanes;
     const cpu_flash_lanes *f;
@@ -137,8 +151,8 @@ typedef struct flash_job {
     size_t splits, split_tiles; /* pieces along the keys, tiles of one */
     size_t pad_d, pad_dv;       /* padded row lengths */
     size_t slots;
-    size_t panel_floats, slot_floats,
-        part_floats; /* workspace of a panel, a slot, a partial result */
+    size_t panel_floats, part_floats;      /* workspace of a panel, of a partial result */
+    size_t room[FLASH_ROOMS], slot_floats; /* of a slot */
 
     /* Workspace. */
     float lift;         /* the largest bias that is added to the fill */
@@ -201,6 +215,8 @@ static inline size_t flash_round(size_t n, size_t to) { return (n + to - 1) / to
 
 /* ---- flash_load.c --------------------------------------------------------------------------- */
 
+/* Rows of keys or values can be used where they are; shapes alone decide. */
+bool flash_lies_well(const flash_job *job, const flash_operand *o, size_t wide);
 void flash_load_queries(const flash_job *job, const flash_slot *slot, flash_panel *p);
 void flash_load_keys(const flash_job *job, flash_slot *slot, size_t b, size_t h, size_t first,
                      size_t n);

@@ -56,7 +56,7 @@ void flash_load_queries(const flash_job *job, const flash_slot *slot, flash_pane
 
 /* Rows of float32 side by side are used where they are, unless their starts all fall on the same
  * lines of the L1 cache, and many rows of queries come back to them. */
-static bool lies_well(const flash_job *job, const flash_operand *o, size_t wide)
+bool flash_lies_well(const flash_job *job, const flash_operand *o, size_t wide)
 {
     return !o->widen && o->step[FLASH_D] == 1 && o->dims[FLASH_D] == wide &&
            (job->few || o->step[FLASH_S] % 512 != 0);
@@ -80,7 +80,7 @@ static const float *load(const flash_job *job, const flash_operand *o, float *ti
                          const char *from, size_t n, size_t wide, size_t *row)
 {
     size_t step = o->step[FLASH_S] * o->bytes, d = o->dims[FLASH_D];
-    if (lies_well(job, o, wide)) {
+    if (flash_lies_well(job, o, wide)) {
         *row = o->step[FLASH_S];
         return (const float *)(const void *)from;
     }

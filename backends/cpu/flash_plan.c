@@ -7,6 +7,7 @@ enum {
     TILE_FLOATS = 32768, /* keys and values of a tile: with a panel's state they stay in L2 */
     TILE_MOST = 256,     /* keys of a tile */
     TILE_LEAST = 32,
+    TILE_STEP = 16,        /* the widest vector */
     FEW_ROWS = 8,          /* so many rows are better off with vectors along the channels */
     PIECE_PANELS = 4,      /* panels that share a tile while it is in L2 */
     PIECES = 32,           /* enough to feed many threads */
@@ -167,7 +168,7 @@ static void cut_rows(flash_job *job)
     job->rows = job->group * job->queries;
     job->few = job->rows <= FEW_ROWS && job->rows <= lanes;
     job->vectors = job->rows <= lanes ? 1 : 2;
-    job->height = job->vectors * lanes;
+    job->height = job->few ? flash_max(job->rows, 1) : job->vectors * lanes;
     job->pad_d = job->few ? flash_round(job->d, lanes) : job->d;
     job->pad_dv = job->few ? flash_round(job->dv, lanes) : job->dv;
     size_t panels = (job->rows + job->height - 1) / job->height;
@@ -181,8 +182,8 @@ static void cut_rows(flash_job *job)
 static void cut_keys(flash_job *job)
 {
     size_t fit = TILE_FLOATS / flash_max(job->d + job->dv, 1);
-    size_t most = flash_min(TILE_MOST, flash_round(flash_max(job->keys, 1), TILE_LEAST));
-    job->tile = flash_max(TILE_LEAST, flash_min(most, fit)) / TILE_LEAST * TILE_LEAST;
+    fit = flash_max(TILE_LEAST, flash_min(TILE_MOST, fit)) / TILE_LEAST * TILE_LEAST;
+    job->tile = flash_min(fit, flash_round(flash_max(job->keys, 1), TILE_STEP));
     job->tiles = (job->keys + job->tile - 1) / job->tile;
     size_t pieces = flash_max(job->batch * job->kv_heads * job->blocks, 1);
     size_t wanted = (PIECES + pieces - 1) / pieces;
@@ -193,25 +194,44 @@ static void cut_keys(flash_job *job)
     job->splits = job->split_tiles ? (job->tiles + job->split_tiles - 1) / job->split_tiles : 1;
 }
 
-static size_t widest(const flash_job *job)
+/* Covers lie in memory of their own unless every row of a tile can be used as it is. */
+static bool needs_own(const flash_job *job, const flash_cover *c)
 {
-    return flash_max(job->tile, flash_max(job->pad_d, job->pad_dv));
+    return c->data && (c->widen || c->narrow || c->single || c->keys < job->keys);
 }
 
-static bool has_cover(const flash_job *job)
+/* What a slot has room for, in floats. Small calls are many, and each would pay for the most. */
+static void size_rooms(flash_job *job)
 {
-    return job->bias.data || job->mask.data || job->factor.data || job->rules->sums;
+    size_t square = job->tile * job->height, *room = job->room;
+    bool marks = job->mask.data || (job->bias.data && !job->adds);
+    bool folds = job->folds || job->rules->sums;
+    bool k = !flash_lies_well(job, &job->k, job->pad_d);
+    bool v = !flash_lies_well(job, &job->v, job->pad_dv);
+    size_t turned =
+        flash_max(k ? flash_min(job->d, job->tile) : 0, v ? flash_min(job->dv, job->tile) : 0);
+    size_t panel = job->few ? 0 : job->height * flash_max(job->d, job->dv);
+    room[FLASH_PANELS] = job->panel_floats * job->panels;
+    room[FLASH_SCORES] = square;
+    room[FLASH_BIAS] = folds || (job->adds && needs_own(job, &job->bias)) ? square : 0;
+    room[FLASH_FACTOR] = needs_own(job, &job->factor) ? square : 0;
+    room[FLASH_MARKS] = marks ? (square + 3) / 4 : 0;
+    room[FLASH_TURNED] = marks && !job->few ? square : 0;
+    room[FLASH_LINES] =
+        flash_max(panel, flash_max(turned * job->tile, job->hides || folds ? square : 0));
+    room[FLASH_KEYS] = k ? job->tile * job->pad_d : 0;
+    room[FLASH_VALUES] = v ? job->tile * job->pad_dv : 0;
 }
 
 static void size_workspace(flash_job *job)
 {
-    size_t h = job->height, masks = has_cover(job) ? COVERS : 0;
-    size_t wide = widest(job), pieces = job->batch * job->kv_heads * job->blocks * job->splits;
+    size_t h = job->height, pieces = job->batch * job->kv_heads * job->blocks * job->splits;
     job->panel_floats = flash_round((job->pad_d + job->pad_dv + ROW_ARRAYS) * h, 16);
     job->part_floats = flash_round((job->pad_dv + 2) * h + 1, 16) + TAIL;
-    job->slot_floats = job->panel_floats * job->panels + job->tile * h * (1 + masks) +
-                       flash_max(h, job->tile) * wide + job->tile * (job->pad_d + job->pad_dv);
-    job->slot_floats = flash_round(job->slot_floats, 16) + 16 * 8;
+    size_rooms(job);
+    job->slot_floats = 0;
+    for (size_t i = 0; i < FLASH_ROOMS; i++)
+        job->slot_floats += flash_round(job->room[i], 16);
     double work = (double)(job->batch * job->kv_heads * job->rows) * (double)job->keys *
                   (double)(job->d + job->dv);
     size_t threads = work < (double)THREAD_WORK * (double)job->rules->slots
@@ -260,25 +280,20 @@ void flash_take_workspace(flash_job *job, void *workspace)
     job->slot = (float *)(void *)at;
 }
 
-static float *take(float **at, size_t floats)
-{
-    float *here = *at;
-    *at += flash_round(floats, 16);
-    return here;
-}
-
 flash_slot flash_slot_at(const flash_job *job, size_t i)
 {
-    float *at = job->slot + i * job->slot_floats;
-    size_t square = job->tile * job->height, masks = has_cover(job) ? square : 0;
-    flash_slot slot = {.panels = take(&at, job->panel_floats * job->panels)};
-    slot.s = take(&at, square);
-    slot.bias.own = take(&at, masks);
-    slot.factor.own = take(&at, masks);
-    slot.marks.own = (uint8_t *)take(&at, masks);
-    slot.tile = take(&at, masks);
-    slot.rows = take(&at, flash_max(job->height, job->tile) * widest(job));
-    slot.k_tile = take(&at, job->tile * job->pad_d);
-    slot.v_tile = take(&at, job->tile * job->pad_dv);
-    return slot;
+    float *at = job->slot + i * job->slot_floats, *room[FLASH_ROOMS];
+    for (size_t r = 0; r < FLASH_ROOMS; r++) {
+        room[r] = at;
+        at += flash_round(job->room[r], 16);
+    }
+    return (flash_slot){.panels = room[FLASH_PANELS],
+                        .s = room[FLASH_SCORES],
+                        .bias.own = room[FLASH_BIAS],
+                        .factor.own = room[FLASH_FACTOR],
+                        .marks.own = (uint8_t *)room[FLASH_MARKS],
+                        .tile = room[FLASH_TURNED],
+                        .rows = room[FLASH_LINES],
+                        .k_tile = room[FLASH_KEYS],
+                        .v_tile = room[FLASH_VALUES]};
 }
