@@ -224,7 +224,7 @@ void pass_undo(const op_body *b)
 
 bool pass_is(const ir_node *n, const char *op)
 {
-    return n && n->op->domain[0] == 0 && strcmp(n->op->name, op) == 0;
+    return n && n->op->name[0] == op[0] && n->op->domain[0] == 0 && strcmp(n->op->name, op) == 0;
 }
 
 bool pass_constant(const ir_value *v) { return v && v->constant && !v->is_input; }
