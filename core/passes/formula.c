@@ -19,8 +19,11 @@ static int index_of(const formula *f, const ir_node *n)
 static void collect(formula *f, ir_value *v)
 {
     ir_node *n = v ? v->producer : NULL;
-    if (n && f->n < FORMULA_NODES && n->graph == f->root->graph && n->n_out == 1 &&
-        formula_find_rule(n) && index_of(f, n) < 0)
+    if (!n || f->n == FORMULA_NODES || n->graph != f->root->graph || n->n_out != 1 ||
+        index_of(f, n) >= 0)
+        return;
+    f->rules[f->n] = formula_find_rule(n);
+    if (f->rules[f->n])
         f->nodes[f->n++] = n;
 }
 
@@ -29,8 +32,7 @@ bool formula_collect(formula *f, ir_value *root, int32_t axis)
     *f = (formula){.root = root, .axis = axis};
     collect(f, root);
     for (uint32_t i = 0; i < f->n; i++) {
-        uint32_t n_in = formula_find_rule(f->nodes[i])->n_in;
-        for (uint32_t k = 0; k < n_in; k++)
+        for (uint32_t k = 0; k < f->rules[i]->n_in; k++)
             collect(f, ir_input(f->nodes[i], k));
     }
     return f->n > 1 && root->type.rank >= 0 && dtype_is_float(root->type.dtype);
@@ -47,8 +49,7 @@ bool formula_has(const formula *f, const char *op)
 ir_value *formula_candidate(const formula *f, uint32_t i)
 {
     for (uint32_t at = 0; at < f->n; at++) {
-        uint32_t n_in = formula_find_rule(f->nodes[at])->n_in;
-        for (uint32_t k = 0; k < n_in; k++) {
+        for (uint32_t k = 0; k < f->rules[at]->n_in; k++) {
             ir_value *v = ir_input(f->nodes[at], k);
             if (v && !pass_constant(v) && i-- == 0)
                 return v;
@@ -176,7 +177,7 @@ static bool kind_fits(const formula *f, const ir_node *n, const formula_rule *ru
 static bool bind_node(formula *f, int at)
 {
     ir_node *n = f->nodes[at];
-    const formula_rule *rule = formula_find_rule(n);
+    const formula_rule *rule = f->rules[at];
     if (f->used[at])
         return true;
     f->used[at] = true;
@@ -286,7 +287,7 @@ static void compute_each(table *t, const ir_node *n, const formula_rule *rule, d
 static const double *compute_node(table *t, int at)
 {
     const ir_node *n = t->f->nodes[at];
-    const formula_rule *rule = formula_find_rule(n);
+    const formula_rule *rule = t->f->rules[at];
     double *out = t->values[at];
     if (t->done[at])
         return out;

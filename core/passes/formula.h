@@ -15,11 +15,14 @@
 
 enum { FORMULA_NODES = 32, FORMULA_POINTS = 64, FORMULA_PARAMS = 2 };
 
+struct formula_rule;
+
 typedef struct formula {
     ir_value *root;
     int32_t axis; /* where rows begin; the rank: there are none */
     uint32_t n;
-    ir_node *nodes[FORMULA_NODES]; /* what leads to the root, readers first */
+    ir_node *nodes[FORMULA_NODES];                   /* what leads to the root, readers first */
+    const struct formula_rule *rules[FORMULA_NODES]; /* of each node */
     /* Set by formula_bind. */
     ir_value *x;
     ir_value *params[FORMULA_PARAMS];

@@ -77,8 +77,9 @@ static const formula_rule rules[] = {
 
 const formula_rule *formula_find_rule(const ir_node *n)
 {
-    for (size_t i = 0; n && i < sizeof(rules) / sizeof(*rules); i++)
-        if (pass_is(n, rules[i].op))
+    const char *op = n && n->op->domain[0] == 0 ? n->op->name : "";
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+        if (rules[i].op[0] == op[0] && strcmp(rules[i].op, op) == 0)
             return &rules[i];
     return NULL;
 }
