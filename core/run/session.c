@@ -206,12 +206,13 @@ static heed_status run_form(const compiled *c, const heed_run_options *options,
 }
 
 /* Recognition takes two symbols on one axis of attention for the same extent, and a fused operator
- * refuses others. The graph as it is may broadcast them: then it has the last word. */
+ * refuses others. The graph as it is may broadcast them. When it refuses the inputs too, what the
+ * operator says of them is said once more: it is closer to what was meant. */
 static heed_status run_all(heed_session *s, const heed_run_options *options,
                            const heed_tensor *const *in, const uint32_t *asked, size_t n_out,
                            heed_tensor **out)
 {
-    compiled *c;
+    compiled *c, *plain;
     TRY(choose_form(s, in, &c));
     heed_status status = run_form(c, options, in, asked, n_out, out);
     if (status != HEED_INVALID || !has_fused_site(c))
@@ -219,8 +220,9 @@ static heed_status run_all(heed_session *s, const heed_run_options *options,
     compile_options o = s->options;
     o.named_dims = false;
     o.attention = "off";
-    TRY(get_form(s, &s->plain, &o, "what fused attention takes for equal", &c));
-    return run_form(c, options, in, asked, n_out, out);
+    TRY(get_form(s, &s->plain, &o, "what fused attention takes for equal", &plain));
+    status = run_form(plain, options, in, asked, n_out, out);
+    return status == HEED_INVALID ? run_form(c, options, in, asked, n_out, out) : status;
 }
 
 heed_status heed_session_run(heed_session *s, const heed_run_options *options, size_t n_in,

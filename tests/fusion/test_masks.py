@@ -209,8 +209,7 @@ class Case:
         seen = self.joined(masks)
         if self.pick(True, False):
             return g.op("Where", seen, scores, g.constant(np.float32(fill)))
-        if not absorbing:  # a weak fill may be seen again: it stays a bias
-            self.forbidden |= self.expected
+        if not absorbing:  # a weak fill may be seen again: some are bounds nevertheless
             self.expected = set()
         return g.op("Add", scores, self.additive(seen, fill))
 
