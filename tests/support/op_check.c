@@ -144,8 +144,10 @@ static void check_same(const op_model *m, const result *a, const result *b)
 {
     if (cut_short(a) || cut_short(b))
         return;
-    if (a->status != b->status)
+    if (a->status != b->status) {
         stop(m, "refused once, and once not", a);
+        return;
+    }
     for (uint32_t o = 0; a->status == HEED_OK && o < m->n_out; o++)
         if (m->op->flags & OP_RANDOM ? !same_shape(a->out[o], b->out[o])
                                      : !same(a->out[o], b->out[o]))
@@ -165,8 +167,10 @@ static void check_backends(const op_model *m, const result *a, const result *b)
 {
     if (cut_short(a) || cut_short(b) || is_empty(m, a) || is_empty(m, b))
         return;
-    if ((a->status == HEED_OK) != (b->status == HEED_OK))
+    if ((a->status == HEED_OK) != (b->status == HEED_OK)) {
         stop(m, "one backend refuses what another does", a);
+        return;
+    }
     for (uint32_t o = 0; a->status == HEED_OK && o < m->n_out; o++)
         if (!same_shape(a->out[o], b->out[o]))
             stop(m, "backends give different shapes", b);
