@@ -8,7 +8,7 @@
 static heed_status check_row(const op_infer *c, uint32_t input)
 {
     int32_t rank = infer_rank(c, 0), own = infer_rank(c, input);
-    if (!infer_has(c, input) || rank < 1 || own < 0)
+    if (!infer_has(c, input))
         return HEED_OK;
     ir_dim n = infer_dim(c, 0, rank - 1), m = infer_dim(c, input, own - 1);
     if (own != 1 || (dim_known(n) && dim_known(m) && n != m))
@@ -20,10 +20,10 @@ static heed_status check_row(const op_infer *c, uint32_t input)
 static heed_status infer_norm(op_infer *c)
 {
     int32_t rank = infer_rank(c, 0), other = infer_rank(c, 1);
-    if (rank == 0 || (rank > 0 && other >= 0 && rank != other))
+    if (rank < 1 || rank != other) /* the body would broadcast what is found out later */
         return infer_error(c, "two tensors of one shape with a last axis", "ranks %d and %d", rank,
                            other);
-    for (int32_t i = 0; i < rank && other >= 0; i++) {
+    for (int32_t i = 0; i < rank; i++) {
         ir_dim x = infer_dim(c, 0, i), y = infer_dim(c, 1, i);
         if (dim_known(x) && dim_known(y) && x != y)
             return infer_error(c, "two tensors of one shape", "%lld and %lld on axis %d",
