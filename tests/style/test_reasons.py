@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Each reason why attention is not fused has a row in verdict_reasons.c: what the user can do.
 
-A reason is the text of a site_stop or a body_fail in core/passes/site*.c, axes*.c, recognise.c."""
+A reason is the text of a site_stop or a body_fail in core/passes/attention."""
 
 import re
 
 from style import files, report, text
 
-TABLE = "core/passes/verdict_reasons.c"
-SOURCES = re.compile(r"core/passes/(site|axes|recognise)\w*\.c$")
+TABLE = "core/passes/verdict/verdict_reasons.c"
+SOURCES = re.compile(r"core/passes/attention/(site|axes|recognise)\w*\.c$")
 REASON = re.compile(r'\b(?:site_stop|body_fail)\s*\([^;"]*"([^"%]+)"\s*\)')
 
 

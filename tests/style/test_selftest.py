@@ -47,10 +47,11 @@ CASES = [
      "a path of one machine"),
     ("paths", {"core/passes/a.c": "static int is_llama;\n"}, "names a model or an exporter"),
     ("paths", {"core/passes/a.c": "// as llama spells it\nstatic int x;\n"}, None),
-    ("reasons", {"core/passes/site_a.c": "x = site_stop(s, n, \"too far\");\n",
-                 "core/passes/verdict_reasons.c": "{\"too near\", \"\"},\n"}, "\"too far\" has no row"),
-    ("reasons", {"core/passes/site_a.c": "x = site_stop(s, n, \"too far\");\n",
-                 "core/passes/verdict_reasons.c": "{\"too far\", \"\"},\n"}, None),
+    ("reasons", {"core/passes/attention/site_a.c": "x = site_stop(s, n, \"too far\");\n",
+                 "core/passes/verdict/verdict_reasons.c": "{\"too near\", \"\"},\n"},
+     "\"too far\" has no row"),
+    ("reasons", {"core/passes/attention/site_a.c": "x = site_stop(s, n, \"too far\");\n",
+                 "core/passes/verdict/verdict_reasons.c": "{\"too far\", \"\"},\n"}, None),
 ]
 
 

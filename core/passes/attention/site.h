@@ -1,0 +1,121 @@
+/* site.h - one place of a graph that may be attention: what the walks from a
+ * softmax find out.
+ *
+ * Upwards from the softmax: factors, biases and masks, to the product of
+ * queries and keys, and through what only moves elements to the tensors that
+ * these come from. Downwards: guards, to the product with the values.
+ * Everything is said in atoms (axes.h) of the scores at the softmax. */
+#ifndef HEED_PASSES_SITE_H
+#define HEED_PASSES_SITE_H
+
+#include "passes/attention/contraction.h"
+#include "passes/pass.h"
+
+enum { SITE_TERMS = 8, SITE_SHAPES = 8, SITE_PARTS = 6 };
+
+enum { SITE_BIAS, SITE_MASK, SITE_LEAST, SITE_FACTOR };
+
+/* What is done to the scores: a tensor is added (bias), says which of them
+ * count (mask) or multiplies them (factor); or they are raised to a number
+ * (least). */
+typedef struct site_term {
+    int kind;
+    ir_value *value;
+    axes at;            /* right-aligned with the scores' where it met them */
+    double number;      /* bias: its factor; mask: what hidden scores become; least:
+                           the number */
+    uint32_t n_factors; /* tensors that multiply a bias, or what hidden scores become, too: the
+                           first so many of site.factors */
+    bool inverted;      /* mask: true hides; factor: divides */
+    bool keyed;         /* factor: differs between keys */
+} site_term;
+
+/* Hidden scores at or below this stay what they are when a score or a bias is
+ * added to them. */
+#define SITE_ABSORBS (-1e30)
+
+/* A mask that what stands outside of it may change: as a bias it would not be exact. */
+bool site_mask_is_weak(const site_term *mask);
+
+typedef struct site_terms {
+    site_term items[SITE_TERMS];
+    uint32_t n;
+} site_terms;
+
+/* An operand, and the tensor that it is an arrangement of. */
+typedef struct site_operand {
+    ir_value *value;
+    axes at;
+} site_operand;
+
+/* A term of the sum inside of the tanh of additive scores. */
+typedef struct site_part {
+    site_operand o;
+    bool negated;
+    bool keyed; /* one of the keys', not of the queries' */
+    bool leads; /* the sum has its shape: it is q or k */
+} site_part;
+
+typedef struct site {
+    ir_node *softmax, *scores, *product; /* the products before and after */
+    axes_table table;
+    axes frame;     /* of the scores, as the biases see them */
+    axes outer;     /* of the softmax itself: with sinks its axis is longer */
+    axes_list keys; /* its axis */
+    axes_list sum;  /* channels of queries and keys */
+    site_operand q, k, v, y;
+    bool additive;       /* scores are energy^T tanh(q + k) */
+    site_operand energy; /* value NULL: ones */
+    site_part parts[SITE_PARTS];
+    uint32_t n_parts;
+    site_operand sinks; /* a logit for each head beside the keys; value NULL: none */
+    bool sink_first;    /* it stands before the keys */
+    double scale, softcap;
+    double least, most; /* what the scores are brought between */
+    bool bounded;
+    site_terms terms;     /* biases, masks and bounds, the last one to be applied first */
+    site_terms factors;   /* the last one first, too */
+    uint32_t steps;       /* taken upwards, also those that led nowhere */
+    bool late;            /* biases are added to hidden scores, too */
+    bool guard;           /* NaN after the softmax becomes 0 */
+    heed_dtype inner;     /* of the softmax, when it is not that of the products; 0 */
+    site_operand weights; /* the softmax's result when others read it too */
+    site_operand shapes[SITE_SHAPES]; /* results on the way whose shape is read */
+    uint32_t n_shapes;
+    /* Why not: the first obstacle. */
+    const char *reason;
+    const ir_node *obstacle;
+} site;
+
+/* Says why the site is none, once; false. */
+bool site_stop(site *s, const ir_node *obstacle, const char *reason);
+bool site_is_scalar(const ir_value *v, double *number); /* a constant with one value throughout */
+/* Axes of a tensor that is broadcast along these. */
+axes site_beside(const axes *at, const ir_value *v);
+
+/* Up through what moves elements or, with `factor`, multiplies all of them with one number. */
+void site_climb(site *s, site_operand *o, double *factor);
+/* The node sums the tanh of queries and keys over their channels: the site is additive. Its result
+ * has the axes `at`. */
+bool site_take_energy(site *s, const ir_node *n, const axes *at, arena *scratch, double *alpha);
+/* The sum of the queries' or the keys' terms, and the vector, of these axes. */
+ir_value *site_sum_parts(const site *s, op_body *b, bool keyed, const axes *to,
+                         const axes_witness *w);
+ir_value *site_weigh_channels(const site *s, op_body *b, const axes_list *heads, heed_dtype dtype,
+                              const axes_witness *w);
+
+/* From the softmax's input up to the products' operands. */
+bool site_walk_up(site *s, arena *scratch);
+/* From its output down to the product with the values, and on through what
+ * moves elements. */
+bool site_walk_down(site *s, arena *scratch);
+/* A mask, bias or factor, arranged so that it is broadcast along these axes. */
+ir_value *site_bring(site *s, op_body *b, const site_term *term, const axes *to,
+                     const axes_witness *w);
+/* Shape nodes that read what the site replaces read the extents elsewhere. */
+heed_status site_emit_shapes(site *s, pass_run *p);
+/* Emits heed.Attention and what arranges its operands; NULL and b->status when
+ * it cannot. *weights is set when somebody else reads them. */
+ir_value *site_emit(site *s, op_body *b, ir_value **weights);
+
+#endif

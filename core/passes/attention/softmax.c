@@ -1,0 +1,134 @@
+/* softmax.c - pass: a softmax in pieces becomes one.
+ *
+ * before: e = Exp(Sub(x, ReduceMax(x))); y = Div(e, ReduceSum(e))      after: y = Softmax(x)
+ *
+ * Also with the sum's reciprocal, without the maximum or with one that is bounded (it drops out),
+ * with powers of another base, as Exp(LogSoftmax(x)) and as Exp(Sub(x, ReduceLogSumExp(x))). The
+ * sum may be a product with ones. Three more things may stand in between:
+ *
+ *   e @ v / sum(e)              the division comes after a product:    Softmax(x) @ v
+ *   e / (sum(e) + 1)            one more element, whose result nobody reads:
+ *                                                          Softmax(Concat(x, 0))[..., :-1]
+ *   (e * m) / sum(e * m)        weights of the elements: with p = Softmax(x), p * m / sum(p * m) */
+#include <math.h>
+
+#include "ops/body.h"
+#include "passes/attention/softmax_pieces.h"
+#include "passes/pass.h"
+
+/* ---- What becomes of it ---------------------------------------------------------------------- */
+
+static ir_value *times(op_body *b, ir_value *x, double factor)
+{
+    return factor == 1 ? x : body_2(b, x, body_like(b, factor, x), "Mul");
+}
+
+/* What is added to the sum, as one more exponent: 0 for the constant 1 and, when a shift was
+ * subtracted, for e^-shift. NULL: it is none. */
+static ir_value *exponent_beside(const pieces *s, op_body *b)
+{
+    double number, factor;
+    if (!s->shift)
+        return pieces_scalar(s->beside, &number) && number > 0 ? body_like(b, log(number), s->x)
+                                                               : NULL;
+    ir_value *x = pieces_exponent(s->beside, &factor);
+    if (!x || factor != s->factor)
+        return NULL;
+    if (pieces_operand(x, "Neg", 0) == s->shift)
+        return body_like(b, 0, s->x);
+    ir_value *logit = pieces_operand(x, "Sub", 1) == s->shift ? pieces_operand(x, "Sub", 0) : NULL;
+    return logit ? times(b, logit, factor) : NULL;
+}
+
+/* Along several axes, which are the last ones: as one. */
+static ir_value *along_axes(const pieces *s, op_body *b, ir_value *x)
+{
+    if (s->n_axes == 1)
+        return body_1(b, x, "Softmax axis=%d", s->axis);
+    ir_value *dims[TENSOR_MAX_RANK], *shape = body_1(b, x, "Shape");
+    for (int32_t i = 0; i < s->axis; i++)
+        dims[i] = body_dim(b, x, i);
+    dims[s->axis] = body_ints(b, 1, (int64_t[]){-1});
+    ir_value *flat = body_reshape_to(b, x, (uint32_t)s->axis + 1, dims);
+    return body_2(b, body_1(b, flat, "Softmax axis=%d", s->axis), shape, "Reshape");
+}
+
+/* One more element along the axis, whose result is left out. */
+static ir_value *with_sink(const pieces *s, op_body *b, ir_value *x, ir_value *logit)
+{
+    ir_value *dims[TENSOR_MAX_RANK];
+    for (int32_t i = 0; i < x->type.rank; i++)
+        dims[i] = i == s->axis ? body_ints(b, 1, (int64_t[]){1}) : body_dim(b, x, i);
+    ir_value *shape = body_n(b, (uint32_t)x->type.rank, dims, "Concat axis=0");
+    ir_value *longer = body_concat(b, x, body_2(b, logit, shape, "Expand"), s->axis);
+    longer = body_1(b, longer, "Softmax axis=%d", s->axis);
+    return body_slice(b, longer, s->axis, NULL, body_dim(b, x, s->axis));
+}
+
+static ir_value *softmax(const pieces *s, op_body *b)
+{
+    ir_value *logit = s->beside ? exponent_beside(s, b) : NULL;
+    if (s->beside && (!logit || s->n_axes > 1))
+        return NULL;
+    ir_value *x = times(b, s->x, s->factor);
+    if (b->status)
+        return NULL;
+    return logit ? with_sink(s, b, x, logit) : along_axes(s, b, x);
+}
+
+/* p * m over its sum, p the softmax. */
+static ir_value *weighted(const pieces *s, op_body *b)
+{
+    pieces inner = {.axis = s->axis, .n_axes = 1};
+    for (uint32_t i = 0; i < 2; i++) {
+        ir_value *exp = pieces_operand(s->over, "Mul", i),
+                 *m = pieces_operand(s->over, "Mul", 1 - i);
+        inner.x = exp && pass_same_type(exp, s->over) ? pieces_exponent(exp, &inner.factor) : NULL;
+        if (!inner.x)
+            continue;
+        pieces_unshift(&inner);
+        ir_value *p = body_2(b, softmax(&inner, b), m, "Mul");
+        ir_value *axes = body_ints(b, 1, (int64_t[]){s->axis});
+        return body_2(b, p, body_2(b, p, axes, "ReduceSum"), "Div");
+    }
+    return NULL;
+}
+
+static ir_value *from_quotient(const pieces *s, op_body *b)
+{
+    if (!s->x)
+        return s->over == s->exp && !s->beside && s->n_axes == 1 ? weighted(s, b) : NULL;
+    if (s->over == s->exp)
+        return softmax(s, b);
+    ir_value *left = pieces_operand(s->over, "MatMul", 0);
+    if (left != s->exp || s->n_axes > 1 || s->axis != s->over->type.rank - 1)
+        return NULL;
+    ir_value *p = softmax(s, b);
+    return p ? body_2(b, p, ir_input(s->over->producer, 1), "MatMul") : NULL;
+}
+
+static heed_status visit(pass_run *p, ir_node *n)
+{
+    pieces s;
+    ir_value *y = NULL;
+    op_body b = pass_body(p, n);
+    if (pieces_read_logs(n, &s) && dtype_is_float(s.x->type.dtype))
+        y = softmax(&s, &b);
+    else if (pieces_read(n, &s))
+        y = from_quotient(&s, &b);
+    if (b.status)
+        return b.status;
+    if (y && pass_same_type(y, n->out[0]))
+        return pass_bypass(p, n, y);
+    pass_undo(&b);
+    return HEED_OK;
+}
+
+static heed_status run(pass_run *p) { return pass_each_node(p, visit); }
+
+const pass_def pass_softmax = {
+    .name = "softmax",
+    .purpose = "a softmax in pieces becomes one",
+    .order = 55,
+    .run = run,
+};

@@ -1,0 +1,70 @@
+/* mask_proof.h - what was proved of the masks of one attention, before it is written down. */
+#ifndef HEED_PASSES_MASK_PROOF_H
+#define HEED_PASSES_MASK_PROOF_H
+
+#include "passes/mask/mask.h"
+
+enum {
+    MASK_Q,
+    MASK_K,
+    MASK_V,
+    MASK_BIAS,
+    MASK_LENGTHS,
+    MASK_OFFSETS,
+    MASK_SINKS,
+    MASK_SEEN,
+    MASK_FACTOR,
+    MASK_INPUTS,
+};
+
+/* A bound on the keys by position: an atom that every visible place has as true, or as false. */
+typedef struct mask_bound {
+    bool found;
+    uint32_t atom;
+    ir_dim at; /* key <= query + at, key >= query + at, key < at */
+} mask_bound;
+
+typedef struct mask_proof {
+    mask *m;
+    const ir_node *n;
+    bool adds;  /* a float bias */
+    bool masks; /* a mask that is true and false */
+    mask_form bias, seen;
+    bool possible[MASK_CASES]; /* cases that can occur */
+    bool visible[MASK_CASES];
+    uint16_t rest[MASK_CASES]; /* what is added where the key is visible; MASK_NONE: nothing */
+    bool absorbed;             /* the bias hides keys by itself, by adding the fill */
+    bool sums;                 /* hidden keys get the fill together with what is added */
+    double fill;
+    mask_bound right, left, length;
+    uint32_t taken, taken_as; /* atoms that bounds have spoken of, as bits, and how */
+    bool keeps;               /* what bounds leave over stays as it is in the graph */
+} mask_proof;
+
+/* Reads tables of all cases; false: nothing is known. */
+bool mask_read(mask_proof *p);
+/* Which bounds every visible place obeys. */
+void mask_find_bounds(mask_proof *p);
+/* key - query + constant */
+bool mask_is_diagonal(const mask_proof *p, const mask_affine *a);
+/* mask_sum.c: bounds beyond which a fill is added to what is added anyway. */
+bool mask_find_sum(mask_proof *p);
+/* Cases that obey the bounds. */
+static inline bool mask_obeys(const mask_proof *p, uint32_t c)
+{
+    return p->possible[c] && (c & p->taken) == p->taken_as;
+}
+
+/* mask_rest.c: what the bounds leave over. */
+bool mask_rest_needed(const mask_proof *p);      /* some place within the bounds is hidden */
+unsigned mask_rest_depends(const mask_proof *p); /* on which axes, as bits */
+unsigned mask_bias_depends(const mask_proof *p);
+bool mask_bias_needed(const mask_proof *p);
+ir_value *mask_emit_rest(const mask_proof *p, mask_emission *e);
+ir_value *mask_emit_bias(const mask_proof *p, mask_emission *e, heed_dtype dtype);
+
+/* mask_text.c: the proof in words. */
+const char *mask_proof_text(const mask_proof *p);
+const char *mask_proof_kinds(const mask_proof *p);
+
+#endif

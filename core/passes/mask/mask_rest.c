@@ -1,0 +1,192 @@
+/* mask_rest.c - what bounds leave of a mask or a bias: a formula of the other atoms, as small a
+ * tensor as it can be. */
+#include "passes/mask/mask_proof.h"
+
+/* Some atoms have a value: bits, and which. */
+typedef struct part {
+    uint32_t set, as;
+} part;
+
+static bool inside(const mask_proof *p, uint32_t c, part q)
+{
+    return mask_obeys(p, c) && (c & q.set) == q.as;
+}
+
+static part with(part q, uint32_t atom, bool value)
+{
+    return (part){q.set | 1u << atom, q.as | (value ? 1u : 0u) << atom};
+}
+
+/* ---- Who is visible -------------------------------------------------------------------------- */
+
+/* 1: all, 0: none, -1: it depends. Nothing at all is all. */
+static int visible_in(const mask_proof *p, part q)
+{
+    bool some = false, none = true;
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++) {
+        if (!inside(p, c, q))
+            continue;
+        some |= !p->visible[c];
+        none &= !p->visible[c];
+    }
+    return !some ? 1 : none ? 0 : -1;
+}
+
+bool mask_rest_needed(const mask_proof *p) { return visible_in(p, (part){0, 0}) != 1; }
+
+/* An atom on which it depends: the first that is not set. */
+static bool next_atom(const mask_proof *p, part q, bool bias, uint32_t *atom);
+
+static unsigned atom_depends(const mask_proof *p, uint32_t atom)
+{
+    const mask_atom *a = &p->m->atoms[atom];
+    return a->position ? mask_index_depends(p->m, &a->index) : mask_depends(p->m, a->leaf);
+}
+
+static unsigned visible_depends(const mask_proof *p, part q)
+{
+    uint32_t atom;
+    if (visible_in(p, q) >= 0 || !next_atom(p, q, false, &atom))
+        return 0;
+    return atom_depends(p, atom) | visible_depends(p, with(q, atom, true)) |
+           visible_depends(p, with(q, atom, false));
+}
+
+unsigned mask_rest_depends(const mask_proof *p) { return visible_depends(p, (part){0, 0}); }
+
+static ir_value *visible_value(const mask_proof *p, mask_emission *e, part q)
+{
+    uint32_t atom;
+    op_body *b = e->b;
+    if (b->status || !next_atom(p, q, false, &atom))
+        return NULL;
+    part yes = with(q, atom, true), no = with(q, atom, false);
+    int if_yes = visible_in(p, yes), if_no = visible_in(p, no);
+    ir_value *x = mask_emit_atom(e, atom);
+    ir_value *first = if_yes < 0 ? visible_value(p, e, yes) : NULL;
+    ir_value *second = if_no < 0 ? visible_value(p, e, no) : NULL;
+    if (b->status)
+        return NULL;
+    if (if_yes == 1) /* x or second */
+        return if_no == 0 ? x : body_2(b, x, second, "Or");
+    if (if_no == 1) { /* not x, or first */
+        ir_value *hidden = body_1(b, x, "Not");
+        return if_yes == 0 ? hidden : body_2(b, hidden, first, "Or");
+    }
+    if (if_no == 0)
+        return body_2(b, x, first, "And");
+    if (if_yes == 0)
+        return body_2(b, body_1(b, x, "Not"), second, "And");
+    return body_3(b, x, first, second, "Where");
+}
+
+ir_value *mask_emit_rest(const mask_proof *p, mask_emission *e)
+{
+    return visible_value(p, e, (part){0, 0});
+}
+
+/* ---- What is added --------------------------------------------------------------------------- */
+
+/* The one leaf of all visible cases; false when there are several. */
+static bool leaf_of(const mask_proof *p, part q, uint16_t *leaf)
+{
+    *leaf = MASK_NONE;
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++) {
+        if (!inside(p, c, q) || !p->visible[c] || p->rest[c] == *leaf)
+            continue;
+        if (*leaf != MASK_NONE)
+            return false;
+        *leaf = p->rest[c];
+    }
+    return true;
+}
+
+bool mask_bias_needed(const mask_proof *p)
+{
+    uint16_t leaf;
+    double x;
+    if (!p->adds || !leaf_of(p, (part){0, 0}, &leaf) || leaf == MASK_NONE)
+        return p->adds;
+    return !mask_is_number(p->m, leaf, &x) || x != 0;
+}
+
+/* The two halves differ. */
+static bool matters(const mask_proof *p, part q, bool bias, uint32_t atom)
+{
+    part yes = with(q, atom, true), no = with(q, atom, false);
+    uint16_t a, b;
+    if (!bias)
+        return visible_in(p, yes) < 0 || visible_in(p, no) < 0 ||
+               visible_in(p, yes) != visible_in(p, no);
+    return !leaf_of(p, yes, &a) || !leaf_of(p, no, &b) || (a && b && a != b);
+}
+
+/* Both halves have cases. */
+static bool divides(const mask_proof *p, part q, uint32_t atom)
+{
+    bool yes = false, no = false;
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++) {
+        yes |= inside(p, c, with(q, atom, true));
+        no |= inside(p, c, with(q, atom, false));
+    }
+    return yes && no;
+}
+
+/* The same in both halves, case by case, as far as they can occur. */
+static bool is_idle(const mask_proof *p, part q, bool bias, uint32_t atom)
+{
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++) {
+        uint32_t other = c ^ 1u << atom;
+        if (!inside(p, c, q) || !inside(p, other, q))
+            continue;
+        if (bias ? (p->visible[c] && p->visible[other] && p->rest[c] != p->rest[other])
+                 : p->visible[c] != p->visible[other])
+            return false;
+    }
+    return true;
+}
+
+static bool next_atom(const mask_proof *p, part q, bool bias, uint32_t *atom)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (*atom = 0; *atom < p->m->n_atoms; ++*atom)
+            if (!((p->taken | q.set) >> *atom & 1) && divides(p, q, *atom) &&
+                matters(p, q, bias, *atom) && (pass || !is_idle(p, q, bias, *atom)))
+                return true;
+    return false;
+}
+
+static unsigned bias_depends(const mask_proof *p, part q)
+{
+    uint32_t atom;
+    uint16_t leaf;
+    if (leaf_of(p, q, &leaf))
+        return leaf ? mask_depends(p->m, leaf) : 0;
+    if (!next_atom(p, q, true, &atom))
+        return ~0u;
+    return atom_depends(p, atom) | bias_depends(p, with(q, atom, true)) |
+           bias_depends(p, with(q, atom, false));
+}
+
+unsigned mask_bias_depends(const mask_proof *p) { return bias_depends(p, (part){0, 0}); }
+
+static ir_value *bias_value(const mask_proof *p, mask_emission *e, part q, heed_dtype dtype)
+{
+    uint32_t atom;
+    uint16_t leaf;
+    if (e->b->status)
+        return NULL;
+    if (leaf_of(p, q, &leaf))
+        return mask_emit_leaf(e, leaf ? leaf : 1, dtype);
+    if (!next_atom(p, q, true, &atom))
+        return NULL;
+    ir_value *yes = bias_value(p, e, with(q, atom, true), dtype);
+    ir_value *no = bias_value(p, e, with(q, atom, false), dtype);
+    ir_value *x = mask_emit_atom(e, atom);
+    return e->b->status ? NULL : body_3(e->b, x, yes, no, "Where");
+}
+
+ir_value *mask_emit_bias(const mask_proof *p, mask_emission *e, heed_dtype dtype)
+{
+    return bias_value(p, e, (part){0, 0}, dtype);
+}

@@ -1,0 +1,72 @@
+/* mask_text.c - the proof of a mask in words, for reports: "causal (key <= query + past)". */
+#include <stdio.h>
+#include <string.h>
+
+#include "passes/mask/mask_proof.h"
+
+enum { TEXT = 512 };
+
+/* "query + past", "query", "query - 3". */
+static const char *beside_query(const mask_proof *p, ir_dim at, char *text, size_t size)
+{
+    char dim[200];
+    int64_t x;
+    if (dims_value(p->m->dims, at, &x) && x == 0)
+        snprintf(text, size, "query");
+    else if (dims_value(p->m->dims, at, &x) && x < 0)
+        snprintf(text, size, "query - %lld", (long long)-x);
+    else
+        snprintf(text, size, "query + %s", dims_text(p->m->dims, at, dim, sizeof(dim)));
+    return text;
+}
+
+static void put(char *text, const char *piece)
+{
+    size_t n = strlen(text);
+    snprintf(text + n, TEXT - n, "%s%s", n ? "; " : "", piece);
+}
+
+/* "[B, 1, 1, T]" of what stays. */
+static void put_rest(char *text, const char *what, unsigned bits)
+{
+    char piece[96];
+    snprintf(piece, sizeof(piece), "%s on %s%s%s%s", what, bits & 1 ? "sequences, " : "",
+             bits & 2 ? "heads, " : "", bits & 4 ? "queries, " : "", "keys");
+    put(text, piece);
+}
+
+const char *mask_proof_text(const mask_proof *p)
+{
+    char text[TEXT] = "", piece[300], at[240];
+    if (p->right.found) {
+        snprintf(piece, sizeof(piece), "causal: key <= %s",
+                 beside_query(p, p->right.at, at, sizeof(at)));
+        put(text, piece);
+    }
+    if (p->left.found) {
+        snprintf(piece, sizeof(piece), "window: key >= %s",
+                 beside_query(p, p->left.at, at, sizeof(at)));
+        put(text, piece);
+    }
+    if (p->length.found)
+        put(text, "padding: key < length of the sequence");
+    if (p->keeps)
+        put(text, "the mask itself stays");
+    else if (mask_rest_needed(p))
+        put_rest(text, "mask", mask_rest_depends(p));
+    if (!p->keeps && mask_bias_needed(p))
+        put_rest(text, "bias", mask_bias_depends(p));
+    if (!*text)
+        put(text, "a mask that hides nothing");
+    const char *kept = arena_string(p->m->scratch, text);
+    return kept ? kept : "";
+}
+
+/* Hidden keys by sequence alone. */
+static bool is_padding(const mask_proof *p)
+{
+    unsigned bits = mask_rest_needed(p) ? mask_rest_depends(p) : 0;
+    return !p->keeps && (bits & ~(1u << MASK_B)) == 1u << MASK_T;
+}
+
+const char *mask_proof_kinds(const mask_proof *p) { return is_padding(p) ? "padding" : ""; }

@@ -1,0 +1,173 @@
+/* verdict_features.c - what a fused attention shows: one row for each thing that a report names.
+ *
+ * Everything is read from the node itself: what the walks proved of a mask stands there as an
+ * attribute or an input, so a proof that is new needs a row only when it has a new name. */
+#include <math.h>
+#include <string.h>
+
+#include "ops/heads.h"
+#include "passes/verdict/verdict.h"
+
+/* Inputs of heed.Attention, in its order. */
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
+
+/* heed.AdditiveAttention has the mask at another place, and no more of them. */
+static bool additive(const ir_node *n) { return strcmp(n->op->name, "AdditiveAttention") == 0; }
+
+static const ir_value *find_input(const ir_node *n, uint32_t i)
+{
+    enum { ADDITIVE_BIAS = 4, ADDITIVE_MASK };
+    if (!additive(n) || i <= V)
+        return ir_input(n, i);
+    return i == BIAS ? ir_input(n, ADDITIVE_BIAS) : i == MASK ? ir_input(n, ADDITIVE_MASK) : NULL;
+}
+
+static int64_t extent(const ir_node *n, uint32_t input, const char *layout, int axis)
+{
+    heads_layout places;
+    const ir_value *v = ir_input(n, input);
+    if (!v || v->type.rank != 4 || !heads_layout_read(n, layout, &places))
+        return -1;
+    ir_dim dim = v->type.dims[places.place[axis]];
+    return dim_known(dim) ? dim : -1;
+}
+
+static int64_t q_heads(const ir_node *n) { return extent(n, Q, "q_layout", 1); }
+static int64_t k_heads(const ir_node *n) { return extent(n, K, "k_layout", 1); }
+static int64_t v_heads(const ir_node *n) { return extent(n, V, "v_layout", 1); }
+
+/* One key and value head for all queries (Shazeer 2019). */
+static bool multi_query(const ir_node *n)
+{
+    return k_heads(n) == 1 && v_heads(n) == 1 && q_heads(n) > 1;
+}
+
+/* Some queries share a key and value head (Ainslie 2023). */
+static bool grouped_query(const ir_node *n)
+{
+    return k_heads(n) > 1 && k_heads(n) == v_heads(n) && q_heads(n) > k_heads(n);
+}
+
+/* Keys are shared otherwise than values (Cordonnier 2020). */
+static bool other_heads(const ir_node *n)
+{
+    return k_heads(n) > 0 && v_heads(n) > 0 && k_heads(n) != v_heads(n);
+}
+
+static bool other_channels(const ir_node *n)
+{
+    int64_t keys = extent(n, K, "k_layout", 3), values = extent(n, V, "v_layout", 3);
+    return keys > 0 && values > 0 && keys != values;
+}
+
+static bool causal(const ir_node *n) { return ir_attr_int(n, "causal", 0) != 0; }
+
+static bool window(const ir_node *n)
+{
+    return ir_attr_int(n, "left_window", -1) >= 0 || ir_attr_int(n, "right_window", -1) >= 0;
+}
+
+/* A tensor over sequences and keys, or keys alone, that is no constant. */
+static bool is_of_keys(const ir_value *v)
+{
+    if (!v || v->type.rank < 1 || (v->constant && !v->is_input))
+        return false;
+    for (int32_t i = 0; i + 1 < v->type.rank; i++)
+        if (v->type.dims[i] != 1 && (v->type.rank != 4 || i != 0))
+            return false;
+    return true;
+}
+
+/* Keys are hidden by sequence: by a length, a mask or a bias. */
+static bool padding(const ir_node *n)
+{
+    return find_input(n, LENGTHS) || is_of_keys(find_input(n, BIAS)) ||
+           is_of_keys(find_input(n, MASK));
+}
+static bool offset(const ir_node *n) { return find_input(n, OFFSETS) != NULL; }
+static bool sinks(const ir_node *n) { return find_input(n, SINKS) != NULL; }
+
+static bool bias(const ir_node *n)
+{
+    const ir_value *v = find_input(n, BIAS);
+    return v && dtype_is_float(v->type.dtype);
+}
+
+/* True and false for each score; proved to be nothing simpler. */
+static bool mask(const ir_node *n)
+{
+    const ir_value *v = find_input(n, BIAS);
+    return find_input(n, MASK) || (v && !dtype_is_float(v->type.dtype));
+}
+
+static bool softcap(const ir_node *n) { return ir_attr_float(n, "softcap", 0) > 0; }
+
+static bool bounded(const ir_node *n)
+{
+    double most = ir_attr_float(n, "scores_max", (double)INFINITY);
+    return most < (double)INFINITY ||
+           ir_attr_float(n, "scores_min", -(double)INFINITY) > -(double)INFINITY;
+}
+
+/* Scores are multiplied with a tensor. */
+static bool factor(const ir_node *n) { return find_input(n, FACTOR) != NULL; }
+
+/* Weights that are not numbers are made 0. */
+static bool guard(const ir_node *n)
+{
+    return strcmp(ir_attr_string(n, "empty", "zero"), "guard") == 0;
+}
+
+static bool upcast(const ir_node *n) { return ir_attr_int(n, "softmax_precision", 0) != 0; }
+
+/* Scores or weights are a result of their own. */
+static bool scores(const ir_node *n)
+{
+    const ir_value *v = ir_output(n, 1);
+    return v && ir_value_used(v);
+}
+
+static const struct {
+    const char *name;
+    bool (*has)(const ir_node *n);
+} rows[] = {
+    {"additive", additive},
+    {"mqa", multi_query},
+    {"gqa", grouped_query},
+    {"k-v-heads-differ", other_heads},
+    {"v-head-dim-differs", other_channels},
+    {"causal", causal},
+    {"window", window},
+    {"padding", padding},
+    {"offset", offset},
+    {"bias", bias},
+    {"mask", mask},
+    {"sinks", sinks},
+    {"softcap", softcap},
+    {"bounded", bounded},
+    {"factor", factor},
+    {"guard", guard},
+    {"upcast", upcast},
+    {"weights-are-read", scores},
+};
+
+/* What a proof left as it was is said by the node itself. */
+const char *verdict_mask(const ir_node *made)
+{
+    const char *proof = ir_attr_string(made, "proof", "");
+    if (*proof || (!find_input(made, BIAS) && !find_input(made, MASK)))
+        return *proof ? proof : causal(made) ? "causal, as the operator says" : "";
+    if (padding(made))
+        return "as the graph has it, on sequences and keys";
+    return mask(made) ? "a mask as the graph has it" : "a bias as the graph has it";
+}
+
+uint32_t verdict_features(const ir_node *made, const char *out[VERDICT_FEATURES])
+{
+    uint32_t n = 0;
+    _Static_assert(sizeof(rows) / sizeof(*rows) <= VERDICT_FEATURES, "room for all of them");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        if (rows[i].has(made))
+            out[n++] = rows[i].name;
+    return n;
+}
