@@ -82,6 +82,9 @@ heed_status pass_infer_node(pass_run *p, ir_node *n);
  */
 op_body pass_body(pass_run *p, ir_node *n);
 void pass_undo(const op_body *b);
+/* Output 0 of the node is replaced by `y`, made by the body: when nothing failed and y, not NULL,
+ * has its type. Otherwise the body is taken back. */
+heed_status pass_settle(pass_run *p, ir_node *n, const op_body *b, ir_value *y);
 bool pass_is(const ir_node *n, const char *op); /* an ai.onnx operator of this name */
 /* The value is a constant for good (not the default of an input). */
 bool pass_constant(const ir_value *v);

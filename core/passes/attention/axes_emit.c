@@ -102,8 +102,7 @@ static ir_value *list_extent(op_body *b, const axes_table *t, const axes_list *l
     return whole;
 }
 
-/* ---- Moves ------------------------------------------------------------------------------------
- */
+/* ---- Moves ----------------------------------------------------------------------------------- */
 
 static ir_value *reshape(op_body *b, const axes_table *t, ir_value *x, const axes *to,
                          const axes_witness *w)

@@ -97,8 +97,7 @@ bool contraction_read(const ir_node *n, arena *scratch, contraction *c)
     return good;
 }
 
-/* ---- Axes -------------------------------------------------------------------------------------
- */
+/* ---- Axes ------------------------------------------------------------------------------------ */
 
 typedef struct labels {
     axes_list list[LABELS];

@@ -116,12 +116,7 @@ static heed_status visit(pass_run *p, ir_node *n)
         y = softmax(&s, &b);
     else if (pieces_read(n, &s))
         y = from_quotient(&s, &b);
-    if (b.status)
-        return b.status;
-    if (y && pass_same_type(y, n->out[0]))
-        return pass_bypass(p, n, y);
-    pass_undo(&b);
-    return HEED_OK;
+    return pass_settle(p, n, &b, y);
 }
 
 static heed_status run(pass_run *p) { return pass_each_node(p, visit); }

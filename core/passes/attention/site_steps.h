@@ -1,0 +1,28 @@
+/* site_steps.h - one step of the walk from a softmax to the product of queries and keys.
+ *
+ * Apart from site.h: only the two halves of that walk need it. */
+#ifndef HEED_PASSES_SITE_STEPS_H
+#define HEED_PASSES_SITE_STEPS_H
+
+#include "passes/attention/site.h"
+
+/* Where the walk stands: everything said so far holds of `value`, whose axes are `at`. */
+typedef struct site_place {
+    ir_value *value;
+    axes at;
+    double factor; /* of the scores, since the last softcap */
+} site_place;
+
+/* The operand that is the scores; the other one is seen beside them, with their
+ * shape. Two symbols are taken for the same extent: otherwise one of them would
+ * be 1, and the scores those of a single query or key that a mask repeats.
+ * Binding checks it. */
+bool site_is_spine(const ir_value *result, const ir_value *operand);
+/* On from here, and from the operand `to` of the node here, which has the shape of its result. */
+bool site_walk(site *s, site_place p, arena *scratch);
+bool site_go(site *s, site_place p, ir_value *to, arena *scratch);
+/* Undoes the node and walks on; *found is what became of that. False for nodes that do nothing to
+ * scores, or nothing that is known. */
+bool site_step(site *s, const site_place *p, const ir_node *n, arena *scratch, bool *found);
+
+#endif
