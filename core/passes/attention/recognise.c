@@ -120,6 +120,7 @@ static bool find(const pass_run *p, site *s)
     if (!site_walk_up(s, p->scratch) || !site_walk_down(s, p->scratch))
         return false;
     s->reason = NULL; /* of ways that were tried and left */
+    site_ask_layers(s, p->scratch);
     if (is_off(p))
         return site_stop(s, s->softmax, switched_off);
     if (!readers_follow(s))

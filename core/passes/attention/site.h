@@ -82,6 +82,8 @@ typedef struct site {
     site_operand weights; /* the softmax's result when others read it too */
     site_operand shapes[SITE_SHAPES]; /* results on the way whose shape is read */
     uint32_t n_shapes;
+    bool channels[AXES_ATOMS]; /* atoms that a layer before or after has as channels */
+    bool asked;                /* the layer after was found */
     /* Why not: the first obstacle. */
     const char *reason;
     const ir_node *obstacle;
@@ -109,6 +111,8 @@ bool site_walk_up(site *s, arena *scratch);
 /* From its output down to the product with the values, and on through what
  * moves elements. */
 bool site_walk_down(site *s, arena *scratch);
+/* Finds the layers before and after both: site.channels. */
+void site_ask_layers(site *s, arena *scratch);
 /* A mask, bias or factor, arranged so that it is broadcast along these axes. */
 ir_value *site_bring(site *s, op_body *b, const site_term *term, const axes *to,
                      const axes_witness *w);
