@@ -57,6 +57,12 @@ typedef struct cpu_fold_row {
 typedef void cpu_norm(float *y, const float *x, size_t n, const float *scale, const float *bias,
                       float epsilon, float stats[2]);
 
+/* sum = x + residual, or (x + row) + residual where there is a row; y: its norm. Both may lie in x
+ * or in the residual, and y may be the sum. */
+typedef void cpu_residual_norm(float *y, float *sum, const float *x, const float *residual,
+                               const float *row, size_t n, const float *scale, const float *bias,
+                               float epsilon);
+
 /* A matrix product C = alpha A B, or C += alpha A B when `add` is set. A has any strides, B and C
  * are row-major. */
 typedef struct cpu_product {
@@ -93,6 +99,7 @@ typedef struct cpu_lanes {
     void (*softmax)(float *y, const float *x, size_t n);
     void (*log_softmax)(float *y, const float *x, size_t n);
     cpu_norm *layer_norm, *rms_norm;
+    cpu_residual_norm *residual_layer_norm, *residual_rms_norm;
     cpu_rotary *rotary_halves, *rotary_neighbours; /* pairs (i, i + half); (2i, 2i + 1) */
     void (*axpy)(float *y, const float *x, size_t n, float a);            /* y += a x */
     void (*affine)(float *y, const float *x, size_t n, float a, float b); /* y = a x + b */

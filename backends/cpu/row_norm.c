@@ -9,6 +9,7 @@
 
 struct cpu_row_norm {
     cpu_norm *norm;
+    cpu_residual_norm *residual_norm;
     cpu_zip *add, *mul;
     cpu_half half;
     size_t bytes;
@@ -25,6 +26,7 @@ heed_status cpu_row_norm_new(void *device, const heed_node *node, cpu_row_norm *
     const cpu_lanes *lanes = cpu_lanes_of(device);
     s->rms = !strcmp(node->op, "RMSNormalization") || cpu_attr_int(node, "rms", 0);
     s->norm = s->rms ? lanes->rms_norm : lanes->layer_norm;
+    s->residual_norm = s->rms ? lanes->residual_rms_norm : lanes->residual_layer_norm;
     s->add = cpu_zip_find(lanes, "Add", HEED_FLOAT32)->run;
     s->mul = cpu_zip_find(lanes, "Mul", HEED_FLOAT32)->run;
     s->half = cpu_half_find(lanes, cpu_dtype(node->in[0]->dtype));
@@ -104,18 +106,12 @@ static void half_row(const row_job *job, size_t at, float *row)
 /* The sum goes to its output, or to y, which is then normalised in place. */
 static void float_row(const row_job *job, size_t at)
 {
-    const cpu_row_norm *s = job->state;
-    float *y = (float *)(void *)job->y + at, stats[2];
+    float *y = (float *)(void *)job->y + at;
     float *sum = job->sum ? (float *)(void *)job->sum + at : y;
     const float *x = (const float *)(const void *)job->x + at;
     const float *residual = (const float *)(const void *)job->residual + at;
-    if (job->row) {
-        s->add(sum, x, job->row, job->n, CPU_ZIP_VV);
-        s->add(sum, sum, residual, job->n, CPU_ZIP_VV);
-    } else {
-        s->add(sum, x, residual, job->n, CPU_ZIP_VV);
-    }
-    s->norm(y, sum, job->n, job->scale, job->bias, s->epsilon, stats);
+    job->state->residual_norm(y, sum, x, residual, job->row, job->n, job->scale, job->bias,
+                              job->state->epsilon);
 }
 
 /* ---- Calls ---------------------------------------------------------------------------------- */

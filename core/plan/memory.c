@@ -92,32 +92,62 @@ void planner_alias(planner *w, uint32_t local, uint32_t of, size_t offset)
 
 /* ---- In place ------------------------------------------------------------------------------- */
 
-static bool writes_in_place(const plan_step *step)
+enum { REUSE_MOST = 8 }; /* inputs and outputs that HEED_REUSE can name */
+
+static bool may_reuse(const plan_step *step, uint32_t o, uint32_t input)
 {
-    if (step->where->kernel)
-        return (step->where->kernel->flags & HEED_INPLACE) != 0;
-    return (step->node->op->flags & OP_INPLACE) != 0;
+    const heed_kernel *kernel = step->where->kernel;
+    bool first = o == 0 && input == 0;
+    if (!kernel)
+        return first && (step->node->op->flags & OP_INPLACE);
+    if (first && (kernel->flags & HEED_INPLACE))
+        return true;
+    return HEED_HAS(kernel, reuse) && (kernel->reuse & HEED_REUSE(o, input));
 }
 
-/* Input 0 dies here, is as large as output 0, and no other input shares its memory. */
-bool planner_can_reuse(planner *w, const plan_step *step, uint32_t at, uint32_t local)
+/* Is the root another input's too, or an earlier output's? */
+static bool is_shared(const planner *w, const ir_node *n, uint32_t input, uint32_t o, uint32_t root)
 {
-    uint32_t first = program_local(w->p, ir_input(step->node, 0));
-    size_t bytes;
-    if (first == PROGRAM_NONE || !writes_in_place(step))
-        return false;
-    uint32_t root = w->root_of[first];
-    const planner_root *r = &w->roots[root];
-    if (!r->value || r->last_use != at || w->s->values[r->value - 1].storage != PLAN_ARENA ||
-        !op_known_bytes(&w->types[local], &bytes) || w->s->values[r->value - 1].bytes != bytes ||
-        w->p->last_use[local] == PROGRAM_FOREVER)
-        return false;
-    for (uint32_t i = 1; i < step->node->n_in; i++) {
-        uint32_t other = program_local(w->p, ir_input(step->node, i));
-        if (other != PROGRAM_NONE && w->root_of[other] == root)
-            return false;
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        uint32_t local = program_local(w->p, n->in[i].value);
+        if (i != input && local != PROGRAM_NONE && w->root_of[local] == root)
+            return true;
     }
-    return true;
+    for (uint32_t i = 0; i < o; i++) {
+        uint32_t local = program_local(w->p, n->out[i]);
+        if (local != PROGRAM_NONE && w->root_of[local] == root)
+            return true;
+    }
+    return false;
+}
+
+/* The input is all of its memory, as large as the output, and is read last here. */
+static bool fits(const planner *w, const plan_step *step, uint32_t at, uint32_t o, uint32_t input)
+{
+    uint32_t local = program_local(w->p, ir_input(step->node, input));
+    if (local == PROGRAM_NONE)
+        return false;
+    uint32_t root = w->root_of[local];
+    const planner_root *r = &w->roots[root];
+    size_t own, bytes;
+    if (!r->value || r->last_use != at || w->s->values[r->value - 1].storage != PLAN_ARENA)
+        return false;
+    return op_known_bytes(&w->types[local], &own) &&
+           op_known_bytes(&w->types[program_local(w->p, step->node->out[o])], &bytes) &&
+           own == bytes && w->s->values[r->value - 1].bytes == bytes &&
+           !is_shared(w, step->node, input, o, root);
+}
+
+/* A result of the graph has memory of its own: it is written there. */
+uint32_t planner_reusable(const planner *w, const plan_step *step, uint32_t at, uint32_t o)
+{
+    const ir_node *n = step->node;
+    if (o >= REUSE_MOST || w->p->last_use[program_local(w->p, n->out[o])] == PROGRAM_FOREVER)
+        return PROGRAM_NONE;
+    for (uint32_t i = 0; i < n->n_in && i < REUSE_MOST; i++)
+        if (may_reuse(step, o, i) && fits(w, step, at, o, i))
+            return program_local(w->p, n->in[i].value);
+    return PROGRAM_NONE;
 }
 
 /* ---- Life ----------------------------------------------------------------------------------- */

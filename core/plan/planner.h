@@ -50,8 +50,9 @@ plan_value *planner_add_value(planner *w, uint32_t local, uint32_t storage);
 heed_status planner_own_memory(planner *w, uint32_t local);
 /* `local` has the bytes of `of` from `offset` on. */
 void planner_alias(planner *w, uint32_t local, uint32_t of, size_t offset);
-/* Output 0 of a step at node `at` may be written over its input 0. */
-bool planner_can_reuse(planner *w, const plan_step *step, uint32_t at, uint32_t local);
+/* The input of a step at node `at` over which output o may be written, or PROGRAM_NONE. Outputs
+ * before o have their places. */
+uint32_t planner_reusable(const planner *w, const plan_step *step, uint32_t at, uint32_t o);
 /* Gives back what was read last by node `at`. */
 heed_status planner_bury(planner *w, uint32_t at);
 

@@ -153,8 +153,9 @@ static heed_status add_step(planner *w, visit *v)
         s->operands[s->n_operands++] = local;
         if (local == PROGRAM_NONE)
             continue;
-        if (o == 0 && planner_can_reuse(w, step, v->at, local))
-            planner_alias(w, local, program_local(w->p, v->n->in[0].value), 0);
+        uint32_t over = planner_reusable(w, step, v->at, o);
+        if (over != PROGRAM_NONE)
+            planner_alias(w, local, over, 0);
         else
             TRY(planner_own_memory(w, local));
     }

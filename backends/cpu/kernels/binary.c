@@ -106,23 +106,26 @@ static heed_status fold_run(const heed_call *call)
     return status;
 }
 
+/* Operands beyond these are read after the output was written. */
+#define EITHER (HEED_REUSE(0, 0) | HEED_REUSE(0, 1))
+
 // clang-format off
 #define BINARY(ident, name, how, runner)                                                           \
     static const heed_kernel binary_##ident =                                                      \
-        HEED_KERNEL(.op = name, .since = 1, .flags = how, .accepts = accepts, .prepare = prepare,  \
+        HEED_KERNEL(.op = name, .since = 1, .accepts = accepts, .prepare = prepare, .reuse = how,  \
                     .run = runner, .release = release)
 
-BINARY(add, "Add", HEED_INPLACE, run);
-BINARY(sub, "Sub", HEED_INPLACE, run);
-BINARY(mul, "Mul", HEED_INPLACE, run);
-BINARY(div, "Div", HEED_INPLACE, run);
-BINARY(pow, "Pow", HEED_INPLACE, run);
-BINARY(prelu, "PRelu", HEED_INPLACE, run);
-BINARY(max, "Max", HEED_INPLACE, fold_run);
-BINARY(min, "Min", HEED_INPLACE, fold_run);
-BINARY(and, "And", HEED_INPLACE, run);
-BINARY(or, "Or", HEED_INPLACE, run);
-BINARY(xor, "Xor", HEED_INPLACE, run);
+BINARY(add, "Add", EITHER, run);
+BINARY(sub, "Sub", EITHER, run);
+BINARY(mul, "Mul", EITHER, run);
+BINARY(div, "Div", EITHER, run);
+BINARY(pow, "Pow", EITHER, run);
+BINARY(prelu, "PRelu", EITHER, run);
+BINARY(max, "Max", EITHER, fold_run);
+BINARY(min, "Min", EITHER, fold_run);
+BINARY(and, "And", EITHER, run);
+BINARY(or, "Or", EITHER, run);
+BINARY(xor, "Xor", EITHER, run);
 BINARY(equal, "Equal", 0, run);
 BINARY(less, "Less", 0, run);
 BINARY(less_equal, "LessOrEqual", 0, run);

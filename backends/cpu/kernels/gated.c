@@ -117,8 +117,9 @@ static heed_status run(const heed_call *call)
 
 // clang-format off
 static const heed_kernel gated = HEED_KERNEL(
-    .domain = "heed", .op = "GatedActivation", .since = 1, .flags = HEED_INPLACE,
-    .accepts = accepts, .prepare = prepare, .run = run, .release = release);
+    .domain = "heed", .op = "GatedActivation", .since = 1, .accepts = accepts,
+    .prepare = prepare, .run = run, .release = release,
+    .reuse = HEED_REUSE(0, 0) | HEED_REUSE(0, 1));
 // clang-format on
 
 const heed_kernel *const kernels_gated[] = {&gated, NULL};

@@ -418,8 +418,11 @@ static heed_status run(const heed_call *call)
     return HEED_OK;
 }
 
+/* The result is written by the last step of a block, when the inputs of the others are read. */
+#define EVERY_INPUT UINT64_C(0xff)
+
 static const heed_kernel pointwise =
-    HEED_KERNEL(.domain = "heed", .op = "Pointwise", .since = 1, .flags = HEED_INPLACE,
-                .accepts = accepts, .prepare = prepare, .run = run, .release = release);
+    HEED_KERNEL(.domain = "heed", .op = "Pointwise", .since = 1, .accepts = accepts,
+                .prepare = prepare, .run = run, .release = release, .reuse = EVERY_INPUT);
 
 const heed_kernel *const kernels_pointwise[] = {&pointwise, NULL};

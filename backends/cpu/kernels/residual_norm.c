@@ -33,8 +33,9 @@ static void release(void *device, void *state)
 
 // clang-format off
 static const heed_kernel residual = HEED_KERNEL(
-    .domain = "heed", .op = "ResidualNormalization", .since = 1, .flags = HEED_INPLACE,
-    .accepts = accepts, .prepare = prepare, .measure = measure, .run = run, .release = release);
+    .domain = "heed", .op = "ResidualNormalization", .since = 1, .accepts = accepts,
+    .prepare = prepare, .measure = measure, .run = run, .release = release,
+    .reuse = HEED_REUSE(0, 0) | HEED_REUSE(0, 1) | HEED_REUSE(1, 0) | HEED_REUSE(1, 1));
 // clang-format on
 
 const heed_kernel *const kernels_residual_norm[] = {&residual, NULL};

@@ -28,6 +28,7 @@ static heed_status run(const heed_call *call)
 }
 
 static const heed_kernel where =
-    HEED_KERNEL(.op = "Where", .since = 1, .accepts = accepts, .run = run);
+    HEED_KERNEL(.op = "Where", .since = 1, .accepts = accepts, .run = run,
+                .reuse = HEED_REUSE(0, 1) | HEED_REUSE(0, 2));
 
 const heed_kernel *const kernels_where[] = {&where, NULL};

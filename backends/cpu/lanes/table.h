@@ -8,6 +8,7 @@
 #include "lanes/product.h"
 #endif
 #include "lanes/maps.h"
+#include "lanes/residual.h"
 #include "lanes/rotary.h"
 #include "lanes/rows.h"
 #include "lanes/zips.h"
@@ -23,6 +24,8 @@ const cpu_lanes CPU_LANES = {
     .log_softmax = row_log_softmax,
     .layer_norm = row_layer_norm,
     .rms_norm = row_rms_norm,
+    .residual_layer_norm = residual_layer_norm,
+    .residual_rms_norm = residual_rms_norm,
     .rotary_halves = rotary_halves,
     .rotary_neighbours = rotary_neighbours,
     .axpy = row_axpy,

@@ -154,11 +154,14 @@ typedef struct heed_call {
 
 enum {
     HEED_STRIDED = 1u << 0, /* inputs may have strides; without it they are dense row-major */
-    HEED_INPLACE = 1u << 1, /* output 0 may have the memory of input 0 (same bytes an element) */
+    HEED_INPLACE = 1u << 1, /* output 0 may have the memory of input 0: HEED_REUSE(0, 0) */
     /* Constant inputs may lie at any byte, as their file has them. Without it the host aligns them
      * to their elements, by a copy where it must. Other tensors are always aligned. */
     HEED_UNALIGNED = 1u << 2
 };
+
+/* Output o may have the memory of input i; both below 8. */
+#define HEED_REUSE(o, i) (UINT64_C(1) << (8 * (o) + (i)))
 
 /* How one backend computes one operator. Only `run` is required. */
 typedef struct heed_kernel {
@@ -180,6 +183,10 @@ typedef struct heed_kernel {
      * read-only here. Allocates nothing. [any] */
     heed_status (*run)(const heed_call *call);
     void (*release)(void *device, void *state); /* [any] */
+    /* HEED_REUSE(o, i) | ...: an input that is read last here, and has as many bytes as the output,
+     * may lie where the output is written. Each output gets the memory of one input at most, no
+     * two the same, and no other input shares it; any such choice may come. */
+    uint64_t reuse;
 } heed_kernel;
 
 #define HEED_KERNEL(...)                                                                           \
