@@ -86,6 +86,7 @@ EVALUATE = {
     "Trilu": lambda x, k=0, upper=1: np.triu(x, int(k)) if upper else np.tril(x, int(k)),
     "CumSum": lambda x, axis: np.cumsum(x, int(axis)),
     "ConstantOfShape": lambda shape, value: np.full(shape, numpy_helper.to_array(value)[0]),
+    "Sum": lambda *x: sum(x),
     "Dropout": lambda x, *rest: x, "ReduceMax": reduced(np.max), "ReduceSum": reduced(np.sum),
 }
 BOOLEAN = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Not",

@@ -1,5 +1,5 @@
-/* contraction.h - MatMul, Gemm and Einsum as one thing: two operands, axes with labels, and a sum
- * over the labels that the result does not have. */
+/* contraction.h - MatMul, Gemm, Einsum and ReduceSum(Mul(a, b)) as one thing: two operands, axes
+ * with labels, and a sum over the labels that the result does not have. */
 #ifndef HEED_PASSES_CONTRACTION_H
 #define HEED_PASSES_CONTRACTION_H
 
@@ -20,6 +20,11 @@ typedef struct contraction {
 
 /* False for other nodes, for operands of unknown rank, and for forms that are no plain product. */
 bool contraction_read(const ir_node *n, arena *scratch, contraction *out);
+/* The contraction that this use is an operand of, u->slot says which; NULL: none. */
+ir_node *contraction_reader(const ir_use *u, arena *scratch, contraction *out);
+
+/* The axes that a ReduceSum sums up, as bits; 0: not known, or none. */
+uint32_t contraction_reduced(const ir_node *n, int32_t rank);
 
 /* The axes of operand i, given those of the result; labels that the result lacks get new atoms,
  * the same ones in both operands. */

@@ -33,8 +33,15 @@ static bool is_behind(const ir_node *n, const ir_node *first)
     return false;
 }
 
-/* Who reads the weights besides must come after the products, where the fused node will stand. */
-static bool readers_follow(const site *s)
+/* The product, or the Mul that is one with a ReduceSum. */
+static bool is_product(const site *s, const ir_node *n)
+{
+    return n == s->product || (ir_input(s->product, 0)->producer == n && pass_is(n, "Mul") &&
+                               pass_is(s->product, "ReduceSum"));
+}
+
+/* Who reads the weights besides must come after the fused node. */
+static bool readers_follow(const site *s, const ir_node *place)
 {
     for (const ir_use *u = s->weights.value ? s->weights.value->uses : NULL; u; u = u->next) {
         const ir_node *reader = u->node;
@@ -44,10 +51,22 @@ static bool readers_follow(const site *s)
             if (!v->producer || v->producer == s->product)
                 break;
         }
-        if (!ours && reader != s->product && !is_behind(reader, s->product))
+        if (!ours && !is_product(s, reader) && !is_behind(reader, place))
             return false;
     }
     return true;
+}
+
+/* Behind which node the fused one will stand: the product, or when the weights are read earlier the
+ * first place that has all operands. NULL: none will do. */
+static ir_node *find_place(const site *s)
+{
+    ir_node *early = s->softmax;
+    if (readers_follow(s, s->product))
+        return s->product;
+    if (s->v.value->producer && is_behind(s->v.value->producer, early))
+        early = s->v.value->producer;
+    return early->graph == s->product->graph && readers_follow(s, early) ? early : NULL;
 }
 
 /* The fused node among those that were emitted, the last first. */
@@ -88,7 +107,7 @@ static void replace_weights(const site *s, ir_value *weights)
 static heed_status replace(pass_run *p, site *s, const ir_node **made)
 {
     ir_value *weights = NULL;
-    op_body b = pass_body(p, s->product);
+    op_body b = pass_body(p, find_place(s));
     ir_value *y = site_emit(s, &b, &weights);
     if (b.status == HEED_NOMEM)
         return HEED_NOMEM;
@@ -123,7 +142,7 @@ static bool find(const pass_run *p, site *s)
     site_ask_layers(s, p->scratch);
     if (is_off(p))
         return site_stop(s, s->softmax, switched_off);
-    if (!readers_follow(s))
+    if (!find_place(s))
         return site_stop(s, s->softmax, "the weights are read before they meet the values");
     return true;
 }

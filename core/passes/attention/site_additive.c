@@ -12,11 +12,6 @@
 
 enum { MOST_STEPS = 16 };
 
-static bool is_product(const ir_node *n)
-{
-    return pass_is(n, "MatMul") || pass_is(n, "Gemm") || pass_is(n, "Einsum");
-}
-
 /* The tanh above what only moves elements; the operand becomes the tanh's result. */
 static const ir_node *find_tanh(axes_table *t, site_operand *o)
 {
@@ -50,21 +45,6 @@ static void insert_sum(axes *a, int32_t place, const axes_list *sum)
     a->rank++;
 }
 
-/* MatMul with a vector. */
-static bool read_vector(axes_table *t, const ir_node *n, const axes *at, energy *e)
-{
-    ir_value *x = ir_input(n, 0), *y = ir_input(n, 1);
-    bool last = y->type.rank == 1;
-    ir_value *vector = last ? y : x, *other = last ? x : y;
-    if (vector->type.rank != 1 || other->type.rank < 2 || at->rank != other->type.rank - 1)
-        return false;
-    e->sum = axes_new(t, vector->type.dims[0]);
-    e->w = (site_operand){vector, {.rank = 1, .axis = {e->sum}}};
-    e->tanh = (site_operand){other, *at};
-    insert_sum(&e->tanh.at, last ? at->rank : at->rank - 1, &e->sum);
-    return e->sum.n && (e->node = find_tanh(t, &e->tanh));
-}
-
 /* Atoms of both operands that the result lacks. */
 static axes_list summed(axes_table *t, const axes in[2], const axes *out)
 {
@@ -82,9 +62,6 @@ static bool read_product(axes_table *t, const ir_node *n, const axes *at, arena 
 {
     contraction c;
     axes in[2];
-    if (pass_is(n, "MatMul") && at->rank < TENSOR_MAX_RANK &&
-        (ir_input(n, 0)->type.rank == 1 || ir_input(n, 1)->type.rank == 1))
-        return read_vector(t, n, at, e);
     if (!contraction_read(n, scratch, &c) || !contraction_up(t, &c, at, in))
         return false;
     for (uint32_t i = 0; i < 2; i++) {
@@ -99,44 +76,15 @@ static bool read_product(axes_table *t, const ir_node *n, const axes *at, arena 
     return false;
 }
 
-/* The one axis of a ReduceSum, -1 when there are others. */
-static int32_t reduced_axis(const ir_node *n, int32_t rank)
-{
-    const ir_value *which = ir_input(n, 1);
-    uint64_t count = 0;
-    const int64_t *list = ir_attr_ints(n, "axes", &count);
-    int64_t axis = rank;
-    if (which && pass_constant(which) && tensor_count(which->constant) == 1)
-        axis = tensor_get_int(which->constant, 0);
-    else if (!which && list && count == 1)
-        axis = list[0];
-    axis = axis < 0 ? axis + rank : axis;
-    return axis >= 0 && axis < rank ? (int32_t)axis : -1;
-}
-
-/* The tanh itself, or its product with weights. */
-static bool read_factors(axes_table *t, const site_operand *x, energy *e)
-{
-    const ir_node *n = x->value->producer;
-    e->tanh = *x;
-    if ((e->node = find_tanh(t, &e->tanh)))
-        return true;
-    for (uint32_t i = 0; i < 2 && pass_is(n, "Mul"); i++) {
-        if (ir_input(n, i)->type.rank != x->value->type.rank)
-            continue;
-        e->tanh = (site_operand){ir_input(n, i), x->at};
-        e->w = (site_operand){ir_input(n, 1 - i), site_beside(&x->at, ir_input(n, 1 - i))};
-        if ((e->node = find_tanh(t, &e->tanh)))
-            return true;
-    }
-    return false;
-}
-
-static bool read_reduction(axes_table *t, const ir_node *n, const axes *at, energy *e)
+/* The sum over one axis of the tanh itself. */
+static bool read_plain_sum(axes_table *t, const ir_node *n, const axes *at, energy *e)
 {
     site_operand x = {ir_input(n, 0), *at};
-    int32_t rank = x.value->type.rank, axis = rank > 0 ? reduced_axis(n, rank) : -1;
+    int32_t rank = x.value->type.rank, axis = -1;
+    uint32_t reduced = rank > 0 && rank <= 32 ? contraction_reduced(n, rank) : 0;
     bool keeps = ir_attr_int(n, "keepdims", 1) != 0;
+    for (int32_t i = 0; i < rank; i++)
+        axis = reduced == 1u << i ? i : axis;
     if (axis < 0 || rank > TENSOR_MAX_RANK || at->rank != (keeps ? rank : rank - 1))
         return false;
     e->sum = axes_new(t, x.value->type.dims[axis]);
@@ -144,7 +92,8 @@ static bool read_reduction(axes_table *t, const ir_node *n, const axes *at, ener
         x.at.axis[axis] = e->sum;
     else
         insert_sum(&x.at, axis, &e->sum);
-    return e->sum.n && read_factors(t, &x, e);
+    e->tanh = x;
+    return e->sum.n && (e->node = find_tanh(t, &e->tanh));
 }
 
 /* ---- The sum inside of the tanh ------------------------------------------------------------- */
@@ -238,9 +187,8 @@ static bool choose_leaders(site *s)
 static bool read_energy(site *s, const ir_node *n, const axes *at, arena *scratch, energy *e)
 {
     *e = (energy){.alpha = 1};
-    if (is_product(n))
-        return read_product(&s->table, n, at, scratch, e);
-    return pass_is(n, "ReduceSum") && read_reduction(&s->table, n, at, e);
+    return read_product(&s->table, n, at, scratch, e) ||
+           (pass_is(n, "ReduceSum") && read_plain_sum(&s->table, n, at, e));
 }
 
 static bool take(site *s, const energy *e, const ir_node *n)

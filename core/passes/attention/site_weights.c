@@ -38,42 +38,48 @@ static ir_node *find_guard(const ir_value *p)
     return NULL;
 }
 
+/* A product that may be the one with the values: with something that is computed. */
+static bool leads_on(const ir_use *u, arena *scratch)
+{
+    contraction c;
+    return contraction_reader(u, scratch, &c) &&
+           !pass_constant(c.in[c.in[0].value == u->node->in[u->slot].value].value);
+}
+
 /* The use that leads on; others make the weights a result of their own. */
 static ir_use *next_use(site *s, ir_value *p, const axes *at, arena *scratch)
 {
     ir_use *found = NULL;
-    contraction c;
     for (ir_use *u = p->uses; u; u = u->next)
-        if (!pass_is(u->node, "Shape") && (!found || (contraction_read(u->node, scratch, &c) &&
-                                                      !contraction_read(found->node, scratch, &c))))
+        if (!pass_is(u->node, "Shape") &&
+            (!found || (leads_on(u, scratch) && !leads_on(found, scratch))))
             found = u;
     if (count_uses(p) > 1 && !s->weights.value)
         s->weights = (site_operand){p, *at};
     return found;
 }
 
-static bool take_product(site *s, const contraction *c, const ir_use *u, axes at)
+static bool take_product(site *s, const contraction *c, ir_node *n, uint32_t i, axes at)
 {
-    uint32_t i = u->slot;
     axes other, out;
     axes_refresh(&s->table, &at);
     axes_refresh_list(&s->table, &s->keys);
     if (i > 1 || c->in[0].value == c->in[1].value)
-        return site_stop(s, u->node, "a product of the weights with themselves");
+        return site_stop(s, n, "a product of the weights with themselves");
     if (!contraction_down(&s->table, c, i, &at, &other, &out))
-        return site_stop(s, u->node, "more axes than are looked at");
+        return site_stop(s, n, "more axes than are looked at");
     if (!axes_have_all(&other, &s->keys))
-        return site_stop(s, u->node, "the product after the softmax is not over its axis");
+        return site_stop(s, n, "the product after the softmax is not over its axis");
     for (uint32_t k = 0; k < s->keys.n; k++)
         if (axes_have(&out, s->keys.atoms[k]))
-            return site_stop(s, u->node, "the product after the softmax is not over its axis");
+            return site_stop(s, n, "the product after the softmax is not over its axis");
     if (pass_constant(c->in[1 - i].value))
-        return site_stop(s, u->node, "the weights are multiplied with constants, not with values");
+        return site_stop(s, n, "the weights are multiplied with constants, not with values");
     if (c->alpha != 1)
-        return site_stop(s, u->node, "a factor in the product with the values");
-    s->product = u->node;
+        return site_stop(s, n, "a factor in the product with the values");
+    s->product = n;
     s->v = (site_operand){c->in[1 - i].value, other};
-    s->y = (site_operand){u->node->out[0], out};
+    s->y = (site_operand){n->out[0], out};
     return true;
 }
 
@@ -155,8 +161,9 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
         ir_use *u = next_use(s, p, &at, scratch);
         if (!u)
             return site_stop(s, s->softmax, "no product with values follows");
-        if (contraction_read(u->node, scratch, &c))
-            return take_product(s, &c, u, at);
+        ir_node *product = contraction_reader(u, scratch, &c);
+        if (product)
+            return take_product(s, &c, product, u->slot, at);
         if (pass_is(u->node, "Cast") && dtype_is_float(u->node->out[0]->type.dtype)) {
             p = u->node->out[0];
             continue;
