@@ -123,7 +123,7 @@ static heed_status replace(pass_run *p, site *s, const ir_node **made)
     p->rewrites++;
     ir_node *fused = find_made(&b);
     if (!s->additive)
-        TRY(mask_prove(p, &fused, false));
+        TRY(mask_prove(p, &fused, s->named != NULL));
     *made = fused;
     return HEED_OK;
 }
@@ -168,13 +168,24 @@ static heed_status visit(pass_run *p, ir_node *n)
 /* What the file calls attention became heed.Attention when it was decomposed. */
 static heed_status visit_named(pass_run *p, ir_node *n)
 {
+    site s = {.softmax = n};
+    const ir_node *made = NULL;
     if (strcmp(n->op->domain, "heed") != 0 || strcmp(n->op->name, "Attention") != 0)
         return HEED_OK;
     if (ir_node_attr(n, "proof")) /* made of one that was told */
         return HEED_OK;
-    if (!is_off(p))
-        TRY(mask_prove(p, &n, true));
-    return verdict_tell_named(p, n, is_off(p) ? switched_off : NULL);
+    if (is_off(p))
+        return verdict_tell_named(p, n, n, switched_off);
+    axes_table_init(&s.table, p->model->dims);
+    if (site_read_named(&s, n))
+        TRY(replace(p, &s, &made));
+    if (made) {
+        TRY(site_emit_shapes(&s, p));
+        return verdict_tell(p, &s, made);
+    }
+    ir_node *kept = n;
+    TRY(mask_prove(p, &kept, true));
+    return verdict_tell_named(p, n, kept, NULL);
 }
 
 /* Switched off, it still says what it would have found. */

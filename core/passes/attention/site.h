@@ -57,6 +57,7 @@ typedef struct site_part {
 } site_part;
 
 typedef struct site {
+    ir_node *named; /* the file has an operator for all of it; there is no softmax */
     ir_node *softmax, *scores, *product; /* the products before and after */
     axes_table table;
     axes frame;     /* of the scores, as the biases see them */
@@ -111,6 +112,10 @@ bool site_walk_up(site *s, arena *scratch);
 /* From its output down to the product with the values, and on through what
  * moves elements. */
 bool site_walk_down(site *s, arena *scratch);
+/* The way on from y, through what moves elements and is read by nobody else. */
+void site_descend(site *s);
+/* heed.Attention as a site; false when its operands are nothing but themselves. */
+bool site_read_named(site *s, ir_node *n);
 /* Finds the layers before and after both: site.channels. */
 void site_ask_layers(site *s, arena *scratch);
 /* A mask, bias or factor, arranged so that it is broadcast along these axes. */

@@ -8,7 +8,7 @@
 
 #include "passes/attention/site_emit.h"
 
-static ir_value *operand(const site_emission *e, const site_operand *o, const site_arrangement *a)
+ir_value *site_lay_out(const site_emission *e, const site_operand *o, const site_arrangement *a)
 {
     return axes_emit(e->b, &e->s->table, o->value, o->at, site_target(a), true, &e->witness);
 }
@@ -65,9 +65,9 @@ static void emit_node(site_emission *e, const site_arrangement a[4], ir_value *o
     op_body *b = e->b;
     char layouts[64];
     ir_value *in[9] = {NULL};
-    in[0] = operand(e, &s->q, &a[0]);
-    in[1] = operand(e, &s->k, &a[1]);
-    in[2] = operand(e, &s->v, &a[2]);
+    in[0] = site_lay_out(e, &s->q, &a[0]);
+    in[1] = site_lay_out(e, &s->k, &a[1]);
+    in[2] = site_lay_out(e, &s->v, &a[2]);
     if (b->status)
         return;
     widen(b, in);
@@ -97,7 +97,8 @@ static void emit_additive(site_emission *e, const site_arrangement a[4], ir_valu
     char layouts[64];
     axes to[] = {site_target(&a[0]), site_target(&a[1])};
     ir_value *in[6] = {site_sum_parts(s, b, false, &to[0], &e->witness),
-                       site_sum_parts(s, b, true, &to[1], &e->witness), operand(e, &s->v, &a[2])};
+                       site_sum_parts(s, b, true, &to[1], &e->witness),
+                       site_lay_out(e, &s->v, &a[2])};
     if (b->status)
         return;
     widen(b, in);
@@ -119,7 +120,7 @@ static void emit_additive(site_emission *e, const site_arrangement a[4], ir_valu
 
 static void emit_any(site_emission *e, const site_arrangement a[4], ir_value *out[2])
 {
-    (e->s->additive ? emit_additive : emit_node)(e, a, out);
+    (e->s->named ? site_emit_named : e->s->additive ? emit_additive : emit_node)(e, a, out);
 }
 
 static axes_list joined(axes_table *t, const axes_list *a, const axes_list *b)
@@ -134,7 +135,12 @@ ir_value *site_emit(site *s, op_body *b, ir_value **weights)
     site_parts p;
     refresh(s);
     axes_list channels = site_channels(s);
-    site_sort_atoms(s, &channels, &p);
+    if (!s->named) {
+        site_sort_atoms(s, &channels, &p);
+    } else if (!site_sort_named(s, &p)) {
+        body_fail(b, HEED_UNSUPPORTED, "its operands cannot be arranged");
+        return NULL;
+    }
     axes_list heads = joined(&s->table, &p.heads, &p.groups);
     ir_value *witness[] = {s->q.value, s->k.value, s->v.value};
     site_emission e = {.s = s, .b = b, .scores = {.rank = 4}, .witness = {witness, 3}};

@@ -29,11 +29,18 @@ typedef struct site_emission {
 /* Channels of the values: what the result has and the scores do not. */
 axes_list site_channels(const site *s);
 void site_sort_atoms(const site *s, const axes_list *channels, site_parts *out);
+/* The same of an operator's axes; false when its masks cannot follow its heads. */
+bool site_sort_named(const site *s, site_parts *out);
 /* Only letters that the tensor has in one piece can be told apart without
  * moving elements. */
 void site_arrange(const axes *at, site_arrangement *a);
 /* The operand's axes in the order of its letters. */
 axes site_target(const site_arrangement *a);
+
+/* The operand, arranged so. */
+ir_value *site_lay_out(const site_emission *e, const site_operand *o, const site_arrangement *a);
+/* The operator once more, on other operands. */
+void site_emit_named(site_emission *e, const site_arrangement a[4], ir_value *out[2]);
 
 /* Masks that nothing follows stay masks; what is inside of them becomes one
  * bias. */

@@ -99,7 +99,7 @@ static void climb(site *s)
 }
 
 /* The last arrangement of the result that nobody looks into on the way. */
-static void descend(site *s)
+void site_descend(site *s)
 {
     axes out;
     for (int i = 0; i < MOST_STEPS && count_uses(s->y.value) == 1 && s->y.value->uses; i++) {
@@ -187,6 +187,6 @@ bool site_walk_down(site *s, arena *scratch)
     if (!walk(s, s->softmax->out[0], at, scratch))
         return false;
     climb(s);
-    descend(s);
+    site_descend(s);
     return true;
 }

@@ -78,12 +78,12 @@ static void sort_nodes(node_set *set, const ir_node *last)
     set->n -= left;
 }
 
-static heed_status find_nodes(const pass_run *p, const site *s, pass_verdict *v)
+/* The last one, and what only it needed. */
+static heed_status find_nodes(const pass_run *p, const ir_node *last, pass_verdict *v)
 {
     uint32_t n = p->model->n_nodes;
     node_set set = {.has = arena_array(p->scratch, n, sizeof(*set.has)),
                     .list = arena_array(p->scratch, n, sizeof(const ir_node *))};
-    const ir_node *last = s->y.value->producer;
     if (!set.has || !set.list)
         return HEED_NOMEM;
     follow(&set, last);
@@ -136,22 +136,25 @@ heed_status verdict_tell(pass_run *p, const site *s, const ir_node *made)
     if (!p->options->verdict)
         return HEED_OK;
     if (made) {
-        TRY(find_nodes(p, s, &v));
+        TRY(find_nodes(p, s->y.value->producer, &v));
         return tell_fused(p, &v);
     }
     v.attention = verdict_is_attention(s->softmax);
     return tell_refused(p, &v, s->reason, s->obstacle);
 }
 
-heed_status verdict_tell_named(pass_run *p, const ir_node *n, const char *reason)
+heed_status verdict_tell_named(pass_run *p, const ir_node *n, const ir_node *made,
+                               const char *reason)
 {
     const ir_node *nodes[] = {n};
-    pass_verdict v = verdict_of(n, reason ? NULL : n);
+    pass_verdict v = verdict_of(n, reason ? NULL : made);
     if (!p->options->verdict)
         return HEED_OK;
     if (reason)
         return tell_refused(p, &v, reason, n);
     v.nodes = nodes;
     v.n_nodes = 1;
+    if (n != made)
+        TRY(find_nodes(p, n, &v));
     return tell_fused(p, &v);
 }

@@ -10,9 +10,10 @@
 
 /* Tells p->options->verdict about the site. `made`: the fused node, NULL when there is none. */
 heed_status verdict_tell(pass_run *p, const site *s, const ir_node *made);
-/* The same of a node that is heed.Attention already, because the file has an operator for it.
- * `reason`: why it will not stay, or NULL. */
-heed_status verdict_tell_named(pass_run *p, const ir_node *n, const char *reason);
+/* The same of a node that is heed.Attention already, because the file has an operator for it, and
+ * of what became of it. `reason`: why it will not stay, or NULL. */
+heed_status verdict_tell_named(pass_run *p, const ir_node *n, const ir_node *made,
+                               const char *reason);
 
 /* Queries and keys meet before the softmax, and its result meets values. */
 bool verdict_is_attention(const ir_node *softmax);
