@@ -352,16 +352,30 @@ typedef struct flash_work {
 } flash_work;
 
 /* One thread: as many pieces as it gets. Which thread gets which does not show in the results. */
-static void work(void *arg, uint32_t i)
+static void take_pieces(flash_work *w, flash_slot *slot)
 {
-    flash_work *w = arg;
-    flash_slot slot = flash_slot_at(w->job, i);
     for (;;) {
         size_t piece = atomic_fetch_add(&w->next, 1);
         if (piece >= w->pieces)
             return;
-        w->run(w->job, &slot, piece);
+        w->run(w->job, slot, piece);
     }
+}
+
+static void work_on_stack(void *arg, uint32_t i)
+{
+    flash_work *w = arg;
+    _Alignas(64) float memory[FLASH_STACK];
+    flash_slot slot = flash_slot_in(w->job, memory);
+    (void)i;
+    take_pieces(w, &slot);
+}
+
+static void work(void *arg, uint32_t i)
+{
+    flash_work *w = arg;
+    flash_slot slot = flash_slot_at(w->job, i);
+    take_pieces(w, &slot);
 }
 
 static void run_all(flash_job *job, piece_function *run, size_t pieces, size_t slots)
@@ -369,10 +383,11 @@ static void run_all(flash_job *job, piece_function *run, size_t pieces, size_t s
     flash_work w = {.job = job, .run = run, .pieces = pieces};
     atomic_init(&w.next, 0);
     slots = flash_min(slots, pieces);
+    void (*run_slot)(void *arg, uint32_t i) = job->on_stack ? work_on_stack : work;
     if (slots <= 1)
-        work(&w, 0);
+        run_slot(&w, 0);
     else
-        cpu_host->parallel(work, &w, (uint32_t)slots);
+        cpu_host->parallel(run_slot, &w, (uint32_t)slots);
 }
 
 static void run_empty(const flash_job *job)

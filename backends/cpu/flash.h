@@ -62,6 +62,9 @@ enum { FLASH_ZERO, FLASH_NAN, FLASH_GUARD }; /* what a row without a visible key
 
 enum { FLASH_ROWS = 32 }; /* of a panel, at most */
 
+/* Floats of a slot that a thread has on its stack, so that small calls need no workspace. */
+enum { FLASH_STACK = 12288 };
+
 /* e^-x is 0 in float32 from here on. */
 #define FLASH_FAR_ABOVE 110.0f
 
@@ -151,6 +154,7 @@ typedef struct flash_job {
     size_t splits, split_tiles; /* pieces along the keys, tiles of one */
     size_t pad_d, pad_dv;       /* padded row lengths */
     size_t slots;
+    bool on_stack; /* slots are no workspace */
     size_t panel_floats, part_floats;      /* workspace of a panel, of a partial result */
     size_t room[FLASH_ROOMS], slot_floats; /* of a slot */
 
@@ -206,7 +210,9 @@ typedef struct flash_slot {
 heed_status flash_plan(flash_job *job, const flash_rules *rules, const heed_call *call,
                        uint64_t *bytes);
 void flash_take_workspace(flash_job *job, void *workspace);
+/* A slot in its memory: that of the workspace, or another of job->slot_floats. */
 flash_slot flash_slot_at(const flash_job *job, size_t i);
+flash_slot flash_slot_in(const flash_job *job, float *memory);
 
 /* Extents of [b, h, s, d] of an operand. */
 static inline size_t flash_min(size_t a, size_t b) { return a < b ? a : b; }

@@ -237,6 +237,11 @@ static void size_workspace(flash_job *job)
     size_t threads = work < (double)THREAD_WORK * (double)job->rules->slots
                          ? (size_t)(work / THREAD_WORK)
                          : job->rules->slots;
+    size_t scores = job->batch * job->kv_heads * job->rows * job->keys;
+    job->on_stack = job->slot_floats <= FLASH_STACK;
+    /* All slots together are no more than the scores would be. */
+    if (!job->on_stack)
+        threads = flash_min(threads, scores / job->slot_floats);
     job->slots = flash_max(1, flash_min(pieces, threads));
 }
 
@@ -266,7 +271,9 @@ heed_status flash_plan(flash_job *job, const flash_rules *rules, const heed_call
     cut_rows(job);
     cut_keys(job);
     size_workspace(job);
-    *bytes = known_bytes(job) + part_bytes(job) + job->slots * job->slot_floats * sizeof(float);
+    *bytes = known_bytes(job) + part_bytes(job);
+    if (!job->on_stack)
+        *bytes += job->slots * job->slot_floats * sizeof(float);
     return HEED_OK;
 }
 
@@ -282,7 +289,12 @@ void flash_take_workspace(flash_job *job, void *workspace)
 
 flash_slot flash_slot_at(const flash_job *job, size_t i)
 {
-    float *at = job->slot + i * job->slot_floats, *room[FLASH_ROOMS];
+    return flash_slot_in(job, job->slot + i * job->slot_floats);
+}
+
+flash_slot flash_slot_in(const flash_job *job, float *memory)
+{
+    float *at = memory, *room[FLASH_ROOMS];
     for (size_t r = 0; r < FLASH_ROOMS; r++) {
         room[r] = at;
         at += flash_round(job->room[r], 16);
