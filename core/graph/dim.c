@@ -206,9 +206,7 @@ ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b)
     return opaque(t, "min", a < b ? a : b, a < b ? b : a);
 }
 
-/* a is the smaller of b and a number above 1. Where both broadcast, a must be b: if it were the
- * number, b would have to be 1, and so smaller. A table that is cut to the length of its input. */
-static bool is_cut(ir_dims *t, ir_dim a, ir_dim b)
+bool dims_is_cut(ir_dims *t, ir_dim a, ir_dim b, int64_t *most)
 {
     char text[DIM_TEXT_SIZE], name[DIM_TEXT_SIZE], start[DIM_TEXT_SIZE + 8];
     if (!t || a >= 0 || b >= 0)
@@ -216,7 +214,20 @@ static bool is_cut(ir_dims *t, ir_dim a, ir_dim b)
     snprintf(start, sizeof(start), "min(%s, ", dims_text(t, b, text, sizeof(text)));
     dims_text(t, a, name, sizeof(name));
     size_t n = strlen(start), digits = strncmp(name, start, n) ? 0 : strspn(name + n, "0123456789");
-    return digits > 0 && strcmp(name + n + digits, ")") == 0 && strcmp(name + n, "1)") != 0;
+    if (digits == 0 || digits > 15 || strcmp(name + n + digits, ")") != 0)
+        return false;
+    *most = 0;
+    for (size_t i = 0; i < digits; i++)
+        *most = *most * 10 + (name[n + i] - '0');
+    return true;
+}
+
+/* Where both broadcast, a must be b: if it were the number, b would have to be 1, and so smaller.
+ */
+static bool is_cut(ir_dims *t, ir_dim a, ir_dim b)
+{
+    int64_t most;
+    return dims_is_cut(t, a, b, &most) && most > 1;
 }
 
 bool dims_broadcast(ir_dims *t, ir_dim a, ir_dim b, ir_dim *out)

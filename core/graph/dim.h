@@ -39,6 +39,8 @@ ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b);
 /* Extent of broadcasting a with b. A symbol against 1 is the symbol; a symbol against n > 1 is n;
  * two different symbols are a symbol of their own. False: both are known and clash. */
 bool dims_broadcast(ir_dims *t, ir_dim a, ir_dim b, ir_dim *out);
+/* a is min(b, most): what a table of `most` entries has left when it is cut to a length of b. */
+bool dims_is_cut(ir_dims *t, ir_dim a, ir_dim b, int64_t *most);
 
 /* Any int64 above -2^62 as content, with or without a table. */
 ir_dim dims_constant(ir_dims *t, int64_t value);

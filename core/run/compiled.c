@@ -65,8 +65,11 @@ bool compiled_agrees(const compiled *c, const heed_tensor *const *in)
         if (in[i]->kind != HEED_TENSOR || type->rank != tensor_rank(in[i]))
             continue;
         for (int32_t d = 0; d < type->rank; d++) {
-            if (dim_known(type->dims[d]))
+            if (dim_known(type->dims[d])) { /* a number that a name was taken for */
+                if (type->dims[d] != in[i]->dims[d])
+                    return false;
                 continue;
+            }
             size_t k = 0;
             while (k < n && seen[k] != type->dims[d])
                 k++;

@@ -104,7 +104,16 @@ static void replace_weights(const site *s, ir_value *weights)
         ir_node_set_input(before[i], slots[i], old);
 }
 
-static heed_status replace(pass_run *p, site *s, const ir_node **made)
+/* Extents that were lost on the way through the softmax are known again. */
+static heed_status infer_behind(pass_run *p, ir_node *first)
+{
+    for (ir_node *n = first->next; n; n = n->next)
+        TRY(pass_infer_node(p, n));
+    return HEED_OK;
+}
+
+/* `known`: the result has the extents that readers took it to have. */
+static heed_status replace(pass_run *p, site *s, const ir_node **made, bool *known)
 {
     ir_value *weights = NULL;
     op_body b = pass_body(p, find_place(s));
@@ -117,6 +126,7 @@ static heed_status replace(pass_run *p, site *s, const ir_node **made)
         give_up(s, &b);
         return HEED_OK;
     }
+    *known = pass_same_type(s->y.value, y);
     ir_value_replace(s->y.value, y);
     if (weights)
         replace_weights(s, weights);
@@ -151,6 +161,7 @@ static heed_status visit(pass_run *p, ir_node *n)
 {
     site s = {.softmax = n};
     const ir_node *made = NULL;
+    bool known = true;
     if (!pass_is(n, "Softmax"))
         return HEED_OK;
     axes_table_init(&s.table, p->model->dims);
@@ -159,9 +170,11 @@ static heed_status visit(pass_run *p, ir_node *n)
     if (err_get()->status == HEED_NOMEM)
         return HEED_NOMEM;
     if (found)
-        TRY(replace(p, &s, &made));
+        TRY(replace(p, &s, &made, &known));
     if (made)
         TRY(site_emit_shapes(&s, p));
+    if (!known)
+        TRY(infer_behind(p, n));
     return verdict_tell(p, &s, made);
 }
 

@@ -74,6 +74,10 @@ typedef struct mask {
     mask_atom atoms[MASK_ATOMS];
     uint32_t n_atoms;
     struct {
+        uint32_t yes, no;   /* atoms that are true, false, where this one is true */
+        uint32_t otherwise; /* ... and true where it is false */
+    } forces[MASK_ATOMS];
+    struct {
         ir_dim dim;
         uint16_t leaf;
     } symbols[MASK_SYMBOLS]; /* numbers that are known when it runs, one a sequence */

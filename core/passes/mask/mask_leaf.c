@@ -211,6 +211,42 @@ unsigned mask_depends(const mask *m, uint16_t leaf)
 
 /* ---- Atoms ----------------------------------------------------------------------------------- */
 
+/* What a new atom and those before it say of each other, by position: both are sums of the same
+ * indices, as far as these have ends. */
+static void relate(mask *m, uint32_t a)
+{
+    const mask_affine *x = &m->atoms[a].index;
+    memset(&m->forces[a], 0, sizeof(m->forces[a]));
+    for (uint32_t b = 0; b < a; b++) {
+        m->forces[b].yes &= ~(1u << a);
+        m->forces[b].no &= ~(1u << a);
+        m->forces[b].otherwise &= ~(1u << a);
+    }
+    for (uint32_t b = 0; b < a && m->atoms[a].position; b++) {
+        const mask_affine *y = &m->atoms[b].index;
+        ir_dim minus_one = dims_constant(m->dims, -1);
+        mask_affine d, one = mask_constant(minus_one);
+        if (!m->atoms[b].position)
+            continue;
+        if (mask_add(m, y, minus_one, x, &d)) { /* y - x */
+            int sign = mask_sign(m, &d);
+            m->forces[a].yes |= sign < 0 ? 1u << b : 0;
+            mask_add(m, x, minus_one, y, &d);
+            m->forces[b].yes |= mask_sign(m, &d) < 0 ? 1u << a : 0;
+        }
+        if (!mask_add(m, x, 1, y, &d))
+            continue;
+        if (mask_sign(m, &d) > 0) { /* not both */
+            m->forces[a].no |= 1u << b;
+            m->forces[b].no |= 1u << a;
+        }
+        if (mask_add(m, &d, 1, &one, &d) && mask_sign(m, &d) < 0) { /* at least one */
+            m->forces[a].otherwise |= 1u << b;
+            m->forces[b].otherwise |= 1u << a;
+        }
+    }
+}
+
 mask_outcome mask_plain(uint16_t leaf)
 {
     return (mask_outcome){.known = leaf != MASK_NONE, .yes = leaf, .no = leaf};
@@ -235,7 +271,8 @@ static mask_outcome on_atom(mask *m, const mask_atom *atom, bool turned, uint16_
     }
     if (m->n_atoms == MASK_ATOMS)
         return (mask_outcome){.known = false};
-    m->atoms[m->n_atoms++] = *atom;
+    m->atoms[m->n_atoms] = *atom;
+    relate(m, m->n_atoms++);
     return out;
 }
 
@@ -267,22 +304,13 @@ mask_outcome mask_nonzero(mask *m, uint16_t leaf, uint16_t yes, uint16_t no)
 
 /* ---- Cases ----------------------------------------------------------------------------------- */
 
-/* Atom a being true makes b true: both have the same indices, and a's bound is not above b's. */
-static bool implies(const mask *m, const mask_atom *a, const mask_atom *b)
-{
-    bool same = a->position && b->position && a->index.n == b->index.n;
-    for (uint32_t i = 0; same && i < a->index.n; i++)
-        same = a->index.index[i] == b->index.index[i] && a->index.factor[i] == b->index.factor[i];
-    return same &&
-           dims_nonnegative(m->dims, dims_sub(m->dims, a->index.constant, b->index.constant));
-}
-
 bool mask_possible(const mask *m, uint32_t n, uint32_t c)
 {
+    uint32_t all = (1u << n) - 1;
     for (uint32_t a = 0; a < n; a++)
-        for (uint32_t b = 0; b < n; b++)
-            if (a != b && (c >> a & 1) && !(c >> b & 1) && implies(m, &m->atoms[a], &m->atoms[b]))
-                return false;
+        if (c >> a & 1 ? (~c & m->forces[a].yes & all) || (c & m->forces[a].no)
+                       : (~c & m->forces[a].otherwise & all) != 0)
+            return false;
     return true;
 }
 

@@ -188,21 +188,63 @@ static bool scatter_nd(mask *m, const ir_node *n, const axes *at, mask_form *out
     return mask_walk(m, updates, at, out);
 }
 
+/* ---- Pieces one behind the other ------------------------------------------------------------- */
+
+/* The part of an axis that lies from `start` on, `extent` long, looked at there. */
+static bool read_part_of(mask *m, ir_value *v, const axes *at, int64_t axis, mask_affine index,
+                         ir_dim start, mask_form *out)
+{
+    axes in = *at;
+    index.constant = dims_sub(m->dims, index.constant, start);
+    return mask_axis(m, &index, v->type.dims[axis], &in.axis[axis]) && mask_walk(m, v, &in, out);
+}
+
+/* The last piece first: what stands before `start` replaces it there. */
+static bool concat(mask *m, const ir_node *n, const axes *at, mask_form *out)
+{
+    enum { MOST_PIECES = 4 };
+    int64_t axis = ir_attr_int(n, "axis", 0);
+    ir_dim start[MOST_PIECES + 1] = {0};
+    mask_affine index;
+    axis += axis < 0 ? at->rank : 0;
+    if (n->n_in < 1 || n->n_in > MOST_PIECES || axis < 0 || axis >= at->rank ||
+        !mask_index_of(m, &at->axis[axis], &index))
+        return false;
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        const ir_value *v = ir_input(n, i);
+        if (!v || v->type.rank != at->rank)
+            return false;
+        start[i + 1] = dims_add(m->dims, start[i], v->type.dims[axis]);
+        if (start[i + 1] == DIM_UNKNOWN)
+            return false;
+    }
+    for (uint32_t i = n->n_in; i-- > 0;) {
+        mask_form piece, behind = *out;
+        mask_affine last = index;
+        if (!read_part_of(m, ir_input(n, i), at, axis, index, start[i],
+                          i + 1 == n->n_in ? out : &piece))
+            return false;
+        last.constant = dims_add(m->dims, dims_sub(m->dims, index.constant, start[i + 1]), 1);
+        if (i + 1 < n->n_in && !mask_choose(m, &last, &piece, &behind, out))
+            return false;
+    }
+    return true;
+}
+
 static const struct {
     const char *op;
     bool (*read)(mask *m, const ir_node *n, const axes *at, mask_form *out);
 } rows[] = {
-    {"Slice", slice},
-    {"Gather", gather},
-    {"GatherND", gather_nd},
-    {"ScatterND", scatter_nd},
+    {"Slice", slice},          {"Gather", gather}, {"GatherND", gather_nd},
+    {"ScatterND", scatter_nd}, {"Concat", concat},
 };
 
 bool mask_pick(mask *m, const ir_node *n, const axes *at, mask_form *out)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         if (pass_is(n, rows[i].op))
-            return n->out[0]->type.rank == at->rank && ir_input(n, 1) &&
-                   ir_input(n, 0)->type.rank >= 0 && rows[i].read(m, n, at, out);
+            return n->out[0]->type.rank == at->rank && ir_input(n, 0) &&
+                   ir_input(n, 0)->type.rank >= 0 && (ir_input(n, 1) || pass_is(n, "Concat")) &&
+                   rows[i].read(m, n, at, out);
     return false;
 }

@@ -49,6 +49,8 @@ void mask_find_bounds(mask_proof *p);
 bool mask_is_diagonal(const mask_proof *p, const mask_affine *a);
 /* mask_sum.c: bounds beyond which a fill is added to what is added anyway. */
 bool mask_find_sum(mask_proof *p);
+/* ... and a fill that hides by being added, but absorbs nothing, beside no other bias. */
+bool mask_find_pair(mask_proof *p);
 /* Cases that obey the bounds. */
 static inline bool mask_obeys(const mask_proof *p, uint32_t c)
 {

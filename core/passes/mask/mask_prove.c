@@ -34,6 +34,34 @@ static bool read_extents(const ir_node *n, ir_dim extent[4])
     return true;
 }
 
+/* The last axis of a table is cut to the length of the keys, which so are no more than it has
+ * entries; of its rows, those of the queries are taken, from `keys - queries` on: there are as many
+ * as there are queries. */
+static bool is_slice(const mask *m, const ir_value *v, ir_dim rows)
+{
+    ir_dims *dims = m->dims;
+    ir_dim keys = m->extent[MASK_T], queries = m->extent[MASK_S], last;
+    int64_t most;
+    if (v->type.rank < 2 || !dims_is_cut(dims, v->type.dims[v->type.rank - 1], keys, &most) ||
+        most < 2)
+        return false;
+    last = dims_min(dims, dims_sub(dims, keys, queries), most);
+    return rows == dims_max(dims, dims_sub(dims, v->type.dims[v->type.rank - 1], last), 0);
+}
+
+/* Axis k of a mask, whose extent is not that of the scores. */
+static bool read_odd_axis(mask *m, const ir_value *v, int k, ir_dim have, bool exact, axes_list *at)
+{
+    ir_dim want = m->extent[k], both;
+    mask_affine index = mask_constant(0);
+    if ((exact && k == MASK_T) || !m->frame[k] || dim_known(have) || dim_known(want))
+        return false;
+    if (k == MASK_S && is_slice(m, v, have))
+        return true;
+    return dims_broadcast(m->dims, have, want, &both) && both == want &&
+           mask_index_of(m, at, &index) && mask_axis(m, &index, have, at);
+}
+
 /* Axes of a mask, which broadcasts to the scores. One that may be shorter than the keys hides those
  * behind it. */
 static bool read_axes(mask *m, const ir_value *v, bool exact, axes *at)
@@ -43,18 +71,13 @@ static bool read_axes(mask *m, const ir_value *v, bool exact, axes *at)
         return false;
     for (int32_t i = 0; i < at->rank; i++) {
         int k = 4 - at->rank + i;
-        ir_dim have = v->type.dims[i], want = m->extent[k], both;
-        mask_affine index = mask_constant(0);
+        ir_dim have = v->type.dims[i], want = m->extent[k];
         if (have == want && !m->frame[k])
             continue;
         if (have == 1 && k != MASK_T)
             continue;
         at->axis[i] = (axes_list){1, {m->frame[k]}};
-        if (have == want)
-            continue;
-        if ((exact && k == MASK_T) || !m->frame[k] || dim_known(have) || dim_known(want) ||
-            !dims_broadcast(m->dims, have, want, &both) || both != want ||
-            !mask_index_of(m, &at->axis[i], &index) || !mask_axis(m, &index, have, &at->axis[i]))
+        if (have != want && !read_odd_axis(m, v, k, have, exact, &at->axis[i]))
             return false;
     }
     return true;
@@ -77,8 +100,13 @@ static bool read_inputs(mask_proof *p, bool exact)
     p->adds = bias && !boolean && !ir_attr_int(p->n, "fill_first", 0);
     p->masks = seen || boolean;
     p->fill = ir_attr_float(p->n, "fill", -(double)INFINITY);
-    return (!p->adds || read_input(p, MASK_BIAS, exact, &p->bias)) &&
-           (!p->masks || read_input(p, boolean ? MASK_BIAS : MASK_SEEN, exact, &p->seen)) &&
+    /* a bias of unknown extents beside a mask stays as it is, too */
+    if (p->adds && !read_input(p, MASK_BIAS, exact, &p->bias)) {
+        if (!p->masks)
+            return false;
+        p->adds = false;
+    }
+    return (!p->masks || read_input(p, boolean ? MASK_BIAS : MASK_SEEN, exact, &p->seen)) &&
            mask_read(p);
 }
 
@@ -115,7 +143,7 @@ static bool decide(mask_proof *p)
     unsigned bias_bits = bias ? mask_bias_depends(p) : 0;
     bool small_bias = !bias || is_writable(bias_bits);
     if ((!rest || is_writable(rest_bits)) && small_bias) {
-        bool whole = p->adds && !p->absorbed && bias;
+        bool whole = p->adds && !p->absorbed && !p->sums && bias;
         return p->taken || (!rest && !bias) || ((rest_bits | bias_bits) & before) != before ||
                (!whole && p->absorbed);
     }
@@ -124,7 +152,7 @@ static bool decide(mask_proof *p)
         (bias_bits & 1u << MASK_T) && p->taken)
         return true;
     p->keeps = true;
-    return p->taken && !(p->absorbed && p->masks);
+    return p->taken && !p->sums && !(p->absorbed && p->masks);
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -285,8 +313,9 @@ heed_status mask_prove(pass_run *p, ir_node **n, bool exact)
     mask_init(m, p, extent);
     *proof = (mask_proof){.m = m, .n = *n};
     if (read_inputs(proof, exact)) {
+        mask_find_pair(proof);
         mask_find_bounds(proof);
-        if (!proof->taken)
+        if (!proof->taken && !proof->sums)
             mask_find_sum(proof);
         if (decide(proof))
             status = write(p, proof, n);

@@ -129,7 +129,8 @@ void mask_find_bounds(mask_proof *p)
             offer(p, &p->right, a, dims_sub(dims, 0, c), true);
         else if (mask_is_diagonal(p, &atom->index) && always(p, a, false))
             offer(p, &p->left, a, dims_sub(dims, 1, c), false);
-        else if (!p->absorbed && is_key(p, &atom->index) && is_symbolic(p, c) && always(p, a, true))
+        else if (!p->absorbed && !p->sums && is_key(p, &atom->index) && is_symbolic(p, c) &&
+                 always(p, a, true))
             offer(p, &p->length, a, dims_sub(dims, 1, c), true);
     }
     int64_t width;

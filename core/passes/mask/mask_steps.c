@@ -129,12 +129,50 @@ static mask_outcome mul(step *s)
     return expr(s);
 }
 
+/* x is whole * by + rest, where rest is one of 0 to by - 1: a position in rows of `by` columns. */
+static bool split_rows(mask *m, const mask_affine *x, ir_dim by, mask_affine *whole,
+                       mask_affine *rest)
+{
+    ir_dim minus_one = dims_constant(m->dims, -1), one = dims_constant(m->dims, 1);
+    mask_affine zero = mask_constant(0), above, below,
+                last = mask_constant(dims_sub(m->dims, by, 1));
+    *whole = zero;
+    *rest = mask_constant(x->constant);
+    for (uint32_t i = 0; i < x->n; i++) {
+        mask_affine term = {.n = 1, .index = {x->index[i]}, .factor = {one}};
+        ir_dim times = dims_floor_div(m->dims, x->factor[i], by);
+        bool exact = times != DIM_UNKNOWN && dims_mul(m->dims, times, by) == x->factor[i];
+        if (!mask_add(m, exact ? whole : rest, exact ? times : x->factor[i], &term,
+                      exact ? whole : rest))
+            return false;
+    }
+    return mask_add(m, &zero, minus_one, rest, &below) && mask_sign(m, &below) < 0 &&
+           mask_add(m, rest, minus_one, &last, &above) && mask_sign(m, &above) < 0;
+}
+
+/* An index divided by a length that is no index. */
+static bool rows_of(step *s, mask_affine *whole, mask_affine *rest)
+{
+    mask_affine x, by;
+    return !dtype_is_float(s->n->out[0]->type.dtype) && is_index(s, 0) &&
+           mask_whole(s->m, s->args[0], false, &x) && mask_whole(s->m, s->args[1], false, &by) &&
+           by.n == 0 && by.constant != 0 && dims_nonnegative(s->m->dims, by.constant) &&
+           split_rows(s->m, &x, by.constant, whole, rest);
+}
+
 static mask_outcome divide(step *s)
 {
+    mask_affine whole, rest;
     double x, y;
     if (numbers(s, &x, &y) && dtype_is_float(s->n->out[0]->type.dtype))
         return number(s, x / y);
-    return is_index(s, 0) || is_index(s, 1) ? unknown : expr(s);
+    return rows_of(s, &whole, &rest) ? affine(s, &whole) : expr(s);
+}
+
+static mask_outcome modulo(step *s)
+{
+    mask_affine whole, rest;
+    return rows_of(s, &whole, &rest) ? affine(s, &rest) : expr(s);
 }
 
 static mask_outcome neg(step *s)
@@ -293,7 +331,7 @@ static const struct {
     {"Equal", equal},     {"Cast", cast},
     {"Not", not },        {"And", and},
     {"Or", or },          {"Xor", xor},
-    {"Where", where},
+    {"Where", where},     {"Mod", modulo},
 };
 
 /* ---- All cases ------------------------------------------------------------------------------- */

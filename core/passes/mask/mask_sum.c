@@ -132,15 +132,62 @@ static bool fits(const mask_proof *p)
     return dims_value(dims, dims_sub(dims, p->right.at, p->left.at), &width) && width >= 0;
 }
 
+/* ---- Two numbers ----------------------------------------------------------------------------- */
+
+/* A bias of 0 and one weak fill, whoever it hides: the fill is added to a bias of nothing. */
+static bool is_pair(const mask_proof *p, double *fill)
+{
+    bool some = false;
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++) {
+        double x;
+        if (!p->possible[c])
+            continue;
+        if (!mask_is_number(p->m, p->rest[c], &x) || x > 0 || (double)(float)x < x ||
+            (double)(float)x > x || isinf(x) || (x < 0 && some && (x < *fill || x > *fill)))
+            return false;
+        if (x < 0) {
+            *fill = x;
+            some = true;
+        }
+    }
+    return some;
+}
+
+static bool adds_alike(const mask_proof *p)
+{
+    const ir_value *bias = ir_input(p->n, MASK_BIAS), *q = ir_input(p->n, MASK_Q);
+    return p->adds && !p->masks && bias->type.dtype == q->type.dtype;
+}
+
+bool mask_find_pair(mask_proof *p)
+{
+    double fill = 0, x;
+    if (p->absorbed || !adds_alike(p) || !is_pair(p, &fill))
+        return false;
+    p->sums = true;
+    p->fill = fill;
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++)
+        p->visible[c] = p->possible[c] && mask_is_number(p->m, p->rest[c], &x) && x >= 0;
+    return true;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+/* Where rows of nothing but -infinity give 0, no row may be one: each sees key 0, whose bias is
+ * some number. */
+static bool has_no_empty_row(const mask_proof *p)
+{
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++)
+        if (mask_obeys(p, c) && p->rest[c] && !isfinite(p->m->leaves[p->rest[c]].most))
+            return false;
+    return p->right.found && !p->left.found && dims_nonnegative(p->m->dims, p->right.at);
+}
+
 bool mask_find_sum(mask_proof *p)
 {
     mask_proof sum = *p;
     attempt a = {.p = &sum};
-    const ir_value *bias = ir_input(p->n, MASK_BIAS), *q = ir_input(p->n, MASK_Q);
-    if (!p->adds || p->masks || bias->type.dtype != q->type.dtype ||
-        strcmp(ir_attr_string(p->n, "empty", "zero"), "zero") == 0)
-        return false;
-    if (!search(&a))
+    if (!adds_alike(p) || !search(&a))
         return false;
     sum.absorbed = false;
     sum.sums = true;
@@ -154,7 +201,8 @@ bool mask_find_sum(mask_proof *p)
         sum.taken |= 1u << a.left;
     for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++)
         sum.visible[c] = p->possible[c];
-    if (!fits(&sum))
+    if (!fits(&sum) ||
+        (strcmp(ir_attr_string(p->n, "empty", "zero"), "zero") == 0 && !has_no_empty_row(&sum)))
         return false;
     *p = sum;
     return true;

@@ -61,6 +61,28 @@ static void positions(void **state)
         /* or: nothing is hidden by both */
         {"LessOrEqual(j, i) -> (c)\nLess(i, j) -> (d)\nOr(c, d) -> (b)\nWhere(b, z, low) -> (m)\n",
          "a mask that hides nothing"},
+        /* rows and columns of a counter */
+        {"Mul(n6, n6) -> (all)\nRange(n0, all, n1) -> (at)\nconst sq int64 [2] 6 6\n"
+         "Reshape(at, sq) -> (grid)\nDiv(grid, n6) -> (row)\nMod(grid, n6) -> (column)\n"
+         "LessOrEqual(column, row) -> (c)\nWhere(c, z, low) -> (m)\n",
+         "causal: key <= query"},
+        {"Mul(n6, n6) -> (all)\nRange(n0, all, n1) -> (at)\nconst sq int64 [2] 6 6\n"
+         "Reshape(at, sq) -> (grid)\nDiv(grid, n6) -> (row)\nMod(grid, n2) -> (column)\n"
+         "LessOrEqual(column, row) -> (c)\nWhere(c, z, low) -> (m)\n",
+         ""},
+        /* keys of a cache, which all see, before a square that is causal */
+        {"const four int64 [] 4\nRange(n0, four, n1) -> (l)\nLessOrEqual(l, i) -> (c)\n"
+         "Where(c, z, low) -> (tri)\nconst open float32 [6, 2]\n"
+         "Concat(open, tri) -> (m) axis=1\n",
+         "causal: key <= query + 2"},
+        {"const four int64 [] 4\nRange(n0, four, n1) -> (l)\nLess(l, i) -> (c)\n"
+         "Where(c, z, low) -> (tri)\nconst open float32 [6, 2]\n"
+         "Concat(open, tri) -> (m) axis=1\n",
+         "causal: key <= query + 1"},
+        {"const four int64 [] 4\nRange(n0, four, n1) -> (l)\nLessOrEqual(l, i) -> (c)\n"
+         "Where(c, z, low) -> (tri)\nconst open float32 [6, 2]\n"
+         "Concat(tri, open) -> (m) axis=1\n",
+         ""},
         /* every second diagonal */
         {"Sub(i, j) -> (e)\nMod(e, n2) -> (f)\nCast(f) -> (c) to=9\nWhere(c, low, z) -> (m)\n", ""},
     };
@@ -79,6 +101,12 @@ static void sums(void **state)
         {CAUSAL "Add(hole, tri) -> (m)\n", "causal: key <= query; bias on sequences, keys"},
         {WEAK "Add(tri, hole) -> (m)\n", "causal: key <= query; bias on sequences, keys"},
         {WEAK "Identity(tri) -> (m)\n", "causal: key <= query"},
+        /* one weak fill for what either hides */
+        {"LessOrEqual(j, i) -> (c)\nAnd(c, keep) -> (b)\nWhere(b, z, weak) -> (m)\n",
+         "causal: key <= query; mask on sequences, keys"},
+        {"LessOrEqual(j, i) -> (c)\nAnd(c, keep) -> (b)\nWhere(b, z, weak) -> (x)\n"
+         "const weaker float32 [] -20000\nWhere(c, x, weaker) -> (m)\n",
+         ""},
         /* less by one key */
         {"Less(j, i) -> (c)\nWhere(c, z, weak) -> (tri)\nAdd(tri, hole) -> (m)\n",
          "causal: key <= query - 1; bias on sequences, keys"},
