@@ -183,6 +183,7 @@ static heed_status visit_named(pass_run *p, ir_node *n)
 {
     site s = {.softmax = n};
     const ir_node *made = NULL;
+    bool known = true;
     if (strcmp(n->op->domain, "heed") != 0 || strcmp(n->op->name, "Attention") != 0)
         return HEED_OK;
     if (ir_node_attr(n, "proof")) /* made of one that was told */
@@ -191,9 +192,11 @@ static heed_status visit_named(pass_run *p, ir_node *n)
         return verdict_tell_named(p, n, n, switched_off);
     axes_table_init(&s.table, p->model->dims);
     if (site_read_named(&s, n))
-        TRY(replace(p, &s, &made));
+        TRY(replace(p, &s, &made, &known));
     if (made) {
         TRY(site_emit_shapes(&s, p));
+        if (!known)
+            TRY(infer_behind(p, n));
         return verdict_tell(p, &s, made);
     }
     ir_node *kept = n;
