@@ -48,6 +48,60 @@ def vector_before_the_keys(f):
     f.finish(f.g.op("Einsum", p, f.tensor("v", "btd"), equation="bt,btd->bd"))
 
 
+def product_of_three(f):
+    """The output projection of each head is in the product with the values."""
+    w = f.g.constant(f.data("hde"), "float32")
+    p = f.softmax(f.scaled())
+    f.finish(f.g.op("Einsum", p, f.tensor("v", "bhtd"), w, equation="bhst,bhtd,hde->bse"))
+
+
+def scores_of_three(f):
+    """Latent keys of all heads, in an order that would make the product of all pairs first."""
+    w, c = f.g.constant(f.data("hde"), "float32"), f.tensor("c", "bte")
+    x = f.g.op("Einsum", queries(f), c, w, equation="bhsd,bte,hde->bhst")
+    f.finish(f.g.op("Einsum", f.softmax(x), c, w, equation="bhst,bte,hde->bhsd"))
+
+
+def bias_in_the_product(f):
+    x = f.g.op("Gemm", f.tensor("q", "sd"), f.tensor("k", "td"), f.tensor("m", "st"), alpha=0.35,
+               beta=0.7, transB=1)
+    f.finish(f.g.op("Gemm", f.softmax(x), f.tensor("v", "td")))
+
+
+def sum_of_scores_and_biases(f):
+    x = f.g.op("Sum", f.tensor("m", "b11t"), f.scaled(), f.tensor("n", "hst"))
+    f.finish(f.values(f.softmax(x)))
+
+
+def sum_of_products(f):
+    """The keys of the second product are those of all heads."""
+    r = f.g.op("Einsum", f.tensor("r", "bhse"), f.tensor("p", "bte"), equation="bhse,bte->bhst")
+    x = f.g.op("Add", f.do("Mul", r, 0.2), f.scaled())
+    f.finish(f.values(f.softmax(f.g.op("Add", x, f.tensor("m", "b11t")))))
+
+
+def sum_of_products_around_a_mask(f):
+    """The second product is added to hidden scores, too."""
+    r = f.g.op("Einsum", f.tensor("r", "bhse"), f.tensor("p", "bte"), equation="bhse,bte->bhst")
+    m = f.g.cast(f.tensor("m", "b11t"), "bool")
+    x = f.g.op("Add", f.do("Where", m, f.scaled(), -2.0), r)
+    f.finish(f.values(f.softmax(x)))
+
+
+def product_with_a_diagonal(f):
+    """Not the values, but their diagonal is multiplied."""
+    w = f.g.constant(f.data("hdd"), "float32")
+    f.finish(f.g.op("Einsum", f.softmax(f.scaled()), f.tensor("v", "bhtd"), w,
+                    equation="bhst,bhtd,hee->bhsd"))
+
+
+def product_over_the_queries(f):
+    """The sum is over the queries."""
+    w = f.g.constant(f.data("hde"), "float32")
+    f.finish(f.g.op("Einsum", f.softmax(f.scaled()), f.tensor("v", "bhsd"), w,
+                    equation="bhst,bhsd,hde->bte"))
+
+
 def sum_over_pairs_of_another(f):
     """The channels of the second factor are one number for all: no product of two tensors."""
     k = f.g.op("Unsqueeze", f.tensor("k", "bht"), f.g.ints(2, 4))
@@ -72,8 +126,11 @@ def values_relative_to_queries(f):
 
 
 FUSED = (scores_of_pairs, values_of_pairs, one_query_of_pairs, query_that_is_a_vector,
-         vector_before_the_keys, values_relative_to_queries)
-LEFT = (sum_over_pairs_of_another, weights_of_each_key)
+         vector_before_the_keys, product_of_three, scores_of_three, bias_in_the_product,
+         sum_of_scores_and_biases, sum_of_products,
+         sum_of_products_around_a_mask, values_relative_to_queries)
+LEFT = (product_with_a_diagonal, product_over_the_queries, sum_over_pairs_of_another,
+        weights_of_each_key)
 
 
 if __name__ == "__main__":

@@ -49,9 +49,9 @@ def reshaped(x, shape):
     return x.reshape(shape)
 
 
-def gemm(a, b, c=None, alpha=1.0, transA=0, transB=0):
+def gemm(a, b, c=None, alpha=1.0, beta=1.0, transA=0, transB=0):
     product = alpha * ((a.T if transA else a) @ (b.T if transB else b))
-    return product if c is None else product + c
+    return product if c is None else product + beta * c
 
 
 def split(x, sizes, axis=0):

@@ -62,8 +62,8 @@ static bool read_matmul(const ir_node *n, contraction *c)
 static bool read_gemm(const ir_node *n, contraction *c)
 {
     bool turned[] = {ir_attr_int(n, "transA", 0) != 0, ir_attr_int(n, "transB", 0) != 0};
-    if (ir_input(n, 2) && ir_attr_float(n, "beta", 1) != 0)
-        return false; /* something is added */
+    c->beta = ir_attr_float(n, "beta", 1);
+    c->added = c->beta != 0 ? ir_input(n, 2) : NULL;
     c->alpha = ir_attr_float(n, "alpha", 1);
     c->in[0].label[turned[0]] = c->out.label[0] = LABEL_ROW;
     c->in[1].label[!turned[1]] = c->out.label[1] = LABEL_COLUMN;
@@ -167,9 +167,11 @@ bool contraction_read(const ir_node *n, arena *scratch, contraction *c)
 ir_node *contraction_reader(const ir_use *u, arena *scratch, contraction *c)
 {
     ir_node *n = u->node;
-    if (pass_is(n, "Mul") && n->out[0]->uses)
-        n = n->out[0]->uses->node;
-    return contraction_read(n, scratch, c) ? n : NULL;
+    if (pass_is(n, "Mul")) {
+        n = n->out[0]->uses ? n->out[0]->uses->node : NULL;
+        return pass_is(n, "ReduceSum") && contraction_read(n, scratch, c) ? n : NULL;
+    }
+    return !pass_is(n, "ReduceSum") && contraction_read(n, scratch, c) ? n : NULL;
 }
 
 /* ---- Axes ------------------------------------------------------------------------------------ */

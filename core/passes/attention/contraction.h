@@ -16,6 +16,8 @@ typedef struct contraction_term {
 typedef struct contraction {
     contraction_term in[2], out;
     double alpha;
+    ir_value *added; /* beta times this is added to the result; NULL: nothing */
+    double beta;
 } contraction;
 
 /* False for other nodes, for operands of unknown rank, and for forms that are no plain product. */

@@ -11,7 +11,7 @@
 #include "passes/attention/contraction.h"
 #include "passes/pass.h"
 
-enum { SITE_TERMS = 8, SITE_SHAPES = 8, SITE_PARTS = 6 };
+enum { SITE_TERMS = 8, SITE_SHAPES = 8, SITE_PARTS = 6, SITE_PAIRS = 3 };
 
 enum { SITE_BIAS, SITE_MASK, SITE_LEAST, SITE_FACTOR };
 
@@ -56,6 +56,13 @@ typedef struct site_part {
     bool leads; /* the sum has its shape: it is q or k */
 } site_part;
 
+/* One more product of queries and keys, which is added to the first. */
+typedef struct site_pair {
+    site_operand q, k;
+    axes_list sum;
+    double factor;
+} site_pair;
+
 typedef struct site {
     ir_node *named; /* the file has an operator for all of it; there is no softmax */
     ir_node *softmax, *scores, *product; /* the products before and after */
@@ -65,6 +72,8 @@ typedef struct site {
     axes_list keys; /* its axis */
     axes_list sum;  /* channels of queries and keys */
     site_operand q, k, v, y;
+    site_pair pairs[SITE_PAIRS];
+    uint32_t n_pairs;
     bool additive;       /* scores are energy^T tanh(q + k) */
     site_operand energy; /* value NULL: ones */
     site_part parts[SITE_PARTS];

@@ -13,8 +13,31 @@ ir_value *site_lay_out(const site_emission *e, const site_operand *o, const site
     return axes_emit(e->b, &e->s->table, o->value, o->at, site_target(a), true, &e->witness);
 }
 
+/* With the channels of the other products behind its own. */
+static ir_value *joined_operand(const site_emission *e, bool keys, const site_arrangement *a)
+{
+    const site *s = e->s;
+    ir_value *x = site_lay_out(e, keys ? &s->k : &s->q, a);
+    for (uint32_t i = 0; i < s->n_pairs && !e->b->status; i++) {
+        const site_pair *p = &s->pairs[i];
+        site_arrangement other = *a;
+        other.axis[3] = p->sum;
+        ir_value *y = site_lay_out(e, keys ? &p->k : &p->q, &other);
+        y = e->b->status ? NULL : body_cast(e->b, y, x->type.dtype);
+        if (!keys && p->factor != s->scale && !e->b->status)
+            y = body_2(e->b, y, body_like(e->b, p->factor / s->scale, y), "Mul");
+        x = body_concat(e->b, x, y, (int32_t)(strchr(a->letters, 'd') - a->letters));
+    }
+    return x;
+}
+
 static void refresh(site *s)
 {
+    for (uint32_t i = 0; i < s->n_pairs; i++) {
+        axes_refresh(&s->table, &s->pairs[i].q.at);
+        axes_refresh(&s->table, &s->pairs[i].k.at);
+        axes_refresh_list(&s->table, &s->pairs[i].sum);
+    }
     for (uint32_t i = 0; i < s->n_parts; i++)
         axes_refresh(&s->table, &s->parts[i].o.at);
     axes *all[] = {&s->frame, &s->q.at, &s->k.at, &s->v.at, &s->y.at, &s->sinks.at, &s->weights.at};
@@ -65,8 +88,8 @@ static void emit_node(site_emission *e, const site_arrangement a[4], ir_value *o
     op_body *b = e->b;
     char layouts[64];
     ir_value *in[9] = {NULL};
-    in[0] = site_lay_out(e, &s->q, &a[0]);
-    in[1] = site_lay_out(e, &s->k, &a[1]);
+    in[0] = joined_operand(e, false, &a[0]);
+    in[1] = joined_operand(e, true, &a[1]);
     in[2] = site_lay_out(e, &s->v, &a[2]);
     if (b->status)
         return;

@@ -134,17 +134,17 @@ static bool has_any(const axes *a, const axes_list *atoms)
 }
 
 /* Atoms of both operands that the result lacks. */
-static bool find_sum(site *s, const axes in[2], const axes *out)
+static axes_list find_sum(site *s, const axes in[2], const axes *out)
 {
-    s->sum = (axes_list){0};
+    axes_list sum = {0};
     for (int32_t i = 0; i < in[0].rank; i++)
         for (uint32_t k = 0; k < in[0].axis[i].n; k++) {
             uint8_t atom = in[0].axis[i].atoms[k];
             axes_list one = {1, {atom}};
             if (axes_have(&in[1], atom) && !axes_have(out, atom))
-                axes_list_add(&s->table, &s->sum, &one);
+                axes_list_add(&s->table, &sum, &one);
         }
-    return !s->table.failed;
+    return sum;
 }
 
 static bool has_bound(const site *s)
@@ -168,30 +168,53 @@ static bool is_learned_query(const contraction_term *q, const contraction_term *
     return false;
 }
 
-static bool take_product(site *s, const site_place *p, const contraction *c, const ir_node *n)
+const char *site_take_roles(site *s, const contraction *c, const axes in[2], const axes *out,
+                            site_pair *pair)
+{
+    bool swap = has_any(&in[0], &s->keys);
+    if (!axes_have_all(&in[!swap], &s->keys) || has_any(&in[swap], &s->keys))
+        return "the softmax is not over the keys of a product";
+    if (pass_constant(c->in[!swap].value) ||
+        (pass_constant(c->in[swap].value) &&
+         !is_learned_query(&c->in[swap], &c->in[!swap], &c->out)))
+        return "the scores are a product with weights, not with keys";
+    pair->sum = find_sum(s, in, out);
+    pair->q = (site_operand){c->in[swap].value, in[swap]};
+    pair->k = (site_operand){c->in[!swap].value, in[!swap]};
+    return NULL;
+}
+
+static bool take_product(site *s, const site_place *p, const contraction *c, const ir_node *n,
+                         arena *scratch)
 {
     axes in[2], at = p->at;
+    site_pair pair;
     if (s->late && has_bound(s))
         return site_stop(s, n, "masked scores are changed and bounded");
     axes_refresh(&s->table, &at);
     axes_refresh_list(&s->table, &s->keys);
     if (!contraction_up(&s->table, c, &at, in))
         return site_stop(s, n, "more axes than are looked at");
-    bool swap = has_any(&in[0], &s->keys);
-    if (!axes_have_all(&in[!swap], &s->keys) || has_any(&in[swap], &s->keys))
-        return site_stop(s, n, "the softmax is not over the keys of a product");
-    if (pass_constant(c->in[!swap].value) ||
-        (pass_constant(c->in[swap].value) &&
-         !is_learned_query(&c->in[swap], &c->in[!swap], &c->out)))
-        return site_stop(s, n, "the scores are a product with weights, not with keys");
-    find_sum(s, in, &at);
+    const char *reason = site_take_roles(s, c, in, &at, &pair);
+    if (reason)
+        return site_stop(s, n, reason);
     s->scores = (ir_node *)(uintptr_t)n;
-    s->q = (site_operand){c->in[swap].value, in[swap]};
-    s->k = (site_operand){c->in[!swap].value, in[!swap]};
+    s->q = pair.q;
+    s->k = pair.k;
+    s->sum = pair.sum;
     s->scale = p->factor * c->alpha;
     site_climb(s, &s->q, &s->scale);
     site_climb(s, &s->k, &s->scale);
+    site_join_products(s, scratch);
     return true;
+}
+
+/* Gemm adds a tensor to its product. */
+static bool take_added(site *s, const site_place *p, const contraction *c)
+{
+    if (s->softcap != 0 || s->bounded)
+        return site_stop(s, p->value->producer, "biases or masks inside of a bound");
+    return site_add_bias(s, p, c->added, c->beta);
 }
 
 /* Nothing but biases and masks may follow them. */
@@ -216,10 +239,13 @@ bool site_walk(site *s, site_place p, arena *scratch)
     if (s->steps++ > MOST_TRIES)
         return site_stop(s, n, "too many nodes before the softmax");
     double alpha;
+    bool product = contraction_read(n, scratch, &c);
+    if (product && c.added && !take_added(s, &p, &c))
+        return false;
     if (site_take_energy(s, n, &p.at, scratch, &alpha))
         return take_additive(s, &p, alpha, n);
-    if (contraction_read(n, scratch, &c))
-        return take_product(s, &p, &c, n);
+    if (product)
+        return take_product(s, &p, &c, n, scratch);
     bool found;
     if (site_step(s, &p, n, scratch, &found))
         return found;

@@ -65,19 +65,28 @@ static bool drops_out(const site *s, const site_place *p, const ir_value *other)
     return true;
 }
 
+bool site_add_bias(site *s, const site_place *p, ir_value *value, double number)
+{
+    site_term *term = add_term(&s->terms, SITE_BIAS, value, &p->at);
+    if (!term)
+        return site_stop(s, p->value->producer, "more biases than are looked at");
+    term->number = p->factor * number;
+    term->n_factors = s->factors.n;
+    return true;
+}
+
+/* Sum, too. */
 static bool step_add(site *s, const site_place *p, const ir_node *n, arena *scratch)
 {
     bool subtract = pass_is(n, "Sub");
     if (subtract && drops_out(s, p, ir_input(n, 1)))
         return site_go(s, *p, ir_input(n, 0), scratch);
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < n->n_in; i++) {
         site before = *s;
         site_place next = *p;
-        site_term *term = add_term(&s->terms, SITE_BIAS, ir_input(n, 1 - i), &p->at);
-        if (!term)
-            return site_stop(s, n, "more biases than are looked at");
-        term->number = p->factor * (subtract && i == 0 ? -1 : 1);
-        term->n_factors = s->factors.n;
+        for (uint32_t k = 0; k < n->n_in; k++)
+            if (k != i && !site_add_bias(s, p, ir_input(n, k), subtract && k == 1 ? -1 : 1))
+                return false;
         next.factor = p->factor * (subtract && i == 1 ? -1 : 1);
         if (site_go(s, next, ir_input(n, i), scratch))
             return true;
@@ -278,10 +287,11 @@ static const struct {
     bool (*step)(site *s, const site_place *p, const ir_node *n, arena *scratch);
     bool capped;
 } steps[] = {
-    {"Add", step_add, false},   {"Sub", step_add, false},     {"Mul", step_scale, true},
-    {"Div", step_scale, true},  {"Where", step_where, false}, {"Max", step_max, false},
-    {"Tanh", step_tanh, true},  {"Cast", step_cast, true},    {"Concat", step_concat, false},
-    {"Neg", step_negate, true}, {"Clip", step_clip, false},   {"Min", step_min, false},
+    {"Add", step_add, false},  {"Sub", step_add, false},     {"Mul", step_scale, true},
+    {"Div", step_scale, true}, {"Where", step_where, false}, {"Max", step_max, false},
+    {"Tanh", step_tanh, true}, {"Cast", step_cast, true},    {"Concat", step_concat, false},
+    {"Sum", step_add, false},  {"Neg", step_negate, true},   {"Clip", step_clip, false},
+    {"Min", step_min, false},
 };
 
 bool site_step(site *s, const site_place *p, const ir_node *n, arena *scratch, bool *found)

@@ -75,6 +75,8 @@ static bool take_product(site *s, const contraction *c, ir_node *n, uint32_t i, 
             return site_stop(s, n, "the product after the softmax is not over its axis");
     if (pass_constant(c->in[1 - i].value))
         return site_stop(s, n, "the weights are multiplied with constants, not with values");
+    if (c->added)
+        return site_stop(s, n, "something is added in the product with the values");
     if (c->alpha != 1)
         return site_stop(s, n, "a factor in the product with the values");
     s->product = n;

@@ -48,6 +48,7 @@ static const row rows[] = {
      "sum the product with the values over the keys, and over nothing else"},
     {"a product of the weights with themselves", ""},
     {"the weights are multiplied with constants, not with values", ""},
+    {"something is added in the product with the values", "add to the result, after the product"},
     {"a factor in the product with the values", "multiply the result instead of the product"},
     {"the weights are read before they meet the values",
      "if the weights are needed as an output, make them one after the product with the values"},
