@@ -13,19 +13,27 @@ enum { CPU_MAX_RANK = 16 };
 
 /* A device is a choice of vector code; open returns a pointer to one of a static table. */
 typedef struct cpu_device {
+    const char *name;
     const cpu_lanes *lanes;
+    const cpu_flash_brain *brain; /* products of bfloat16; NULL: they are done in float32 */
 } cpu_device;
 
 extern const heed_host *cpu_host;
 
-/* The widest vector code that this machine can run, or the one that `name` asks for ("base",
- * "avx2", "avx512"); NULL when the machine cannot run it. */
+/* The best vector code that this machine can run, or the one that `name` asks for (the names are
+ * in device.c); NULL when the machine cannot run it. */
+const cpu_device *cpu_device_find(const char *name);
 const cpu_lanes *cpu_lanes_find(const char *name);
 void cpu_describe(char *text, size_t size);
 
 static inline const cpu_lanes *cpu_lanes_of(void *device)
 {
     return ((const cpu_device *)device)->lanes;
+}
+
+static inline const cpu_flash_brain *cpu_brain_of(void *device)
+{
+    return ((const cpu_device *)device)->brain;
 }
 
 /* ---- Tensors ------------------------------------------------------------------------------ */

@@ -12,8 +12,7 @@
 #endif
 
 typedef struct isa_row {
-    const char *name;
-    const cpu_lanes *lanes;
+    cpu_device device;
     bool (*available)(void);
 } isa_row;
 
@@ -31,22 +30,33 @@ static bool has_avx512(void)
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+
+static bool has_avx512_bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
+/* The first that is there is the best; what stands behind `base` is there for tests. */
 static const isa_row isas[] = {
 #if defined(__x86_64__)
-    {"avx512", &cpu_lanes_avx512, has_avx512},
-    {"avx2", &cpu_lanes_avx2, has_avx2},
+    {{"avx512_bf16", &cpu_lanes_avx512, &cpu_brain_avx512}, has_avx512_bf16},
+    {{"avx512", &cpu_lanes_avx512, NULL}, has_avx512},
+    {{"avx2", &cpu_lanes_avx2, NULL}, has_avx2},
 #endif
-    {"base", &cpu_lanes_base, always},
+    {{"base", &cpu_lanes_base, NULL}, always},
+    {{"base_bf16", &cpu_lanes_base, &cpu_brain_base}, always},
 };
+
+const cpu_device *cpu_device_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(isas) / sizeof(isas[0]); i++)
+        if ((!name || !strcmp(name, isas[i].device.name)) && isas[i].available())
+            return &isas[i].device;
+    return NULL;
+}
 
 const cpu_lanes *cpu_lanes_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof(isas) / sizeof(isas[0]); i++)
-        if ((!name || !strcmp(name, isas[i].name)) && isas[i].available())
-            return isas[i].lanes;
-    return NULL;
+    const cpu_device *device = cpu_device_find(name);
+    return device ? device->lanes : NULL;
 }
 
 /* The processor's own name for itself, without the blanks that pad it. */
@@ -86,7 +96,7 @@ void cpu_describe(char *text, size_t size)
     model_name(name);
     long count = cores();
     snprintf(text, size, "%s, %ld core%s, %s", name, count, count == 1 ? "" : "s",
-             cpu_lanes_find(NULL)->name);
+             cpu_device_find(NULL)->name);
 }
 
 /* ---- Tables of vector code ---------------------------------------------------------------- */

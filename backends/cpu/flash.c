@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "flash.h"
+#include "flash_brain.h"
 
 enum {
     MOST_PANELS = 4,
@@ -90,8 +90,7 @@ static bool part_of(const flash_job *job, flash_panel *p, size_t tile, size_t pa
     return part[0] < part[1];
 }
 
-/* What is done to scores before masks: a soft bound, or a hard one. NaN stays. */
-static void limit(const flash_job *job, float *s, size_t n)
+void flash_limit(const flash_job *job, float *s, size_t n)
 {
     float least = job->rules->least, most = job->rules->most;
     if (job->rules->cap > 0)
@@ -105,11 +104,12 @@ static void limit(const flash_job *job, float *s, size_t n)
 }
 
 static void many_rows(const flash_job *job, flash_slot *slot, flash_panel *p, size_t first,
-                      size_t n, const float *k, const float *v)
+                      size_t n, size_t skip)
 {
     const cpu_flash_lanes *f = job->f;
+    const float *k = slot->k + skip * slot->k_row, *v = slot->v + skip * slot->v_row;
     f->scores(slot->s, k, slot->k_row, n, p->q, job->d, job->vectors);
-    limit(job, slot->s, n * job->height);
+    flash_limit(job, slot->s, n * job->height);
     flash_apply_cover(job, slot, p, first, n);
     f->weigh(slot->s, n, p->top, p->sum, p->alpha, job->vectors);
     f->values(p->o, v, slot->v_row, job->dv, slot->s, n, p->alpha, job->vectors);
@@ -117,13 +117,14 @@ static void many_rows(const flash_job *job, flash_slot *slot, flash_panel *p, si
 
 /* The same with scores by row. */
 static void few_rows(const flash_job *job, flash_slot *slot, flash_panel *p, size_t first, size_t n,
-                     const float *k, const float *v)
+                     size_t skip)
 {
     const cpu_flash_lanes *f = job->f;
+    const float *k = slot->k + skip * slot->k_row, *v = slot->v + skip * slot->v_row;
     size_t wide = slot->s_row = flash_round(n, f->lanes);
     f->few_scores(slot->s, wide, k, slot->k_row, n, p->q, job->pad_d, p->rows);
     for (size_t r = 0; r < p->rows; r++)
-        limit(job, slot->s + r * wide, n);
+        flash_limit(job, slot->s + r * wide, n);
     flash_apply_cover(job, slot, p, first, n);
     f->few_weigh(slot->s, wide, n, p->top, p->sum, p->alpha, p->rows);
     f->few_values(p->o, v, slot->v_row, job->pad_dv, slot->s, wide, n, p->alpha, p->rows);
@@ -133,11 +134,12 @@ static void step(const flash_job *job, flash_slot *slot, flash_panel *p, size_t 
                  const size_t part[2])
 {
     size_t n = part[1] - part[0], skip = part[0] - tile * job->tile;
-    const float *k = slot->k + skip * slot->k_row, *v = slot->v + skip * slot->v_row;
-    if (job->few)
-        few_rows(job, slot, p, part[0], n, k, v);
+    if (job->brain)
+        flash_brain_step(job, slot, p, part[0], n, skip);
+    else if (job->few)
+        few_rows(job, slot, p, part[0], n, skip);
     else
-        many_rows(job, slot, p, part[0], n, k, v);
+        many_rows(job, slot, p, part[0], n, skip);
     p->done += n;
 }
 
@@ -234,13 +236,9 @@ static bool is_emptied(const flash_job *job, flash_slot *slot, const flash_panel
 /* 0 times each value, which only shows where they are no numbers. */
 static void add_wild_values(const flash_job *job, flash_slot *slot, const flash_panel *p, float *y)
 {
-    for (size_t t = 0; t < job->tiles; t++) {
-        size_t begin = t * job->tile, end = flash_min(begin + job->tile, p->last);
-        if (begin >= end)
-            return;
-        flash_load_values(job, slot, p->b, p->h, begin, end - begin);
-        for (size_t j = 0; j < end - begin; j++)
-            job->lanes->axpy(y, slot->v + j * slot->v_row, job->dv, 0.0f);
+    for (size_t j = 0; j < p->last; j++) {
+        flash_load_row(&job->v, slot->rows, p->b, p->h, j);
+        job->lanes->axpy(y, slot->rows, job->dv, 0.0f);
     }
 }
 
@@ -354,12 +352,13 @@ typedef struct flash_work {
 /* One thread: as many pieces as it gets. Which thread gets which does not show in the results. */
 static void take_pieces(flash_work *w, flash_slot *slot)
 {
-    for (;;) {
-        size_t piece = atomic_fetch_add(&w->next, 1);
-        if (piece >= w->pieces)
-            return;
-        w->run(w->job, slot, piece);
-    }
+    const cpu_flash_brain *brain = w->job->brain;
+    if (brain && brain->begin)
+        brain->begin();
+    for (size_t n; (n = atomic_fetch_add(&w->next, 1)) < w->pieces;)
+        w->run(w->job, slot, n);
+    if (brain && brain->end)
+        brain->end();
 }
 
 static void work_on_stack(void *arg, uint32_t i)

@@ -71,6 +71,7 @@ enum { FLASH_STACK = 12288 };
 /* The node: the same for all calls. */
 typedef struct flash_rules {
     const cpu_lanes *lanes;
+    const cpu_flash_brain *brain; /* NULL: products are done in float32 */
     double scale;
     float cap, fill;
     float least, most; /* of the scores */
@@ -130,6 +131,7 @@ enum {
 typedef struct flash_job {
     const cpu_lanes *lanes;
     const cpu_flash_lanes *f;
+    const cpu_flash_brain *brain; /* queries, keys and values are bfloat16 in tiles as well */
     const flash_rules *rules;
     flash_operand q, k, v, y;
     flash_cover bias, mask, factor;
@@ -198,6 +200,7 @@ typedef struct flash_marks {
 typedef struct flash_slot {
     float *panels, *s, *rows, *tile, *k_tile, *v_tile;
     const float *k, *v; /* the tile at hand */
+    const uint16_t *brain_k, *brain_v;
     size_t k_row, v_row;
     size_t s_row; /* of scores by row, for few of them */
     flash_floats bias, factor;
@@ -261,5 +264,7 @@ bool flash_sees(const flash_job *job, flash_slot *slot, const flash_panel *p, si
 /* ---- flash.c -------------------------------------------------------------------------------- */
 
 void flash_run(flash_job *job);
+/* What is done to scores before masks: a soft bound, or a hard one. NaN stays. */
+void flash_limit(const flash_job *job, float *s, size_t n);
 
 #endif

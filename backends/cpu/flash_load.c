@@ -2,7 +2,7 @@
  * Keys and values that lie well are not moved at all. */
 #include <string.h>
 
-#include "flash.h"
+#include "flash_brain.h"
 
 static const char *element(const flash_operand *o, size_t b, size_t h, size_t s)
 {
@@ -40,6 +40,10 @@ void flash_load_queries(const flash_job *job, const flash_slot *slot, flash_pane
 {
     size_t wide = job->pad_d, rows = job->few ? p->rows : job->height;
     float *to = job->few ? p->q : slot->rows;
+    if (job->brain) {
+        flash_brain_load_queries(job, slot, p);
+        return;
+    }
     if (wide > job->d || rows > p->rows)
         memset(to, 0, rows * wide * sizeof(*to));
     for (size_t r = 0; r < p->rows; r++) {
@@ -98,15 +102,21 @@ static const float *load(const flash_job *job, const flash_operand *o, float *ti
 void flash_load_keys(const flash_job *job, flash_slot *slot, size_t b, size_t h, size_t first,
                      size_t n)
 {
-    slot->k = load(job, &job->k, slot->k_tile, slot->rows, element(&job->k, b, h, first), n,
-                   job->pad_d, &slot->k_row);
+    if (job->brain)
+        flash_brain_load_keys(job, slot, b, h, first, n);
+    else
+        slot->k = load(job, &job->k, slot->k_tile, slot->rows, element(&job->k, b, h, first), n,
+                       job->pad_d, &slot->k_row);
 }
 
 void flash_load_values(const flash_job *job, flash_slot *slot, size_t b, size_t h, size_t first,
                        size_t n)
 {
-    slot->v = load(job, &job->v, slot->v_tile, slot->rows, element(&job->v, b, h, first), n,
-                   job->pad_dv, &slot->v_row);
+    if (job->brain)
+        flash_brain_load_values(job, slot, b, h, first, n);
+    else
+        slot->v = load(job, &job->v, slot->v_tile, slot->rows, element(&job->v, b, h, first), n,
+                       job->pad_dv, &slot->v_row);
 }
 
 void flash_load_row(const flash_operand *o, float *to, size_t b, size_t h, size_t s)

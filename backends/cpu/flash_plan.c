@@ -1,10 +1,10 @@
 /* Reads the operands of a call, and cuts it into panels, tiles, pieces and workspace. */
 #include <string.h>
 
-#include "flash.h"
+#include "flash_brain.h"
 
 enum {
-    TILE_FLOATS = 32768, /* keys and values of a tile: with a panel's state they stay in L2 */
+    TILE_BYTES = 131072, /* keys and values of a tile: with a panel's state they stay in L2 */
     TILE_MOST = 256,     /* keys of a tile */
     TILE_LEAST = 32,
     TILE_STEP = 16,        /* the widest vector */
@@ -164,13 +164,15 @@ static void read_rules(flash_job *job)
 
 static void cut_rows(flash_job *job)
 {
-    size_t lanes = job->f->lanes;
+    size_t lanes = job->f->lanes, most = job->brain ? job->brain->rows / lanes : 2;
     job->rows = job->group * job->queries;
     job->few = job->rows <= FEW_ROWS && job->rows <= lanes;
-    job->vectors = job->rows <= lanes ? 1 : 2;
+    job->vectors = job->rows <= most / 2 * lanes ? most / 2 : most;
     job->height = job->few ? flash_max(job->rows, 1) : job->vectors * lanes;
     job->pad_d = job->few ? flash_round(job->d, lanes) : job->d;
     job->pad_dv = job->few ? flash_round(job->dv, lanes) : job->dv;
+    if (job->brain)
+        flash_brain_cut(job);
     size_t panels = (job->rows + job->height - 1) / job->height;
     size_t entries = job->batch * job->kv_heads;
     job->panels = flash_min(PIECE_PANELS, flash_max(panels, 1));
@@ -181,7 +183,8 @@ static void cut_rows(flash_job *job)
 
 static void cut_keys(flash_job *job)
 {
-    size_t fit = TILE_FLOATS / flash_max(job->d + job->dv, 1);
+    size_t each = (job->d + job->dv) * (job->brain ? sizeof(uint16_t) : sizeof(float));
+    size_t fit = TILE_BYTES / flash_max(each, 1);
     fit = flash_max(TILE_LEAST, flash_min(TILE_MOST, fit)) / TILE_LEAST * TILE_LEAST;
     job->tile = flash_min(fit, flash_round(flash_max(job->keys, 1), TILE_STEP));
     job->tiles = (job->keys + job->tile - 1) / job->tile;
@@ -206,11 +209,12 @@ static void size_rooms(flash_job *job)
     size_t square = job->tile * job->height, *room = job->room;
     bool marks = job->mask.data || (job->bias.data && !job->adds);
     bool folds = job->folds || job->rules->sums;
-    bool k = !flash_lies_well(job, &job->k, job->pad_d);
-    bool v = !flash_lies_well(job, &job->v, job->pad_dv);
+    bool k = !job->brain && !flash_lies_well(job, &job->k, job->pad_d);
+    bool v = !job->brain && !flash_lies_well(job, &job->v, job->pad_dv);
     size_t turned =
         flash_max(k ? flash_min(job->d, job->tile) : 0, v ? flash_min(job->dv, job->tile) : 0);
-    size_t panel = job->few ? 0 : job->height * flash_max(job->d, job->dv);
+    size_t wild = job->rules->empty == FLASH_GUARD ? job->dv : 0; /* a row of values */
+    size_t panel = job->few ? wild : job->height * flash_max(job->pad_d, job->dv);
     room[FLASH_PANELS] = job->panel_floats * job->panels;
     room[FLASH_SCORES] = square;
     room[FLASH_BIAS] = folds || (job->adds && needs_own(job, &job->bias)) ? square : 0;
@@ -221,6 +225,10 @@ static void size_rooms(flash_job *job)
         flash_max(panel, flash_max(turned * job->tile, job->hides || folds ? square : 0));
     room[FLASH_KEYS] = k ? job->tile * job->pad_d : 0;
     room[FLASH_VALUES] = v ? job->tile * job->pad_dv : 0;
+    if (job->brain) {
+        room[FLASH_KEYS] = flash_brain_keys_room(job);
+        room[FLASH_VALUES] = flash_brain_values_room(job);
+    }
 }
 
 static void size_workspace(flash_job *job)
@@ -268,6 +276,8 @@ heed_status flash_plan(flash_job *job, const flash_rules *rules, const heed_call
     if (status)
         return status;
     read_rules(job);
+    bool brain = job->q.dtype == HEED_BFLOAT16 && job->k.dtype == HEED_BFLOAT16;
+    job->brain = brain && job->v.dtype == HEED_BFLOAT16 ? rules->brain : NULL;
     cut_rows(job);
     cut_keys(job);
     size_workspace(job);

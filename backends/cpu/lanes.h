@@ -88,6 +88,7 @@ typedef void cpu_additive(float *scores, const float *q, const float *w, const f
                           size_t width);
 
 typedef struct cpu_flash_lanes cpu_flash_lanes; /* flash.h */
+typedef struct cpu_flash_brain cpu_flash_brain; /* flash_brain.h */
 
 typedef struct cpu_lanes {
     const char *name;
@@ -113,6 +114,7 @@ typedef struct cpu_lanes {
 } cpu_lanes;
 
 extern const cpu_lanes cpu_lanes_base, cpu_lanes_avx2, cpu_lanes_avx512;
+extern const cpu_flash_brain cpu_brain_base, cpu_brain_avx512;
 
 const cpu_map_row *cpu_map_find(const cpu_lanes *lanes, const char *op, heed_dtype in);
 const cpu_zip_row *cpu_zip_find(const cpu_lanes *lanes, const char *op, heed_dtype in);

@@ -11,7 +11,7 @@ const heed_host *cpu_host;
 
 extern const heed_kernel *const *const kernel_table[];
 
-enum { MAX_KERNELS = 256, MAX_DEVICES = 3 };
+enum { MAX_KERNELS = 256, MAX_DEVICES = 8 };
 
 static const heed_kernel *kernels[MAX_KERNELS + 1];
 static cpu_device devices[MAX_DEVICES];
@@ -47,8 +47,8 @@ static heed_status describe(uint32_t index, heed_device_info *info)
     return HEED_OK;
 }
 
-/* Options: "isa=base", "isa=avx2" or "isa=avx512" ask for one kind of vector code, for tests and
- * comparisons; nothing asks for the best. */
+/* Options: "isa=base", "isa=avx2" and so on, as device.c has them, ask for one kind of vector code,
+ * for tests and comparisons; nothing asks for the best. */
 static heed_status open_device(uint32_t index, const char *options, void **device)
 {
     const char *name = options ? strstr(options, "isa=") : NULL;
@@ -59,13 +59,13 @@ static heed_status open_device(uint32_t index, const char *options, void **devic
         size_t n = strcspn(name + 4, " ");
         memcpy(wanted, name + 4, n < sizeof(wanted) ? n : sizeof(wanted) - 1);
     }
-    const cpu_lanes *lanes = cpu_lanes_find(name ? wanted : NULL);
-    if (!lanes)
+    const cpu_device *found = cpu_device_find(name ? wanted : NULL);
+    if (!found)
         return cpu_host->fail(HEED_DEVICE, "cpu: this machine has no '%s'", wanted);
     size_t d = 0;
-    while (devices[d].lanes && devices[d].lanes != lanes)
+    while (devices[d].name && strcmp(devices[d].name, found->name))
         d++;
-    devices[d].lanes = lanes;
+    devices[d] = *found;
     *device = &devices[d];
     return HEED_OK;
 }

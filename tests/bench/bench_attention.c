@@ -2,13 +2,14 @@
  * (MatMul, Add of a mask, Softmax, MatMul) and the rate of multiply-adds that the machine reaches.
  *
  *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_attention [all|small|decode|peak]
- *       [threads=2] [isa=avx2]
+ *       [bf16|f16] [threads=2] [isa=avx2]
  *
  * GFLOP/s count 4 B H S S D, halved where causality leaves half. `all` runs every batch, number of
  * heads and size of the list; without it, one of each. Both ways run in turn, and times are the
  * best of several; the peak is measured before each shape, since it wanders on shared machines.
- * This is no test. Peers are in tests/bench/attention,
- * for which `peak` prints that rate alone. */
+ * With `bf16` or `f16` tensors have that type, float32 is beside it, and the peak for bfloat16 is
+ * that of the instruction for its products where the machine has it. This is no test. Peers are in
+ * tests/bench/attention, for which `peak` prints that rate alone. */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -17,6 +18,10 @@
 #include <time.h>
 
 #include "mini_host.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 enum { MOST_THREADS = 64 };
 
@@ -29,6 +34,7 @@ typedef struct shape {
 } shape;
 
 static unsigned threads = 1;
+static heed_dtype type = HEED_FLOAT32;
 
 static double now(void)
 {
@@ -62,8 +68,33 @@ static volatile float sink;
 PEAK_LOOP(peak_512, "avx512f", 16)
 PEAK_LOOP(peak_256, "avx2,fma", 8)
 
+#define PEAK_DOT(sum) sum = _mm512_dpbf16_ps(sum, x, y);
+
+/* The same of pairs of bfloat16. */
+__attribute__((target("avx512f,avx512bf16"))) static double peak_bf16(long n)
+{
+    __m512bh x = (__m512bh)_mm512_setzero_si512(), y = x;
+    __m512 a = _mm512_set1_ps(1), b = a + 1, c = a + 2, d = a + 3, e = a + 4, f = a + 5, g = a + 6,
+           h = a + 7, i = a + 8, j = a + 9, k = a + 10, l = a + 11, m = a + 12, o = a + 13,
+           p = a + 14, q = a + 15;
+    for (long r = 0; r < n; r++) {
+        // clang-format off
+        PEAK_DOT(a) PEAK_DOT(b) PEAK_DOT(c) PEAK_DOT(d) PEAK_DOT(e) PEAK_DOT(f)
+        PEAK_DOT(g) PEAK_DOT(h) PEAK_DOT(i) PEAK_DOT(j) PEAK_DOT(k) PEAK_DOT(l)
+        PEAK_DOT(m) PEAK_DOT(o) PEAK_DOT(p) PEAK_DOT(q)
+            // clang-format on
+            __asm__ volatile(""
+                             : "+v"(y), "+v"(x));
+    }
+    __m512 all = a + b + c + d + e + f + g + h + i + j + k + l + m + o + p + q;
+    sink = all[0];
+    return 64.0 * 16 * (double)n;
+}
+
 static double peak_flops(long n)
 {
+    if (type == HEED_BFLOAT16 && __builtin_cpu_supports("avx512bf16"))
+        return peak_bf16(n);
     return __builtin_cpu_supports("avx512f") ? peak_512(n) : peak_256(n);
 }
 #else
@@ -100,12 +131,27 @@ static double peak_rate(void)
 
 /* ---- Operands ------------------------------------------------------------------------------- */
 
-static DLTensor *make(int64_t a, int64_t b, int64_t c, int64_t d)
+/* Multiples of 1/64 below 2, which every type holds. */
+static uint16_t half_of(float x)
 {
-    DLTensor *t = mini_tensor(HEED_FLOAT32, 4, (int64_t[]){a, b, c, d});
-    float *x = mini_data(t);
-    for (size_t i = 0; i < mini_count(t); i++)
-        x[i] = (float)(i * 7919 % 1009) / 500.0f - 1.0f;
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    if (type == HEED_BFLOAT16)
+        return (uint16_t)(bits >> 16);
+    uint32_t size = (bits & 0x7fffffff) - 0x38000000;
+    return (uint16_t)((bits >> 16 & 0x8000) | (x != 0.0f ? size >> 13 : 0));
+}
+
+static DLTensor *make(heed_dtype dtype, int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    DLTensor *t = mini_tensor(dtype, 4, (int64_t[]){a, b, c, d});
+    for (size_t i = 0, n = mini_count(t); i < n; i++) {
+        float x = (float)(i * 7919 % 255) / 64.0f - 2.0f;
+        if (dtype == HEED_FLOAT32)
+            ((float *)mini_data(t))[i] = x;
+        else
+            ((uint16_t *)mini_data(t))[i] = half_of(x);
+    }
     return t;
 }
 
@@ -149,22 +195,22 @@ typedef struct operands {
     DLTensor *q, *k, *v, *y, *scores, *mask, *lengths, *offset;
 } operands;
 
-static void make_operands(const shape *s, operands *o, int chain)
+static void make_operands(const shape *s, operands *o, heed_dtype t, int chain)
 {
     int64_t per_row = s->kind == BIASED, rows = per_row || s->kind == CAUSAL ? s->queries : 1;
-    *o = (operands){.q = make(s->batch, s->heads, s->queries, s->d),
-                    .y = make(s->batch, s->heads, s->queries, s->d),
-                    .k = make(s->batch, s->kv_heads, s->keys, s->d),
-                    .v = make(s->batch, s->kv_heads, s->keys, s->d)};
+    *o = (operands){.q = make(t, s->batch, s->heads, s->queries, s->d),
+                    .y = make(t, s->batch, s->heads, s->queries, s->d),
+                    .k = make(t, s->batch, s->kv_heads, s->keys, s->d),
+                    .v = make(t, s->batch, s->kv_heads, s->keys, s->d)};
     o->offset = mini_tensor(HEED_INT64, 1, (int64_t[]){1});
     *(int64_t *)mini_data(o->offset) = s->keys - s->queries; /* the last queries */
     o->lengths = mini_tensor(HEED_INT64, 1, &s->batch);
     for (int64_t b = 0; b < s->batch; b++)
         ((int64_t *)mini_data(o->lengths))[b] = s->keys - (b + 1) * s->keys / 8 % s->keys;
     if (s->kind != PLAIN)
-        o->mask = make(s->kind == PADDED ? s->batch : 1, per_row ? s->heads : 1, rows, s->keys);
+        o->mask = make(t, s->kind == PADDED ? s->batch : 1, per_row ? s->heads : 1, rows, s->keys);
     if (chain)
-        o->scores = make(s->batch, s->heads, s->queries, s->keys);
+        o->scores = make(t, s->batch, s->heads, s->queries, s->keys);
 }
 
 static void free_operands(operands *o)
@@ -230,14 +276,18 @@ static void bench(shape s)
 {
     double bytes = 4.0 * (double)(s.batch * s.heads) * (double)(s.queries * s.keys);
     double flops = bytes * (double)s.d, peak = peak_rate();
-    int chain = bytes < 3e9;
+    int two = type != HEED_FLOAT32, chain = bytes < 3e9 && !two;
     if (s.kind == CAUSAL && s.queries == s.keys)
         flops /= 2;
-    operands o;
+    operands o, wide;
     chain_views views;
     way ways[2] = {{.n = 0}, {.n = 0}};
-    make_operands(&s, &o, chain);
+    make_operands(&s, &o, type, chain);
     add_flash(&ways[0], &s, &o);
+    if (two) {
+        make_operands(&s, &wide, HEED_FLOAT32, 0);
+        add_flash(&ways[1], &s, &wide);
+    }
     if (chain)
         add_chain(&ways[1], &s, &o, &views);
     run_in_turn(ways, 2, 0.2);
@@ -245,8 +295,11 @@ static void bench(shape s)
     printf("B %2d  H %2d/%-2d  S %4d x %4d  D %3d  %-6s %10.1f us %6.0f GF/s  %3.0f %% of %4.0f",
            (int)s.batch, (int)s.heads, (int)s.kv_heads, (int)s.queries, (int)s.keys, (int)s.d,
            kinds[s.kind], took * 1e6, rate, 100 * rate / peak, peak);
-    printf("  chain %10.1f us, %5.2f x\n", ways[1].best * 1e6, ways[1].best / took);
+    printf("  %s %10.1f us, %5.2f x\n", two ? "float32" : "chain", ways[1].best * 1e6,
+           ways[1].best / took);
     free_operands(&o);
+    if (two)
+        free_operands(&wide);
 }
 
 static void bench_lengths(int64_t batch, int64_t heads, int64_t kv_heads, int64_t d, int kind)
@@ -313,6 +366,9 @@ int main(int argc, char **argv)
                : !strcmp(argv[i], "peak")   ? print_peak
                                             : list;
         options = strncmp(argv[i], "isa=", 4) ? options : argv[i];
+        type = !strcmp(argv[i], "bf16")  ? HEED_BFLOAT16
+               : !strcmp(argv[i], "f16") ? HEED_FLOAT16
+                                         : type;
         threads = strncmp(argv[i], "threads=", 8) ? threads : (unsigned)atoi(argv[i] + 8);
     }
     threads = threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads;

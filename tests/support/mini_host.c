@@ -302,6 +302,8 @@ static heed_status size_up(mini_ready *r)
     if (HEED_HAS(r->kernel, measure))
         status = r->kernel->measure(device, r->state, &r->call, &bytes);
     r->workspace = bytes ? aligned_alloc(64, (bytes + 63) / 64 * 64) : NULL;
+    if (bytes)
+        memset(r->workspace, 0xff, bytes); /* NaNs, for who reads what nobody wrote */
     r->call.workspace = r->workspace;
     return status;
 }

@@ -102,6 +102,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     s->stacked = strcmp(node->op, "GroupedQueryAttention") == 0;
     s->stage = cpu_attr_int(node, "scores", 0);
     r->lanes = cpu_lanes_of(device);
+    r->brain = strcmp(node->op, "FlashAttention") ? NULL : cpu_brain_of(device);
     s->add = cpu_zip_find(r->lanes, "Add", HEED_FLOAT32)->run;
     s->multiply = cpu_zip_find(r->lanes, "Mul", HEED_FLOAT32)->run;
     s->max = cpu_fold_find(r->lanes, "ReduceMax");
