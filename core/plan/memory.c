@@ -49,33 +49,59 @@ heed_status planner_bury(planner *w, uint32_t at)
     return HEED_OK;
 }
 
-/* Which output of the graph a local is, if it may be written there directly. */
-static bool take_output(planner *w, uint32_t local, uint32_t *output)
+/* The output of the graph, + 1, in whose memory a local may be written; 0: none. Text of moved
+ * strings may be another tensor's, so results get a copy. */
+static uint32_t result_of(const planner *w, uint32_t local)
 {
-    if (w->p->last_use[local] != PROGRAM_FOREVER || w->types[local].dtype == HEED_STRING)
-        return false; /* text of moved strings may be another tensor's: results get a copy */
-    for (uint32_t o = 0; o < w->p->graph->n_outputs; o++) {
-        if (w->p->outputs[o] == local && !w->output_used[o]) {
-            w->output_used[o] = 1;
-            *output = o;
-            return true;
-        }
-    }
-    return false;
+    return w->types[local].dtype == HEED_STRING ? 0 : w->p->result[local];
+}
+
+static void set_result(plan_value *v, const plan_value *as)
+{
+    v->result_rank = as->rank;
+    v->result_dims = as->dims;
 }
 
 heed_status planner_own_memory(planner *w, uint32_t local)
 {
-    uint32_t output;
-    bool direct = take_output(w, local, &output);
-    plan_value *v = planner_add_value(w, local, direct ? PLAN_OUTPUT : PLAN_ARENA);
-    if (direct)
-        v->root = output;
-    else
+    uint32_t result = result_of(w, local);
+    plan_value *v = planner_add_value(w, local, result ? PLAN_OUTPUT : PLAN_ARENA);
+    if (result) {
+        v->root = result - 1;
+        if (w->p->outputs[v->root] == local)
+            set_result(v, v);
+    } else {
         TRY(layout_take(&w->layout, v->bytes, &v->offset));
+    }
     w->root_of[local] = local;
     w->roots[local] = (planner_root){.value = w->s->n_values, .last_use = w->p->last_use[local]};
     die_at(w, local);
+    return HEED_OK;
+}
+
+/* An output that is a view lies where it should. */
+static void settle_alias(planner *w, const plan_value *v)
+{
+    if (!w->roots[v->root].value)
+        return;
+    plan_value *root = &w->s->values[w->roots[v->root].value - 1];
+    if (root->storage == PLAN_OUTPUT && w->p->outputs[root->root] == v->local && !v->offset &&
+        v->bytes == root->bytes)
+        set_result(root, v);
+}
+
+/* Its view was no view, or must wait for data. Behind all others nothing is overwritten. */
+heed_status planner_settle(planner *w)
+{
+    for (uint32_t i = 0; i < w->s->n_values; i++) {
+        plan_value *v = &w->s->values[i];
+        if (v->storage != PLAN_OUTPUT || v->result_dims)
+            continue;
+        v->storage = PLAN_ARENA;
+        w->layout.n_holes = 0;
+        w->layout.top = w->layout.peak;
+        TRY(layout_take(&w->layout, v->bytes, &v->offset));
+    }
     return HEED_OK;
 }
 
@@ -86,6 +112,7 @@ void planner_alias(planner *w, uint32_t local, uint32_t of, size_t offset)
     v->root = root;
     v->offset = w->offset_of[local] = w->offset_of[of] + offset;
     w->root_of[local] = root;
+    settle_alias(w, v);
     if (w->roots[root].value && w->p->last_use[local] > w->roots[root].last_use)
         w->roots[root].last_use = w->p->last_use[local];
 }
@@ -142,7 +169,8 @@ static bool fits(const planner *w, const plan_step *step, uint32_t at, uint32_t 
 uint32_t planner_reusable(const planner *w, const plan_step *step, uint32_t at, uint32_t o)
 {
     const ir_node *n = step->node;
-    if (o >= REUSE_MOST || w->p->last_use[program_local(w->p, n->out[o])] == PROGRAM_FOREVER)
+    uint32_t local = program_local(w->p, n->out[o]);
+    if (o >= REUSE_MOST || w->p->last_use[local] == PROGRAM_FOREVER || result_of(w, local))
         return PROGRAM_NONE;
     for (uint32_t i = 0; i < n->n_in && i < REUSE_MOST; i++)
         if (may_reuse(step, o, i) && fits(w, step, at, o, i))
@@ -161,8 +189,7 @@ heed_status planner_memory_new(planner *w)
     w->offset_of = mem_array(locals, sizeof(*w->offset_of));
     w->next_dying = mem_array(locals, sizeof(*w->next_dying));
     w->dying = mem_array(p->n_nodes, sizeof(*w->dying));
-    w->output_used = mem_zero(p->graph->n_outputs);
-    if (!w->roots || !w->root_of || !w->offset_of || !w->next_dying || !w->dying || !w->output_used)
+    if (!w->roots || !w->root_of || !w->offset_of || !w->next_dying || !w->dying)
         return HEED_NOMEM;
     for (uint32_t i = 0; i < locals; i++)
         w->root_of[i] = i;
@@ -176,8 +203,6 @@ void planner_memory_reset(planner *w)
         planner_root *r = &w->roots[v->local];
         if (r->listed)
             w->dying[r->listed - 1] = 0;
-        if (v->storage == PLAN_OUTPUT)
-            w->output_used[v->root] = 0;
         *r = (planner_root){0};
         w->root_of[v->local] = v->local;
         w->offset_of[v->local] = 0;
@@ -193,6 +218,5 @@ void planner_memory_free(planner *w)
     mem_free(w->offset_of);
     mem_free(w->next_dying);
     mem_free(w->dying);
-    mem_free(w->output_used);
     layout_free(&w->layout);
 }

@@ -31,7 +31,6 @@ struct planner {
     size_t *offset_of;    /* by local: where in that memory, in bytes */
     uint32_t *next_dying; /* by local */
     uint32_t *dying;      /* by node: head of the list of roots that die there, + 1 */
-    uint8_t *output_used; /* by graph output */
     layout layout;
     arena scratch;
     arena memory;
@@ -48,6 +47,8 @@ heed_status planner_enter(planner *w, plan_stretch *parent, const ir_type *const
 plan_value *planner_add_value(planner *w, uint32_t local, uint32_t storage);
 /* A result of the graph is written in place where it can be; everything else goes to the arena. */
 heed_status planner_own_memory(planner *w, uint32_t local);
+/* What was put where an output of the graph is, and was not seen to become it, goes elsewhere. */
+heed_status planner_settle(planner *w);
 /* `local` has the bytes of `of` from `offset` on. */
 void planner_alias(planner *w, uint32_t local, uint32_t of, size_t offset);
 /* The input of a step at node `at` over which output o may be written, or PROGRAM_NONE. Outputs

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ops/op.h"
+
 uint32_t program_local(const program *p, const ir_value *v)
 {
     uintptr_t local = v ? (uintptr_t)map_get(&p->locals, &v->id, sizeof(v->id)) : 0;
@@ -80,6 +82,29 @@ static heed_status read_graph(program *p, const ir_graph *g, uint32_t at)
     return HEED_OK;
 }
 
+/* The value of which an output is a view, as far back as there are views. */
+static const ir_value *viewed(const ir_value *v)
+{
+    const ir_node *n = v->producer;
+    while (n && (n->op->flags & OP_VIEW) && n->out[0] == v && ir_input(n, 0)) {
+        v = n->in[0].value;
+        n = v->producer;
+    }
+    return v;
+}
+
+/* A value that is an output itself stays that one. */
+static void find_results(program *p)
+{
+    for (int views = 0; views < 2; views++)
+        for (uint32_t o = 0; o < p->graph->n_outputs; o++) {
+            const ir_value *v = p->graph->outputs[o];
+            uint32_t local = program_local(p, views ? viewed(v) : v);
+            if (local != PROGRAM_NONE && !p->result[local])
+                p->result[local] = o + 1;
+        }
+}
+
 static heed_status fill(program *p)
 {
     const ir_graph *g = p->graph;
@@ -101,6 +126,7 @@ static heed_status fill(program *p)
         TRY(read_value(p, g->outputs[i], PROGRAM_FOREVER));
         p->outputs[i] = program_local(p, g->outputs[i]);
     }
+    find_results(p);
     return HEED_OK;
 }
 
@@ -119,11 +145,12 @@ heed_status program_new(const ir_graph *g, const place_table *places, uint32_t i
     p->last_use = arena_array(&p->memory, most, sizeof(*p->last_use));
     p->inputs = arena_array(&p->memory, g->n_inputs, sizeof(*p->inputs));
     p->outputs = arena_array(&p->memory, g->n_outputs, sizeof(*p->outputs));
+    p->result = arena_array(&p->memory, most, sizeof(*p->result));
     p->captures = arena_array(&p->memory, g->parent ? most : 0, sizeof(*p->captures));
     p->capture_locals = arena_array(&p->memory, g->parent ? most : 0, sizeof(uint32_t));
     heed_status status = HEED_NOMEM;
-    if (p->nodes && p->values && p->last_use && p->inputs && p->outputs && p->captures &&
-        p->capture_locals)
+    if (p->nodes && p->values && p->last_use && p->inputs && p->outputs && p->result &&
+        p->captures && p->capture_locals)
         status = fill(p);
     if (status)
         program_free(p);

@@ -19,6 +19,7 @@ typedef struct program {
     uint32_t *last_use;        /* local -> place of the last node that reads it, itself or inside */
     uint32_t *inputs;          /* graph input -> local */
     uint32_t *outputs;         /* graph output -> local */
+    uint32_t *result;          /* local -> the graph output that is all of it, + 1; through views */
     const ir_value **captures; /* values of graphs around, no constants; their locals follow the
                                   inputs' */
     uint32_t *capture_locals;

@@ -354,6 +354,8 @@ static heed_status plan(planner *w, plan_stretch *s, const ir_type *const *tail_
 {
     TRY(planner_enter(w, s->parent, tail_types));
     heed_status status = walk(w);
+    if (!status)
+        status = planner_settle(w);
     s->arena_bytes = w->layout.peak;
     planner_memory_reset(w);
     return status;

@@ -27,6 +27,9 @@ typedef struct plan_value {
     size_t offset, bytes;
     const int64_t *dims;
     const heed_tensor *content;
+    /* PLAN_OUTPUT: the shape of the output, which may be a view of the value. */
+    int32_t result_rank;
+    const int64_t *result_dims;
 } plan_value;
 
 typedef struct plan_step {

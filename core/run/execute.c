@@ -35,13 +35,13 @@ static heed_status direct_output(plan_context *c, const plan_value *v, heed_tens
     uint32_t o = v->root;
     if (out[o]) {
         if (out[o]->kind == HEED_TENSOR && out[o]->dtype == v->dtype &&
-            shape_equal(tensor_rank(out[o]), out[o]->dims, v->rank, v->dims))
+            shape_equal(tensor_rank(out[o]), out[o]->dims, v->result_rank, v->result_dims))
             tensor_borrow(c->outputs[o], out[o]);
         else
             return err_fail(HEED_USAGE, "the tensor given for output %u has another type", o);
         return HEED_OK;
     }
-    TRY(tensor_shape_set(c->outputs[o], v->dtype, v->rank, v->dims));
+    TRY(tensor_shape_set(c->outputs[o], v->dtype, v->result_rank, v->result_dims));
     return tensor_reserve(c->outputs[o]);
 }
 

@@ -93,6 +93,10 @@ static heed_status plan_new(const program *prog, const void *key, size_t key_siz
     heed_status status = p->key ? planner_new(prog, types, &p->planner) : HEED_NOMEM;
     if (!status)
         status = stretch_new(p->planner, NULL, NULL, NULL, 0, &p->root);
+    if (!status && !p->root->tail) { /* nothing is left to plan */
+        planner_free(p->planner);
+        p->planner = NULL;
+    }
     if (status)
         plan_free(p);
     else

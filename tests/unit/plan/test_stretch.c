@@ -416,10 +416,58 @@ static void a_chain_works_in_one_place(void **state)
     fixture_close(&f);
 }
 
+static void a_result_that_is_a_view_is_written_in_place(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, "in x float32 [2, 3]\nout y\nconst s int64 [2] 6 1\nconst t int64 [1] -1\n"
+                     "Neg(x) -> (a)\nTanh(a) -> (b)\nReshape(b, s) -> (c)\nReshape(c, t) -> (y)\n");
+    const plan_value *root = planned(f.stretch, planned(f.stretch, f.program->outputs[0])->root);
+    assert_string_equal(f.program->values[root->local]->name, "b");
+    assert_int_equal(root->storage, PLAN_OUTPUT);
+    assert_int_equal(root->result_rank, 1);
+    assert_int_equal(root->result_dims[0], 6);
+    assert_int_equal(f.stretch->arena_bytes, 64); /* of a alone */
+    fixture_close(&f);
+}
+
+/* The shape of the view waits for data, so that its stretch is another than that of the value. */
+static void a_late_view_of_a_value(void **state)
+{
+    (void)state;
+    float x[6] = {1, 2, 3, 4, 5, 6};
+    int64_t s[2] = {3, 2};
+    heed_tensor *in[2] = {heed_tensor_wrap(HEED_FLOAT32, 1, (int64_t[]){6}, x),
+                          heed_tensor_wrap(HEED_INT64, 1, (int64_t[]){2}, s)};
+    heed_session_options options = {.size = sizeof(options), .backends = "reference"};
+    onnx_message bytes;
+    heed_session *session =
+        onnx_text_session("in x float32 [6]\nin s int64 [2]\nout y\nNeg(x) -> (a)\nAbs(s) -> (t)\n"
+                          "Reshape(a, t) -> (y)\n",
+                          &options, &bytes);
+    assert_non_null(session);
+    for (int64_t rows = 2; rows <= 3; rows++) {
+        heed_tensor *out = NULL;
+        s[0] = rows;
+        s[1] = 6 / rows;
+        assert_int_equal(heed_session_run(session, NULL, 2, NULL, in, 1, NULL, &out), HEED_OK);
+        assert_int_equal(heed_tensor_get_dims(out)[0], rows);
+        for (int i = 0; i < 6; i++)
+            assert_float_equal(((const float *)heed_tensor_get_data(out))[i], -x[i], 0);
+        heed_tensor_free(out);
+    }
+    heed_tensor_free(in[0]);
+    heed_tensor_free(in[1]);
+    heed_session_free(session);
+    onnx_write_free(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs),
+        cmocka_unit_test(a_result_that_is_a_view_is_written_in_place),
+        cmocka_unit_test(a_late_view_of_a_value),
         cmocka_unit_test(shapes_leave_no_steps),
         cmocka_unit_test(a_chain_works_in_one_place),
     };
