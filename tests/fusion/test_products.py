@@ -4,6 +4,7 @@ the values: one small graph for each, and graphs nearly the same that mean somet
 import sys
 
 import forms
+from forms import np
 
 
 def apart(f, x, axis):
@@ -115,7 +116,85 @@ def weights_of_each_key(f):
     f.finish(summed(f, apart(f, f.softmax(x), -1), f.tensor("v", "btd"), 1))
 
 
+# ---- What is done to the weights ----
+
+def visible(f, axes):
+    """Some of them, and of the first row none."""
+    m = f.rng.random([forms.SIZES[a] for a in axes]) < 0.6
+    m[0] = False
+    return f.g.input("m", m, [f"n{a}" if a in "bst" else forms.SIZES[a] for a in axes], "bool")
+
+
+def masked(f, m, fill, x=None):
+    return f.softmax(f.do("Where", m, x or f.scaled(), fill))
+
+
+def weights_of_heads(f):
+    p = f.do("Div", f.do("Mul", f.softmax(f.scaled()), f.tensor("m", "1h11")), 0.9)
+    f.finish(f.values(p))
+
+
+def weights_of_keys(f):
+    f.finish(f.values(f.g.op("Mul", f.softmax(f.scaled()), f.tensor("m", "b11t"))))
+
+
+def rows_without_keys(f):
+    m = visible(f, "st")
+    some = f.do("Greater", f.total(f.g.cast(m, "float32")), 0.0)
+    f.finish(f.values(f.do("Where", some, masked(f, m, -float("inf")), 0.0)))
+
+
+def mask_again(f):
+    m = visible(f, "st")
+    p = masked(f, m, float(np.finfo(np.float32).min))
+    f.finish(f.values(f.do("Where", f.g.op("Not", m), 0.0, p)))
+
+
+def mask_again_as_numbers(f):
+    """Beside a bias that is made of products."""
+    m = visible(f, "st")
+    r = f.g.op("MatMul", f.tensor("n", "bhtd"), f.g.constant(f.data("d1"), "float32"))
+    r = f.g.op("Transpose", r, perm=[0, 1, 3, 2])
+    p = masked(f, m, -3e38, f.g.op("Add", f.scaled(), r))
+    f.finish(f.values(f.g.op("Mul", p, f.g.cast(m, "float32"))))
+
+
+def keys_hidden_again(f):
+    """The mask has an axis of keys alone; beside it stands one that nobody knows."""
+    m = visible(f, "t")
+    x = f.g.op("Add", f.scaled(), f.tensor("n", "st"))
+    f.finish(f.values(f.do("Mul", masked(f, m, -1e4, x), f.g.cast(m, "float32"))))
+
+
+def another_mask_again(f):
+    m = visible(f, "st")
+    p = masked(f, m, float(np.finfo(np.float32).min))
+    n = f.g.cast(f.tensor("n", "st"), "bool")
+    f.finish(f.values(f.do("Where", n, 0.0, p)))
+
+
+def mask_again_around_a_bias(f):
+    """The bias may hide what the mask shows: then both weigh the same."""
+    m = visible(f, "st")
+    low = float(np.finfo(np.float32).min)
+    hidden = f.do("Where", f.g.cast(f.tensor("n", "st"), "bool"), low, 0.0)
+    x = f.g.op("Add", f.scaled(), hidden)
+    f.finish(f.values(f.do("Where", m, masked(f, m, low, x), 0.0)))
+
+
+def weak_mask_again(f):
+    m = visible(f, "st")
+    f.finish(f.values(f.do("Where", m, masked(f, m, -3.0), 0.0)))
+
+
 # ---- Weights that somebody else reads ----
+
+def changed_weights_as_result(f):
+    m = visible(f, "st")
+    p = f.do("Where", m, masked(f, m, float(np.finfo(np.float32).min)), 0.0)
+    f.finish(f.values(p))
+    f.g.output(p, "p")
+
 
 def values_relative_to_queries(f):
     """Shaw (2018): a second product of the weights, with vectors for each pair of positions."""
@@ -128,9 +207,11 @@ def values_relative_to_queries(f):
 FUSED = (scores_of_pairs, values_of_pairs, one_query_of_pairs, query_that_is_a_vector,
          vector_before_the_keys, product_of_three, scores_of_three, bias_in_the_product,
          sum_of_scores_and_biases, sum_of_products,
-         sum_of_products_around_a_mask, values_relative_to_queries)
+         sum_of_products_around_a_mask, weights_of_heads, weights_of_keys, rows_without_keys,
+         mask_again, mask_again_as_numbers, keys_hidden_again, changed_weights_as_result,
+         values_relative_to_queries)
 LEFT = (product_with_a_diagonal, product_over_the_queries, sum_over_pairs_of_another,
-        weights_of_each_key)
+        weights_of_each_key, another_mask_again, mask_again_around_a_bias, weak_mask_again)
 
 
 if __name__ == "__main__":

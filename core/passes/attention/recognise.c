@@ -57,6 +57,12 @@ static bool readers_follow(const site *s, const ir_node *place)
     return true;
 }
 
+/* What makes the value, if it stands behind. */
+static ir_node *later(ir_node *n, const ir_value *v)
+{
+    return v->producer && is_behind(v->producer, n) ? v->producer : n;
+}
+
 /* Behind which node the fused one will stand: the product, or when the weights are read earlier the
  * first place that has all operands. NULL: none will do. */
 static ir_node *find_place(const site *s)
@@ -64,8 +70,9 @@ static ir_node *find_place(const site *s)
     ir_node *early = s->softmax;
     if (readers_follow(s, s->product))
         return s->product;
-    if (s->v.value->producer && is_behind(s->v.value->producer, early))
-        early = s->v.value->producer;
+    early = later(early, s->v.value);
+    for (uint32_t i = 0; i < s->n_changes; i++)
+        early = later(early, s->changes[i].term.value);
     return early->graph == s->product->graph && readers_follow(s, early) ? early : NULL;
 }
 

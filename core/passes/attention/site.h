@@ -11,7 +11,7 @@
 #include "passes/attention/contraction.h"
 #include "passes/pass.h"
 
-enum { SITE_TERMS = 8, SITE_SHAPES = 8, SITE_PARTS = 6, SITE_PAIRS = 3 };
+enum { SITE_TERMS = 8, SITE_SHAPES = 8, SITE_PARTS = 6, SITE_PAIRS = 3, SITE_CHANGES = 4 };
 
 enum { SITE_BIAS, SITE_MASK, SITE_LEAST, SITE_FACTOR };
 
@@ -63,6 +63,15 @@ typedef struct site_pair {
     double factor;
 } site_pair;
 
+enum { SITE_NOWHERE, SITE_VALUES, SITE_RESULT };
+
+/* A node between the weights and the values that multiplies them, or makes some of them 0. */
+typedef struct site_change {
+    const ir_node *node;
+    site_term term; /* inverted: true keeps */
+    int to;         /* where it is done instead */
+} site_change;
+
 typedef struct site {
     ir_node *named; /* the file has an operator for all of it; there is no softmax */
     ir_node *softmax, *scores, *product; /* the products before and after */
@@ -83,13 +92,18 @@ typedef struct site {
     double scale, softcap;
     double least, most; /* what the scores are brought between */
     bool bounded;
-    site_terms terms;     /* biases, masks and bounds, the last one to be applied first */
-    site_terms factors;   /* the last one first, too */
-    uint32_t steps;       /* taken upwards, also those that led nowhere */
-    bool late;            /* biases are added to hidden scores, too */
-    bool guard;           /* NaN after the softmax becomes 0 */
-    heed_dtype inner;     /* of the softmax, when it is not that of the products; 0 */
-    site_operand weights; /* the softmax's result when others read it too */
+    site_terms terms;   /* biases, masks and bounds, the last one to be applied first */
+    site_terms factors; /* the last one first, too */
+    uint32_t steps;     /* taken upwards, also those that led nowhere */
+    bool late;          /* biases are added to hidden scores, too */
+    bool guard;         /* NaN after the softmax becomes 0 */
+    bool zero;          /* rows that the mask hides give 0 */
+    site_change changes[SITE_CHANGES];
+    uint32_t n_changes;
+    uint32_t n_changed;               /* those before the weights that others read */
+    double gain;                      /* of the product with the values */
+    heed_dtype inner;                 /* of the softmax, when it is not that of the products; 0 */
+    site_operand weights;             /* the softmax's result when others read it too */
     site_operand shapes[SITE_SHAPES]; /* results on the way whose shape is read */
     uint32_t n_shapes;
     bool channels[AXES_ATOMS]; /* atoms that a layer before or after has as channels */
@@ -102,6 +116,11 @@ typedef struct site {
 /* Says why the site is none, once; false. */
 bool site_stop(site *s, const ir_node *obstacle, const char *reason);
 bool site_is_scalar(const ir_value *v, double *number); /* a constant with one value throughout */
+/* The operand that is the scores; the other one is seen beside them, with their
+ * shape. Two symbols are taken for the same extent: otherwise one of them would
+ * be 1, and the scores those of a single query or key that a mask repeats.
+ * Binding checks it. */
+bool site_is_spine(const ir_value *result, const ir_value *operand);
 /* Axes of a tensor that is broadcast along these. */
 axes site_beside(const axes *at, const ir_value *v);
 
@@ -127,6 +146,10 @@ void site_descend(site *s);
 bool site_read_named(site *s, ir_node *n);
 /* Finds the layers before and after both: site.channels. */
 void site_ask_layers(site *s, arena *scratch);
+/* The use changes the weights, whose axes are `at`: it is noted. */
+bool site_note_change(site *s, const ir_use *u, const axes *at);
+/* The product with the values is known: decides where the changes are made instead. */
+bool site_place_changes(site *s);
 /* A mask, bias or factor, arranged so that it is broadcast along these axes. */
 ir_value *site_bring(site *s, op_body *b, const site_term *term, const axes *to,
                      const axes_witness *w);

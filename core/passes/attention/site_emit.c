@@ -62,6 +62,8 @@ static void write_layouts(const site_arrangement a[4], char *text, size_t size)
 /* Where scores and values are of two types, all is computed in the wider one. */
 static void widen(op_body *b, ir_value *in[3])
 {
+    if (b->status)
+        return;
     heed_dtype widest = in[0]->type.dtype;
     for (int i = 1; i < 3; i++)
         if (dtype_bits(in[i]->type.dtype) > dtype_bits(widest))
@@ -71,12 +73,13 @@ static void widen(op_body *b, ir_value *in[3])
 }
 
 /* Results in the types that their readers know. */
-static void narrow(const site_emission *e, ir_value *out[2])
+static void narrow(const site_emission *e, const site_arrangement *y, ir_value *out[2])
 {
     site *s = e->s;
     if (e->b->status)
         return;
     out[0] = body_cast(e->b, out[0], s->product->out[0]->type.dtype);
+    out[0] = site_apply_changes(e, out[0], SITE_RESULT, y);
     if (s->weights.value)
         out[1] = body_cast(e->b, out[1], s->weights.value->type.dtype);
 }
@@ -93,7 +96,10 @@ static void emit_node(site_emission *e, const site_arrangement a[4], ir_value *o
     in[2] = site_lay_out(e, &s->v, &a[2]);
     if (b->status)
         return;
+    in[2] = site_apply_changes(e, in[2], SITE_VALUES, &a[2]);
     widen(b, in);
+    if (b->status)
+        return;
     in[0] = site_apply_factors(e, in[0], &a[0]);
     uint32_t n_masks = s->late ? 0 : site_count_last_masks(s);
     e->fill = site_find_fill(s, n_masks);
@@ -107,9 +113,12 @@ static void emit_node(site_emission *e, const site_arrangement a[4], ir_value *o
                "scores_min=%.17g scores_max=%.17g empty=%s "
                "scores=3 softmax_precision=%u %s",
                s->scale, s->softcap, e->fill, s->late, s->bounded ? s->least : -(double)INFINITY,
-               s->bounded ? s->most : (double)INFINITY, s->guard ? "guard" : "nan",
+               s->bounded ? s->most : (double)INFINITY,
+               s->zero    ? "zero"
+               : s->guard ? "guard"
+                          : "nan",
                precision(s, in[2]), layouts);
-    narrow(e, out);
+    narrow(e, &a[3], out);
 }
 
 /* heed.AdditiveAttention: the queries and the keys are sums, and a vector joins them. */
@@ -124,7 +133,10 @@ static void emit_additive(site_emission *e, const site_arrangement a[4], ir_valu
                        site_lay_out(e, &s->v, &a[2])};
     if (b->status)
         return;
+    in[2] = site_apply_changes(e, in[2], SITE_VALUES, &a[2]);
     widen(b, in);
+    if (b->status)
+        return;
     site_drop_numbers(&s->terms);
     heed_dtype dtype = in[2]->type.dtype;
     uint32_t n_masks = s->late ? 0 : site_count_last_masks(s);
@@ -138,7 +150,7 @@ static void emit_additive(site_emission *e, const site_arrangement a[4], ir_valu
                "softmax_precision=%u %s",
                s->scale, e->fill, s->late, s->guard ? "guard" : "nan", precision(s, in[2]),
                layouts);
-    narrow(e, out);
+    narrow(e, &a[3], out);
 }
 
 static void emit_any(site_emission *e, const site_arrangement a[4], ir_value *out[2])

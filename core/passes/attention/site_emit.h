@@ -59,6 +59,9 @@ ir_value *site_join_factors(const site_emission *e, heed_dtype dtype);
 ir_value *site_apply_factors(const site_emission *e, ir_value *q, const site_arrangement *a);
 /* One logit for each query head. */
 ir_value *site_head_sinks(const site_emission *e, const axes_list *heads);
+/* The changes of the weights that are made to the values, or to the result, arranged like this. */
+ir_value *site_apply_changes(const site_emission *e, ir_value *x, int to,
+                             const site_arrangement *a);
 /* One number for all scores of a row drops out of the softmax, unless what hidden scores become
  * could tell. The bias of the layer that sums up the channels is one. */
 void site_drop_numbers(site_terms *terms);

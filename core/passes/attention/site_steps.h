@@ -13,11 +13,6 @@ typedef struct site_place {
     double factor; /* of the scores, since the last softcap */
 } site_place;
 
-/* The operand that is the scores; the other one is seen beside them, with their
- * shape. Two symbols are taken for the same extent: otherwise one of them would
- * be 1, and the scores those of a single query or key that a mask repeats.
- * Binding checks it. */
-bool site_is_spine(const ir_value *result, const ir_value *operand);
 /* On from here, and from the operand `to` of the node here, which has the shape of its result. */
 bool site_walk(site *s, site_place p, arena *scratch);
 bool site_go(site *s, site_place p, ir_value *to, arena *scratch);

@@ -54,8 +54,10 @@ static ir_use *next_use(site *s, ir_value *p, const axes *at, arena *scratch)
         if (!pass_is(u->node, "Shape") &&
             (!found || (leads_on(u, scratch) && !leads_on(found, scratch))))
             found = u;
-    if (count_uses(p) > 1 && !s->weights.value)
+    if (count_uses(p) > 1 && !s->weights.value) {
         s->weights = (site_operand){p, *at};
+        s->n_changed = s->n_changes;
+    }
     return found;
 }
 
@@ -77,8 +79,7 @@ static bool take_product(site *s, const contraction *c, ir_node *n, uint32_t i, 
         return site_stop(s, n, "the weights are multiplied with constants, not with values");
     if (c->added)
         return site_stop(s, n, "something is added in the product with the values");
-    if (c->alpha != 1)
-        return site_stop(s, n, "a factor in the product with the values");
+    s->gain = c->alpha;
     s->product = n;
     s->v = (site_operand){c->in[1 - i].value, other};
     s->y = (site_operand){n->out[0], out};
@@ -155,7 +156,7 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
         axes out;
         note_shape(s, p, &at);
         ir_node *guard = find_guard(p);
-        if (guard && count_uses(p) == 2 && !s->weights.value) {
+        if (guard && count_uses(p) == 2 && !s->weights.value && !s->n_changes) {
             s->guard = true;
             p = guard->out[0];
             continue;
@@ -167,6 +168,10 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
         if (product)
             return take_product(s, &c, product, u->slot, at);
         if (pass_is(u->node, "Cast") && dtype_is_float(u->node->out[0]->type.dtype)) {
+            p = u->node->out[0];
+            continue;
+        }
+        if (site_note_change(s, u, &at)) {
             p = u->node->out[0];
             continue;
         }
@@ -190,5 +195,5 @@ bool site_walk_down(site *s, arena *scratch)
         return false;
     climb(s);
     site_descend(s);
-    return true;
+    return site_place_changes(s);
 }
