@@ -79,6 +79,7 @@ typedef struct flash_rules {
     bool fill_first;   /* a finite fill, to which the bias is added */
     bool adds_fill;    /* hidden scores get the fill by adding it */
     bool sums;         /* ... together with the bias: score + (bias + fill) */
+    bool relative;     /* the bias goes by distance */
     int64_t left, right;
     unsigned empty;
     int place[4][4]; /* of q, k, v, y: which axis of the tensor is b, h, s, d */
@@ -105,6 +106,7 @@ typedef struct flash_cover {
     size_t keys;     /* from here on keys are invisible */
     bool single;     /* one number for all */
     bool alike;      /* all rows of a group see the same */
+    bool relative;   /* one row for all distances: `data` is that of query 0 */
     cpu_map *widen;  /* of a float16 or bfloat16 bias */
     cpu_map *narrow; /* to the type of the scores, where it is another */
 } flash_cover;
@@ -156,7 +158,7 @@ typedef struct flash_job {
     size_t splits, split_tiles; /* pieces along the keys, tiles of one */
     size_t pad_d, pad_dv;       /* padded row lengths */
     size_t slots;
-    bool on_stack; /* slots are no workspace */
+    bool on_stack;                         /* slots are no workspace */
     size_t panel_floats, part_floats;      /* workspace of a panel, of a partial result */
     size_t room[FLASH_ROOMS], slot_floats; /* of a slot */
 

@@ -370,16 +370,17 @@ bool flash_sees(const flash_job *job, flash_slot *slot, const flash_panel *p, si
 void flash_find_lift(flash_job *job)
 {
     const flash_cover *c = &job->bias;
-    size_t n = c->single ? 1 : c->keys;
+    size_t n = c->single ? 1 : c->keys + (c->relative ? job->queries - 1 : 0);
+    const char *data = c->data - (c->relative ? (job->queries - 1) * c->bytes : 0);
     float range[2] = {INFINITY, -INFINITY}, block[256];
     for (int a = 0; a < 3; a++)
-        n *= c->step[a] ? job->q.dims[a] : 1;
+        n *= c->step[a] && !(c->relative && a == FLASH_S) ? job->q.dims[a] : 1;
     for (size_t i = 0; i < n; i += 256) {
         size_t m = flash_min(256, n - i);
         if (c->widen)
-            c->widen(block, c->data + i * c->bytes, m, NULL);
+            c->widen(block, data + i * c->bytes, m, NULL);
         else
-            memcpy(block, c->data + i * c->bytes, m * sizeof(*block));
+            memcpy(block, data + i * c->bytes, m * sizeof(*block));
         job->f->range(block, m, range);
     }
     job->lift = range[1];

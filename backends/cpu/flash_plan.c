@@ -88,6 +88,35 @@ static heed_status read_cover(flash_cover *c, const flash_job *job, const DLTens
     return good ? HEED_OK : cpu_host->fail(HEED_INVALID, "cpu: a mask that does not broadcast");
 }
 
+/* One row for all distances: query i reads it from queries - 1 - i on, so each row lies one before
+ * the last. Steps are added without sign; what wraps around comes back. */
+static heed_status read_relative(flash_cover *c, const flash_job *job, const DLTensor *t)
+{
+    DLTensor row;
+    int64_t shape[4];
+    if (!t || t->ndim < 1 || t->ndim > 4)
+        return cpu_host->fail(HEED_INVALID, "cpu: a bias of distances that has none");
+    row = *t;
+    row.shape = shape;
+    memcpy(shape, t->shape, (size_t)t->ndim * sizeof(*shape));
+    size_t own = (size_t)shape[t->ndim - 1], queries = job->queries;
+    if (own != queries + job->keys - 1 || (t->ndim > 1 && shape[t->ndim - 2] != 1))
+        return cpu_host->fail(HEED_INVALID, "cpu: a bias of %zu distances", own);
+    shape[t->ndim - 1] = 0;
+    heed_status status = read_cover(c, job, &row);
+    if (status)
+        return status;
+    size_t heads = t->ndim > 2 ? (size_t)shape[t->ndim - 3] : 1;
+    c->step[FLASH_H] = heads == 1 ? 0 : own;
+    c->step[FLASH_B] = t->ndim < 4 || shape[0] == 1 ? 0 : own * heads;
+    c->step[FLASH_S] = (size_t)-1;
+    c->keys = job->keys;
+    c->data += t->data ? (queries - 1) * c->bytes : 0;
+    c->relative = true;
+    c->alike = false;
+    return HEED_OK;
+}
+
 static heed_status check_numbers(const flash_job *job)
 {
     const DLTensor *l = job->lengths, *o = job->offsets, *s = job->sinks;
@@ -136,7 +165,8 @@ static heed_status read_call(flash_job *job, const heed_call *call)
     job->lengths = in[LENGTHS];
     job->offsets = in[OFFSETS];
     job->sinks = in[SINKS];
-    status = read_cover(&job->bias, job, in[BIAS]);
+    status = rules->relative ? read_relative(&job->bias, job, in[BIAS])
+                             : read_cover(&job->bias, job, in[BIAS]);
     if (!status)
         status = read_cover(&job->mask, job, in[MASK]);
     if (!status)

@@ -6,7 +6,8 @@
  * head h reads key head h / (Hq / Hkv). Inputs behind them:
  *
  *   bias     bool (true: attend) or float (added), broadcasts to [B, Hq, Sq, Skv]; its last extent
- *            may be shorter than Skv, keys behind it are invisible
+ *            may be shorter than Skv, keys behind it are invisible. With relative = 1 it is float
+ *            and goes by distance: [.., 1, Sq + Skv - 1], entry Sq - 1 - i + j for query i, key j
  *   lengths  [B]: keys from lengths[b] on are invisible
  *   offsets  [B], or one for all: the position of query 0; 0 when left out
  *   sinks    [Hq]: a logit that joins the denominator only
@@ -57,6 +58,24 @@ static heed_status check_bias(const op_infer *c, uint32_t input, const ir_dim *s
     return HEED_OK;
 }
 
+/* One row for all distances that there are. */
+static heed_status check_relative(const op_infer *c, const ir_dim *scores)
+{
+    int32_t rank = infer_rank(c, BIAS);
+    ir_dim dims[4] = {scores[0], scores[1], 1, DIM_UNKNOWN};
+    if (!ir_attr_int(c->node, "relative", 0) || rank < 0)
+        return check_bias(c, BIAS, scores);
+    ir_dim have = rank > 0 ? infer_dim(c, BIAS, rank - 1) : 1;
+    if (!dtype_is_float(c->in[BIAS]->dtype))
+        return infer_error(c, "a float bias of distances", "%u", c->in[BIAS]->dtype);
+    if (dim_known(have) && dim_known(scores[2]) && dim_known(scores[3]))
+        dims[3] = scores[2] + scores[3] - 1;
+    if (dim_known(dims[3]) && have != dims[3])
+        return infer_error(c, "a bias for each distance", "%lld for %lld", (long long)have,
+                           (long long)dims[3]);
+    return check_bias(c, BIAS, dims);
+}
+
 /* It has all keys. */
 static heed_status check_factor(const op_infer *c, const ir_dim *scores)
 {
@@ -102,7 +121,7 @@ static heed_status infer_attention(op_infer *c)
     TRY(heads_infer_in(c, layouts, &layouts[3], scores));
     if (c->n_out > 1)
         TRY(infer_set(c, 1, 0, 4, scores));
-    TRY(check_bias(c, BIAS, scores));
+    TRY(check_relative(c, scores));
     TRY(check_bias(c, MASK, scores));
     return check_factor(c, scores);
 }
@@ -197,6 +216,19 @@ static bool may_be_empty(const op_body *b)
            ir_attr_int(b->node, "left_window", -1) >= 0;
 }
 
+/* The bias of all distances, spread over queries and keys. */
+static ir_value *spread(attention *a, ir_value *bias)
+{
+    op_body *b = a->b;
+    ir_value *query = body_unsqueeze(b, body_range(b, body_size(b, a->q, 2)), "1");
+    ir_value *key = body_range(b, body_size(b, a->k, 2));
+    ir_value *last = body_2(b, body_dim(b, a->q, 2), body_ints(b, 1, (int64_t[]){1}), "Sub");
+    ir_value *at = body_2(b, body_2(b, key, last, "Add"), query, "Sub");
+    int32_t rank = body_rank(b, bias);
+    bias = body_2(b, bias, at, "Gather axis=-1");
+    return rank < 2 ? bias : body_2(b, bias, body_ints(b, 1, (int64_t[]){-3}), "Squeeze");
+}
+
 /* The bias as long as there are keys: what is behind it is masked. */
 static ir_value *full_bias(attention *a, uint32_t input)
 {
@@ -206,6 +238,8 @@ static ir_value *full_bias(attention *a, uint32_t input)
         return NULL;
     if (bias->type.dtype != HEED_BOOL)
         bias = body_cast(b, bias, a->q->type.dtype);
+    if (input == BIAS && ir_attr_int(b->node, "relative", 0))
+        return spread(a, bias);
     int32_t rank = body_rank(b, bias);
     if (b->status || rank == 0 || bias->type.dims[rank - 1] == a->k->type.dims[2])
         return bias;
@@ -378,7 +412,7 @@ static void decompose_attention(op_body *b)
         .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 "                  \
                  "right_window:int=-1 scores:int=0 softmax_precision:int=0 fill:float=-inf "       \
                  "fill_first:int=0 fill_added:int=0 scores_min:float=-inf scores_max:float=inf "   \
-                 "proof:string mask_kinds:string "                                                 \
+                 "relative:int=0 proof:string mask_kinds:string "                                             \
                  "empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
                  "v_layout:string=bhsd y_layout:string=bhsd",                                      \
         .infer = infer_attention, .decompose = decompose_attention}

@@ -44,6 +44,8 @@ static heed_status accepts(void *device, const heed_node *node)
     if (!(fill < INFINITY))
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s with a fill of %g", node->op,
                               (double)fill);
+    if (cpu_attr_int(node, "relative", 0) && (node->n_in <= BIAS || !node->in[BIAS]))
+        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s without its bias", node->op);
     for (uint32_t i = 0; i < node->n_in && i < INPUTS; i++)
         if (node->in[i] && !takes_dtype(node, i))
             return cpu_refuse_dtype(node, i);
@@ -117,6 +119,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     r->adds_fill = cpu_attr_int(node, "fill_added", 0) != 0;
     r->sums = r->fill_first && r->adds_fill;
     r->fill_first &= !r->sums;
+    r->relative = cpu_attr_int(node, "relative", 0) != 0;
     r->empty = cpu_attr_is(node, "empty", "nan")     ? FLASH_NAN
                : cpu_attr_is(node, "empty", "guard") ? FLASH_GUARD
                                                      : FLASH_ZERO;

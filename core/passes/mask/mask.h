@@ -32,7 +32,7 @@ typedef struct mask_affine {
     ir_dim constant;
 } mask_affine;
 
-enum { MASK_NUMBER = 1, MASK_INDEX, MASK_TENSOR, MASK_EXPR };
+enum { MASK_NUMBER = 1, MASK_INDEX, MASK_TENSOR, MASK_EXPR, MASK_LOOKUP };
 
 typedef struct mask_leaf {
     int kind;
@@ -42,8 +42,8 @@ typedef struct mask_leaf {
     ir_value *value;     /* the tensor */
     axes at;             /* ... and its axes */
     const ir_node *node; /* of an expression: what computes it, elementwise */
-    uint16_t args[3];
-    double most; /* no larger in magnitude, and no NaN; infinity: nobody knows */
+    uint16_t args[3];    /* ... and of a tensor that a Gather looked up, the index */
+    double most;         /* no larger in magnitude, and no NaN; infinity: nobody knows */
 } mask_leaf;
 
 /* True when index <= 0, or when the leaf is not 0. */
@@ -88,6 +88,8 @@ typedef struct mask {
         mask_form form;
     } memo[MASK_MEMO];
     uint32_t n_memo, steps, depth;
+    bool looks_up;  /* curves of indices and lookups are followed, not only bounds */
+    bool looked_up; /* ... and there were some */
 } mask;
 
 /* ---- mask_affine.c: whole numbers ------------------------------------------------------------ */
@@ -110,6 +112,8 @@ uint16_t mask_number(mask *m, double number, heed_dtype dtype);
 uint16_t mask_index(mask *m, const mask_affine *index, heed_dtype dtype);
 uint16_t mask_tensor(mask *m, ir_value *value, const axes *at);
 uint16_t mask_expr(mask *m, const ir_node *node, const uint16_t args[3]);
+/* What the Gather found at this index: the tensor, of which it is known why it holds what. */
+uint16_t mask_lookup(mask *m, const ir_node *gather, const axes *at, uint16_t index);
 bool mask_is_number(const mask *m, uint16_t leaf, double *number);
 /* The leaf as a whole number; a tensor of one number a sequence becomes a symbol. */
 bool mask_whole(mask *m, uint16_t leaf, bool symbols, mask_affine *out);
@@ -150,6 +154,9 @@ bool mask_beside(mask *m, const ir_node *n, uint32_t i, const axes *at, axes *ou
 bool mask_step(mask *m, const ir_node *n, const axes *at, mask_form *out);
 /* A number as the type has it, where that is more than the digits that it keeps. */
 double mask_in_type(double x, heed_dtype dtype);
+/* The same function of the leaf of each case. */
+bool mask_map(mask *m, const mask_form *in, uint16_t (*fn)(mask *m, void *self, uint16_t leaf),
+              void *self, mask_form *out);
 /* mask_source.c: where indices come from; constants. */
 bool mask_source(mask *m, const ir_node *n, const axes *at, mask_form *out);
 bool mask_table(mask *m, ir_value *v, const axes *at, mask_form *out);
@@ -172,6 +179,7 @@ typedef struct mask_emission {
     mask *m;
     op_body *b;
     axes_witness witness;
+    bool distances; /* for each distance of key and query, instead of both: [.., 1, Sq + Skv - 1] */
 } mask_emission;
 
 ir_value *mask_emit_leaf(mask_emission *e, uint16_t leaf, heed_dtype dtype);

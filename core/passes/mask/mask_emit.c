@@ -66,12 +66,20 @@ ir_value *mask_emit_offset(mask_emission *e, ir_dim dim)
 /* ---- Forms of the indices --------------------------------------------------------------------
  */
 
-/* 0, 1, 2... along one axis of the scores. */
+/* 0, 1, 2... along one axis of the scores; of distances, as the last query sees its keys and
+ * those that would follow. */
 static ir_value *count_along(mask_emission *e, unsigned axis)
 {
     static const char *const shapes[] = {"-1,1,1,1", "-1,1,1", "-1,1", "-1"};
     op_body *b = e->b;
     ir_value *n = mask_emit_offset(e, e->m->extent[axis]);
+    ir_value *last = e->distances ? mask_emit_offset(e, e->m->extent[MASK_S]) : NULL;
+    if (last && !b->status)
+        last = body_2(b, last, body_ints(b, 1, (int64_t[]){1}), "Sub");
+    if (e->distances && axis == MASK_S)
+        return last;
+    if (last && !b->status)
+        n = body_2(b, n, last, "Add");
     if (b->status)
         return NULL;
     ir_value *range = body_range(b, body_2(b, n, body_ints(b, 1, (int64_t[]){0}), "Squeeze"));
@@ -125,6 +133,27 @@ static ir_value *emit_expr(mask_emission *e, const mask_leaf *l)
     return body_n(e->b, n, in, "%s", l->node->op->name);
 }
 
+/* Looked up for each distance: [1, H, 1, distances], or without heads. */
+static ir_value *look_up(mask_emission *e, const mask_leaf *l)
+{
+    op_body *b = e->b;
+    ir_value *table = ir_input(l->node, 0), *indices = ir_input(l->node, 1);
+    int32_t axis = (int32_t)ir_attr_int(l->node, "axis", 0), heads = -1;
+    axis += axis < 0 ? table->type.rank : 0;
+    for (int32_t i = 0; i < table->type.rank; i++)
+        if (i != axis && l->at.axis[i < axis ? i : i - 1 + indices->type.rank].n)
+            heads = i;
+    ir_value *at = mask_emit_leaf(e, l->args[0], indices->type.dtype);
+    at = b->status ? NULL : body_reshape(b, at, "-1");
+    ir_value *x = body_2(b, table, at, "Gather axis=%d", axis);
+    if (b->status || heads < 0)
+        return b->status ? NULL : body_reshape(b, x, "1,1,1,-1");
+    long long count = (long long)table->type.dims[heads];
+    if (heads > axis)
+        x = body_transpose(b, body_reshape(b, x, "-1,%lld", count), "1,0");
+    return body_reshape(b, x, "1,%lld,1,-1", count);
+}
+
 ir_value *mask_emit_leaf(mask_emission *e, uint16_t leaf, heed_dtype dtype)
 {
     const mask_leaf *l = &e->m->leaves[leaf];
@@ -137,6 +166,8 @@ ir_value *mask_emit_leaf(mask_emission *e, uint16_t leaf, heed_dtype dtype)
         x = emit_index(e, &l->index);
     else if (l->kind == MASK_EXPR)
         x = emit_expr(e, l);
+    else if (l->kind == MASK_LOOKUP && e->distances)
+        x = look_up(e, l);
     else
         x = axes_emit(e->b, &e->m->table, l->value, l->at, scores_axes(e->m), false, &e->witness);
     return e->b->status ? NULL : body_cast(e->b, x, dtype);

@@ -28,7 +28,8 @@ static bool same_leaf(const mask_leaf *a, const mask_leaf *b)
     case MASK_INDEX:
         return mask_affine_equal(&a->index, &b->index);
     case MASK_TENSOR:
-        return a->value == b->value && same_axes(&a->at, &b->at);
+    case MASK_LOOKUP:
+        return a->value == b->value && a->args[0] == b->args[0] && same_axes(&a->at, &b->at);
     default:
         return a->node == b->node && memcmp(a->args, b->args, sizeof(a->args)) == 0;
     }
@@ -134,6 +135,16 @@ uint16_t mask_expr(mask *m, const ir_node *node, const uint16_t args[3])
     return intern(m, &leaf);
 }
 
+uint16_t mask_lookup(mask *m, const ir_node *gather, const axes *at, uint16_t index)
+{
+    ir_value *v = gather->out[0];
+    mask_leaf leaf = {
+        .kind = MASK_LOOKUP, .value = v, .dtype = v->type.dtype, .at = *at, .node = gather};
+    leaf.args[0] = index;
+    leaf.most = value_most(v);
+    return intern(m, &leaf);
+}
+
 bool mask_is_number(const mask *m, uint16_t leaf, double *number)
 {
     *number = m->leaves[leaf].number;
@@ -201,7 +212,8 @@ unsigned mask_depends(const mask *m, uint16_t leaf)
 {
     const mask_leaf *l = &m->leaves[leaf];
     unsigned bits = l->kind == MASK_INDEX ? mask_index_depends(m, &l->index) : 0;
-    for (int32_t i = 0; l->kind == MASK_TENSOR && i < l->at.rank; i++)
+    bool tensor = l->kind == MASK_TENSOR || l->kind == MASK_LOOKUP;
+    for (int32_t i = 0; tensor && i < l->at.rank; i++)
         for (uint32_t k = 0; k < l->at.axis[i].n; k++)
             bits |= bit_of(m, l->at.axis[i].atoms[k]);
     for (int i = 0; l->kind == MASK_EXPR && i < 3; i++)

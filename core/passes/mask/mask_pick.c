@@ -101,6 +101,28 @@ static bool is_forward(mask *m, const mask_affine *index)
            mask_sign(m, &negated) < 0;
 }
 
+/* A function of the indices of the scores, and of nothing that a tensor holds. */
+static bool is_position(const mask *m, uint16_t leaf)
+{
+    const mask_leaf *l = &m->leaves[leaf];
+    bool good = l->kind == MASK_NUMBER || l->kind == MASK_INDEX || l->kind == MASK_EXPR;
+    for (int i = 0; l->kind == MASK_EXPR && i < 3 && good; i++)
+        good = !l->args[i] || is_position(m, l->args[i]);
+    return good;
+}
+
+typedef struct lookup {
+    const ir_node *n;
+    const axes *at;
+} lookup;
+
+static uint16_t look_up(mask *m, void *self, uint16_t index)
+{
+    const lookup *l = self;
+    m->looked_up = true;
+    return is_position(m, index) ? mask_lookup(m, l->n, l->at, index) : MASK_NONE;
+}
+
 static bool gather(mask *m, const ir_node *n, const axes *at, mask_form *out)
 {
     ir_value *x = ir_input(n, 0), *indices = ir_input(n, 1);
@@ -116,8 +138,13 @@ static bool gather(mask *m, const ir_node *n, const axes *at, mask_form *out)
     for (int32_t i = 0; i < rank; i++)
         if (i != axis)
             in.axis[i] = at->axis[i < axis ? i : i - 1 + more];
-    return read_index(m, indices, &where, &index) && is_forward(m, &index) &&
-           mask_axis(m, &index, x->type.dims[axis], &in.axis[axis]) && mask_walk(m, x, &in, out);
+    if (read_index(m, indices, &where, &index) && is_forward(m, &index) &&
+        mask_axis(m, &index, x->type.dims[axis], &in.axis[axis]) && mask_walk(m, x, &in, out))
+        return true;
+    lookup l = {n, at};
+    mask_form form;
+    return m->looks_up && dtype_is_float(x->type.dtype) && mask_walk(m, indices, &where, &form) &&
+           mask_map(m, &form, look_up, &l, out);
 }
 
 /* ---- Indices of several axes ----------------------------------------------------------------- */

@@ -39,6 +39,7 @@ typedef struct mask_proof {
     mask_bound right, left, length;
     uint32_t taken, taken_as; /* atoms that bounds have spoken of, as bits, and how */
     bool keeps;               /* what bounds leave over stays as it is in the graph */
+    bool relative;            /* the bias goes by distance */
 } mask_proof;
 
 /* Reads tables of all cases; false: nothing is known. */
@@ -65,8 +66,18 @@ bool mask_bias_needed(const mask_proof *p);
 ir_value *mask_emit_rest(const mask_proof *p, mask_emission *e);
 ir_value *mask_emit_bias(const mask_proof *p, mask_emission *e, heed_dtype dtype);
 
+/* It is a function of the head, and of how far the key is from the query. */
+bool mask_bias_relative(const mask_proof *p);
+/* Calls visit for what is added to scores of visible keys, case by case, while it gives true. */
+bool mask_each_bias(const mask_proof *p, bool (*visit)(const mask_proof *p, void *self, uint16_t l),
+                    void *self);
+
 /* mask_text.c: the proof in words. */
 const char *mask_proof_text(const mask_proof *p);
-const char *mask_proof_kinds(const mask_proof *p);
+/* mask_kinds.c: names of what it is, "alibi,padding"; of a proof that could not be read, what is
+ * seen of the tensors. */
+const char *mask_proof_kinds(const mask_proof *p, bool read);
+/* mask_tables.c: the same of a tensor that is no function of positions, as far as one can tell. */
+const char *mask_table_kind(const ir_value *v);
 
 #endif

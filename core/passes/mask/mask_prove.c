@@ -141,6 +141,9 @@ static bool decide(mask_proof *p)
     bool rest = mask_rest_needed(p), bias = mask_bias_needed(p);
     unsigned rest_bits = rest ? mask_rest_depends(p) : 0, before = input_bits(mask_input(p));
     unsigned bias_bits = bias ? mask_bias_depends(p) : 0;
+    p->relative = (!rest || is_writable(rest_bits)) && mask_bias_relative(p);
+    if (p->relative)
+        return true;
     bool small_bias = !bias || is_writable(bias_bits);
     if ((!rest || is_writable(rest_bits)) && small_bias) {
         bool whole = p->adds && !p->absorbed && !p->sums && bias;
@@ -214,7 +217,8 @@ static heed_status set_attrs(const mask_proof *p, ir_node *n)
     }
     if (p->sums)
         TRY(set_int(n, "fill_first", 1));
-    TRY(set_text(n, "mask_kinds", mask_proof_kinds(p)));
+    if (p->relative)
+        TRY(set_int(n, "relative", 1));
     return set_text(n, "proof", mask_proof_text(p));
 }
 
@@ -235,8 +239,10 @@ static void emit_inputs(const mask_proof *p, mask_emission *e, ir_value *in[MASK
         in[in_bias ? MASK_BIAS : MASK_SEEN] = NULL;
     if (mask_rest_needed(p))
         in[MASK_SEEN] = mask_emit_rest(p, e);
+    e->distances = p->relative;
     if (p->adds)
         in[MASK_BIAS] = mask_bias_needed(p) ? mask_emit_bias(p, e, dtype) : NULL;
+    e->distances = false;
 }
 
 /* The lengths of a node are one a sequence. */
@@ -294,32 +300,55 @@ static heed_status write(pass_run *p, mask_proof *proof, ir_node **n)
 static bool is_bounded(const ir_node *n)
 {
     return ir_input(n, MASK_LENGTHS) || ir_input(n, MASK_OFFSETS) || ir_attr_int(n, "causal", 0) ||
-           ir_attr_int(n, "left_window", -1) >= 0 || ir_attr_int(n, "right_window", -1) >= 0;
+           ir_attr_int(n, "left_window", -1) >= 0 || ir_attr_int(n, "right_window", -1) >= 0 ||
+           ir_attr_int(n, "relative", 0);
+}
+
+/* Reads and finds; what is to be done is in the proof. */
+static bool attempt(pass_run *p, mask_proof *proof, const ir_dim extent[4], bool exact, bool looks)
+{
+    mask *m = proof->m;
+    mask_init(m, p, extent);
+    m->looks_up = looks;
+    *proof = (mask_proof){.m = m, .n = proof->n};
+    if (!read_inputs(proof, exact))
+        return false;
+    mask_find_pair(proof);
+    mask_find_bounds(proof);
+    if (!proof->taken && !proof->sums)
+        mask_find_sum(proof);
+    return true;
+}
+
+/* A tensor that is followed through a lookup is a smaller one only where it goes by distance;
+ * otherwise it is best left whole. */
+static heed_status prove(pass_run *p, mask_proof *proof, ir_node **n, const ir_dim extent[4],
+                         bool exact)
+{
+    bool read = attempt(p, proof, extent, exact, true), gains = read && decide(proof);
+    const char *kinds = mask_proof_kinds(proof, read);
+    if (proof->m->looked_up && !proof->relative) {
+        read = attempt(p, proof, extent, exact, false);
+        gains = read && decide(proof);
+    }
+    if (gains)
+        TRY(write(p, proof, n));
+    return *kinds ? set_text(*n, "mask_kinds", kinds) : HEED_OK;
 }
 
 heed_status mask_prove(pass_run *p, ir_node **n, bool exact)
 {
     mask_proof *proof = arena_alloc(p->scratch, sizeof(*proof));
     ir_dim extent[4];
-    heed_status status = HEED_OK;
     if (!proof)
         return HEED_NOMEM;
     if (is_bounded(*n) || (!ir_input(*n, MASK_BIAS) && !ir_input(*n, MASK_SEEN)) ||
         !read_extents(*n, extent))
         return HEED_OK;
-    mask *m = mem_zero(sizeof(*m));
-    if (!m)
+    *proof = (mask_proof){.m = mem_zero(sizeof(mask)), .n = *n};
+    if (!proof->m)
         return HEED_NOMEM;
-    mask_init(m, p, extent);
-    *proof = (mask_proof){.m = m, .n = *n};
-    if (read_inputs(proof, exact)) {
-        mask_find_pair(proof);
-        mask_find_bounds(proof);
-        if (!proof->taken && !proof->sums)
-            mask_find_sum(proof);
-        if (decide(proof))
-            status = write(p, proof, n);
-    }
-    mem_free(m);
+    heed_status status = prove(p, proof, n, extent, exact);
+    mem_free(proof->m);
     return status;
 }

@@ -190,3 +190,79 @@ ir_value *mask_emit_bias(const mask_proof *p, mask_emission *e, heed_dtype dtype
 {
     return bias_value(p, e, (part){0, 0}, dtype);
 }
+
+/* ---- By distance ----------------------------------------------------------------------------- */
+
+/* key - query, any number of times, and a constant; or a constant alone. */
+static bool is_distance(const mask_proof *p, const mask_affine *a)
+{
+    const mask *m = p->m;
+    return a->n == 0 ||
+           (a->n == 2 && a->index[0] == m->frame[MASK_S] && a->index[1] == m->frame[MASK_T] &&
+            a->factor[0] == dims_sub(m->dims, 0, a->factor[1]));
+}
+
+/* A table whose rows are looked up by distance, and which has no other axis than that of heads. */
+static bool is_table(const mask_proof *p, const mask_leaf *l)
+{
+    const ir_value *table = ir_input(l->node, 0);
+    const mask *m = p->m;
+    int64_t axis = ir_attr_int(l->node, "axis", 0);
+    int32_t more = ir_input(l->node, 1)->type.rank;
+    axis += axis < 0 ? table->type.rank : 0;
+    for (int32_t i = 0; i < table->type.rank; i++) {
+        const axes_list *at = &l->at.axis[i < axis ? i : i - 1 + more];
+        bool heads = at->n == 1 && m->frame[MASK_H] && at->atoms[0] == m->frame[MASK_H] &&
+                     dim_known(table->type.dims[i]);
+        if (i != axis && at->n && !heads)
+            return false;
+    }
+    return true;
+}
+
+static bool goes_by_distance(const mask_proof *p, uint16_t leaf)
+{
+    const mask_leaf *l = &p->m->leaves[leaf];
+    bool good = true;
+    if (l->kind == MASK_INDEX)
+        return is_distance(p, &l->index);
+    if (l->kind == MASK_TENSOR)
+        return !(mask_depends(p->m, leaf) & ~(1u << MASK_H));
+    if (l->kind == MASK_LOOKUP && !is_table(p, l))
+        return false;
+    for (int i = 0; i < 3 && good && l->kind != MASK_NUMBER; i++)
+        good = !l->args[i] || goes_by_distance(p, l->args[i]);
+    return good;
+}
+
+static bool part_goes_by_distance(const mask_proof *p, part q)
+{
+    uint32_t atom;
+    uint16_t leaf;
+    if (leaf_of(p, q, &leaf))
+        return !leaf || goes_by_distance(p, leaf);
+    if (!next_atom(p, q, true, &atom) || !p->m->atoms[atom].position ||
+        !is_distance(p, &p->m->atoms[atom].index))
+        return false;
+    return part_goes_by_distance(p, with(q, atom, true)) &&
+           part_goes_by_distance(p, with(q, atom, false));
+}
+
+bool mask_bias_relative(const mask_proof *p)
+{
+    unsigned bits = mask_bias_needed(p) ? mask_bias_depends(p) : 0;
+    return p->m->frame[MASK_S] && p->m->frame[MASK_T] && bits != ~0u &&
+           (bits & ~(1u << MASK_H)) == (1u << MASK_S | 1u << MASK_T) &&
+           part_goes_by_distance(p, (part){0, 0});
+}
+
+/* ---- Leaves that count ----------------------------------------------------------------------- */
+
+bool mask_each_bias(const mask_proof *p, bool (*visit)(const mask_proof *p, void *self, uint16_t l),
+                    void *self)
+{
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++)
+        if (mask_obeys(p, c) && p->visible[c] && p->rest[c] && !visit(p, self, p->rest[c]))
+            return false;
+    return true;
+}

@@ -200,6 +200,13 @@ static mask_outcome absolute(step *s)
     return mask_below(s->m, &a, affine(s, &negated).yes, s->args[0]);
 }
 
+/* Curves of indices: tables of relative positions are looked up with them. */
+static mask_outcome curve(step *s)
+{
+    s->m->looked_up |= s->m->looks_up;
+    return s->m->looks_up ? expr(s) : unknown;
+}
+
 static mask_outcome extreme(step *s, bool most)
 {
     mask_affine a, b;
@@ -209,7 +216,7 @@ static mask_outcome extreme(step *s, bool most)
     if (numbers(s, &x, &y))
         return number(s, (x > y) == most ? x : y);
     if (!wholes(s, &a, &b) || !mask_add(s->m, &a, dims_constant(s->m->dims, -1), &b, &a))
-        return is_index(s, 0) || is_index(s, 1) ? unknown : expr(s);
+        return is_index(s, 0) || is_index(s, 1) ? curve(s) : expr(s);
     return mask_below(s->m, &a, s->args[most], s->args[!most]);
 }
 
@@ -332,6 +339,11 @@ static const struct {
     {"Not", not },        {"And", and},
     {"Or", or },          {"Xor", xor},
     {"Where", where},     {"Mod", modulo},
+    {"Ceil", curve},      {"Exp", curve},
+    {"Floor", curve},     {"Log", curve},
+    {"Pow", curve},       {"Round", curve},
+    {"Sign", curve},      {"Sqrt", curve},
+    {"Tanh", curve},
 };
 
 /* ---- All cases ------------------------------------------------------------------------------- */
@@ -379,6 +391,18 @@ bool mask_step(mask *m, const ir_node *n, const axes *at, mask_form *out)
             return false;
     }
     return run(&s, fn, in, out);
+}
+
+bool mask_map(mask *m, const mask_form *in, uint16_t (*fn)(mask *m, void *self, uint16_t leaf),
+              void *self, mask_form *out)
+{
+    *out = *in;
+    for (uint32_t c = 0; c < 1u << in->n; c++) {
+        out->leaf[c] = mask_possible(m, in->n, c) ? fn(m, self, mask_at(m, in, in->n, c)) : 1;
+        if (!out->leaf[c])
+            return false;
+    }
+    return true;
 }
 
 bool mask_choose(mask *m, const mask_affine *index, const mask_form *yes, const mask_form *no,

@@ -54,19 +54,13 @@ const char *mask_proof_text(const mask_proof *p)
         put(text, "the mask itself stays");
     else if (mask_rest_needed(p))
         put_rest(text, "mask", mask_rest_depends(p));
-    if (!p->keeps && mask_bias_needed(p))
+    if (p->relative)
+        put(text, mask_bias_depends(p) & 1u << MASK_H ? "bias by distance, on heads"
+                                                      : "bias by distance");
+    else if (!p->keeps && mask_bias_needed(p))
         put_rest(text, "bias", mask_bias_depends(p));
     if (!*text)
         put(text, "a mask that hides nothing");
     const char *kept = arena_string(p->m->scratch, text);
     return kept ? kept : "";
 }
-
-/* Hidden keys by sequence alone. */
-static bool is_padding(const mask_proof *p)
-{
-    unsigned bits = mask_rest_needed(p) ? mask_rest_depends(p) : 0;
-    return !p->keeps && (bits & ~(1u << MASK_B)) == 1u << MASK_T;
-}
-
-const char *mask_proof_kinds(const mask_proof *p) { return is_padding(p) ? "padding" : ""; }

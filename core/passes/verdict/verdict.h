@@ -23,7 +23,7 @@ const char *verdict_help(const char *reason);
 const char *verdict_find_reason(const char *message, const char *missing);
 
 /* What the fused node shows: "causal", "gqa"... Names are constants. */
-enum { VERDICT_FEATURES = 24 };
+enum { VERDICT_FEATURES = 32 };
 uint32_t verdict_features(const ir_node *made, const char *out[VERDICT_FEATURES]);
 
 /* What is known of who sees whom, in words; "" when all see all. */

@@ -78,9 +78,13 @@ static bool is_of_keys(const ir_value *v)
     return true;
 }
 
+static bool relative(const ir_node *n) { return ir_attr_int(n, "relative", 0) != 0; }
+
 /* Keys are hidden by sequence: by a length, a mask or a bias. */
 static bool padding(const ir_node *n)
 {
+    if (relative(n))
+        return find_input(n, LENGTHS) || is_of_keys(find_input(n, MASK));
     return find_input(n, LENGTHS) || is_of_keys(find_input(n, BIAS)) ||
            is_of_keys(find_input(n, MASK));
 }
@@ -162,12 +166,29 @@ const char *verdict_mask(const ir_node *made)
     return mask(made) ? "a mask as the graph has it" : "a bias as the graph has it";
 }
 
+/* Names that the proof of a mask found, "alibi,lengths"; the constants that they are. */
+static const char *const kinds[] = {
+    "alibi",      "block-diagonal", "constant-bias", "constant-mask", "input-bias",
+    "input-mask", "left-padding",   "lengths",       "prefix-lm",     "relative-position-bias",
+};
+
+static bool is_listed(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    const char *at = strstr(list, name);
+    return at && (at == list || at[-1] == ',') && (at[n] == 0 || at[n] == ',');
+}
+
 uint32_t verdict_features(const ir_node *made, const char *out[VERDICT_FEATURES])
 {
+    const char *list = ir_attr_string(made, "mask_kinds", "");
     uint32_t n = 0;
     _Static_assert(sizeof(rows) / sizeof(*rows) <= VERDICT_FEATURES, "room for all of them");
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         if (rows[i].has(made))
             out[n++] = rows[i].name;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && n < VERDICT_FEATURES; i++)
+        if (is_listed(list, kinds[i]))
+            out[n++] = kinds[i];
     return n;
 }

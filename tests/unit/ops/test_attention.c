@@ -50,6 +50,10 @@ static const value_text_case masks[] = {
      "[[[[6][6][6]]]]"},
     {"an added bias for fewer keys", HEED("in m float32 [u]\n", ", m", ""), ZEROS "; [0 0]",
      "[[[[4.5][4.5][4.5]]]]"},
+    {"a bias of distances", HEED("in m float32 [n]\n", ", m", "relative=1"),
+     ZEROS "; [-900 0 -900 -900 -900]", "[[[[6][3][6]]]]"},
+    {"a bias of distances of each head", HEED("in m float32 [a, c, 1, n]\n", ", m", "relative=1"),
+     "[[[[0][0]]]]; [[[[1][2]]]]; [[[[3][6]]]]; [[[[-900 -900 0]]]]", "[[[[6][4.5]]]]"},
     {"a bias of integers is added", HEED("in m int32 [t]\n", ", m", ""), ZEROS "; [-900 0 -900]",
      "[[[[6][6][6]]]]"},
 };
@@ -91,6 +95,12 @@ static const value_text_case refused[] = {
     {"uneven heads", "in q float32 [b, s, 4]\nout y\n"
      "Attention(q, q, q) -> (y) q_num_heads=3 kv_num_heads=3\n", "[[[1 2 3 4]]]",
      "! heads of one size"},
+    {"distances", HEED("in m float32 [n]\n", ", m", "relative=1"), ZEROS "; [1 2 3 4]",
+     "! each distance"},
+    {"distances of queries", HEED("in m float32 [s, n]\n", ", m", "relative=1"),
+     "[[[[0][0]]]]; [[[[1][2]]]]; [[[[3][6]]]]; [[1 2 3][1 2 3]]", "! broadcasts"},
+    {"distances that hide", HEED("in m bool [n]\n", ", m", "relative=1"),
+     ZEROS "; [1 1 1 1 1]", "! float bias"},
     {"half a past", QKV "Attention(q, k, v, , k) -> (y)\n", ONE "; " ONE "; " ONE, "! together"},
     {"past and lengths", QKV "in n int64 [b]\nAttention(q, k, v, , k, v, n) -> (y)\n",
      ONE "; " ONE "; " ONE "; [1]", "! both"},

@@ -16,7 +16,7 @@ static const char letters[] = "bhsd";
 typedef struct attention_case {
     int64_t batch, group, kv_heads, queries, keys, d, dv;
     heed_dtype type, bias_type;
-    bool wild;
+    bool wild, relative; /* relative: the bias goes by distance */
     double scale, cap, fill;
     int causal, fill_first, sums; /* sums: the fill is added to the bias */
     int64_t left, right;
@@ -153,7 +153,8 @@ static inline bool visible(const attention_case *c, const int64_t at[4])
 
 static inline double added(const attention_case *c, const int64_t at[4])
 {
-    int64_t i = cover_place(c->node.in[BIAS], at);
+    int64_t by[4] = {at[0], at[1], 0, c->queries - 1 - at[2] + at[3]};
+    int64_t i = cover_place(c->node.in[BIAS], c->relative ? by : at);
     return i < 0 ? -INFINITY
                  : rounded(c->type, (double)get(c->node.in[BIAS], c->bias_type, (size_t)i));
 }
