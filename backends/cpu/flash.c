@@ -42,13 +42,16 @@ static void place_panel(const flash_job *job, const flash_slot *slot, flash_pane
     p->high = p->low + h;
 }
 
-static void start_panel(const flash_job *job, const flash_slot *slot, flash_panel *p, size_t entry,
-                        size_t panel)
+static void find_panel(const flash_job *job, flash_panel *p, size_t entry, size_t panel)
 {
     p->b = entry / job->kv_heads;
     p->h = entry % job->kv_heads;
     p->first = panel * job->height;
     p->rows = flash_min(job->height, job->rows - p->first);
+}
+
+static void start_panel(const flash_job *job, const flash_slot *slot, flash_panel *p)
+{
     p->full = false;
     flash_load_queries(job, slot, p);
     flash_find_ranges(job, p);
@@ -143,27 +146,33 @@ static void step(const flash_job *job, flash_slot *slot, flash_panel *p, size_t 
     p->done += n;
 }
 
+/* Brings a tile of keys and values, unless the last piece left it here. */
+static void hold_tile(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t tile)
+{
+    size_t begin = tile * job->tile, end = p->full ? job->keys : p->last;
+    size_t number = (p->b * job->kv_heads + p->h) * job->tiles + tile + 1;
+    size_t keys = flash_min(job->tile, end - begin);
+    if (slot->held == number && slot->held_end == begin + keys)
+        return;
+    flash_load_keys(job, slot, p->b, p->h, begin, keys);
+    flash_load_values(job, slot, p->b, p->h, begin, keys);
+    slot->held = number;
+    slot->held_end = begin + keys;
+}
+
 /* Tiles [first, last) for the panels. */
 static void run_tiles(const flash_job *job, flash_slot *slot, flash_panel *panels, size_t n,
                       size_t first, size_t last)
 {
-    for (size_t t = first; t < last; t++) {
-        bool loaded = false;
+    for (size_t t = first; t < last; t++)
         for (size_t i = 0; i < n; i++) {
-            size_t part[2], begin = t * job->tile;
+            size_t part[2];
             if (!part_of(job, &panels[i], t, part) ||
                 !flash_load_cover(job, slot, &panels[i], t, part[0], part[1] - part[0]))
                 continue;
-            if (!loaded) {
-                size_t end = panels[i].full ? job->keys : panels[i].last;
-                size_t keys = flash_min(job->tile, end - begin);
-                flash_load_keys(job, slot, panels[i].b, panels[i].h, begin, keys);
-                flash_load_values(job, slot, panels[i].b, panels[i].h, begin, keys);
-                loaded = true;
-            }
+            hold_tile(job, slot, &panels[i], t);
             step(job, slot, &panels[i], t, part);
         }
-    }
 }
 
 /* No skipped score is larger. */
@@ -242,31 +251,42 @@ static void add_wild_values(const flash_job *job, flash_slot *slot, const flash_
     }
 }
 
-static void finish_row(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t r,
-                       float *y)
+/* What the row's sums are divided by. */
+static float divisor(const flash_job *job, const flash_panel *p, size_t r, float *factor)
 {
+    *factor = 1.0f;
+    return job->sinks ? with_sink(job, p, r, factor) : p->sum[r];
+}
+
+/* Rows that are 0 by a rule of the node. */
+static void finish_void(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t r)
+{
+    float factor, *y = p->o + r * job->pad_dv;
     size_t row = p->first + r, head = p->h * job->group + row % job->group;
-    float factor = 1.0f, sum = job->sinks ? with_sink(job, p, r, &factor) : p->sum[r];
-    factor /= sum;
-    bool guard = job->rules->empty == FLASH_GUARD && !(sum > 0);
-    if (guard || is_emptied(job, slot, p, r)) {
-        memset(y, 0, job->dv * sizeof(*y));
-        factor = 1.0f;
-    }
+    bool guard = job->rules->empty == FLASH_GUARD && !(divisor(job, p, r, &factor) > 0);
+    if (!guard && !is_emptied(job, slot, p, r))
+        return;
+    memset(y, 0, job->dv * sizeof(*y));
     if (guard)
         add_wild_values(job, slot, p, y);
-    flash_store_row(job, y, factor, p->b, head, row / job->group);
+    flash_store_row(job, y, p->b, head, row / job->group);
 }
 
 static void finish(const flash_job *job, flash_slot *slot, flash_panel *p)
 {
-    float *rows = slot->rows;
-    if (!job->few) {
-        job->f->turn(rows, job->dv, p->o, job->height, job->dv, p->rows);
-        memcpy(p->o, rows, p->rows * job->dv * sizeof(float));
+    float factor[FLASH_ROWS] = {0.0f};
+    int odd = 0;
+    for (size_t r = 0; r < p->rows && job->sinks; r++) {
+        float sum = divisor(job, p, r, &factor[r]);
+        factor[r] /= sum;
     }
+    for (size_t r = 0; r < p->rows && !job->sinks; r++)
+        factor[r] = 1.0f / p->sum[r];
     for (size_t r = 0; r < p->rows; r++)
-        finish_row(job, slot, p, r, p->o + r * job->pad_dv);
+        odd |= !(p->top[r] > -INFINITY) | !(p->sum[r] > 0);
+    flash_store(job, slot, p, factor);
+    for (size_t r = 0; r < p->rows && odd; r++)
+        finish_void(job, slot, p, r);
 }
 
 /* ---- Pieces --------------------------------------------------------------------------------- */
@@ -299,28 +319,37 @@ static void join_part(const flash_job *job, flash_panel *p, const float *part)
     p->done += done;
 }
 
-/* Heavy pieces come first: with causality those of the last rows. */
-static void run_piece(const flash_job *job, flash_slot *slot, size_t piece)
+/* The panels of a piece. Heavy pieces come first: with causality those of the last rows. */
+static size_t find_panels(const flash_job *job, size_t piece, flash_panel panels[MOST_PANELS])
 {
-    size_t split = piece % job->splits, block = piece / job->splits % job->blocks;
-    size_t entry = piece / job->splits / job->blocks;
+    size_t block = piece / job->splits % job->blocks, entry = piece / job->splits / job->blocks;
     size_t first = (job->blocks - 1 - block) * job->panels;
     size_t all = (job->rows + job->height - 1) / job->height;
     size_t n = flash_min(job->panels, all - flash_min(first, all));
+    for (size_t i = 0; i < n; i++)
+        find_panel(job, &panels[i], entry, first + i);
+    return n;
+}
+
+static void run_piece(const flash_job *job, flash_slot *slot, size_t piece)
+{
+    size_t split = piece % job->splits, entry = piece / job->splits / job->blocks;
     flash_panel panels[MOST_PANELS];
+    size_t n = find_panels(job, piece, panels);
     for (size_t i = 0; i < n; i++) {
         place_panel(job, slot, &panels[i], i);
-        start_panel(job, slot, &panels[i], entry, first + i);
+        start_panel(job, slot, &panels[i]);
     }
     size_t begin = split * job->split_tiles;
     run_tiles(job, slot, panels, n, begin, flash_min(begin + job->split_tiles, job->tiles));
     for (size_t i = 0; i < n; i++) {
+        size_t panel = panels[i].first / job->height;
         if (job->splits == 1 && misses_keys(job, &panels[i]))
             run_in_full(job, slot, &panels[i]);
         if (job->splits == 1)
             finish(job, slot, &panels[i]);
         else
-            keep_part(job, &panels[i], part_at(job, entry, first + i, split));
+            keep_part(job, &panels[i], part_at(job, entry, panel, split));
     }
 }
 
@@ -329,8 +358,9 @@ static void join_piece(const flash_job *job, flash_slot *slot, size_t piece)
 {
     flash_panel p;
     size_t entry = piece / job->blocks, panel = piece % job->blocks;
+    find_panel(job, &p, entry, panel);
     place_panel(job, slot, &p, 0);
-    start_panel(job, slot, &p, entry, panel);
+    start_panel(job, slot, &p);
     for (size_t s = 0; s < job->splits; s++)
         join_part(job, &p, part_at(job, entry, panel, s));
     if (misses_keys(job, &p))
@@ -342,21 +372,41 @@ static void join_piece(const flash_job *job, flash_slot *slot, size_t piece)
 
 typedef void piece_function(const flash_job *job, flash_slot *slot, size_t piece);
 
+/* Pieces that are left to one thread: the next in the low half, the end in the high one. */
+typedef atomic_uint_fast64_t flash_share;
+
 typedef struct flash_work {
     flash_job *job;
     piece_function *run;
-    size_t pieces;
-    atomic_size_t next;
+    size_t slots;
+    flash_share share[FLASH_SLOTS];
 } flash_work;
 
-/* One thread: as many pieces as it gets. Which thread gets which does not show in the results. */
-static void take_pieces(flash_work *w, flash_slot *slot)
+/* A thread goes through its own pieces from the front, where the next one finds its keys in the
+ * caches; then it takes the last ones of others. */
+static bool take_piece(flash_share *share, bool own, size_t *piece)
+{
+    uint_fast64_t was = atomic_load_explicit(share, memory_order_relaxed), now;
+    do {
+        uint_fast64_t next = was & UINT32_MAX, end = was >> 32;
+        if (next >= end)
+            return false;
+        *piece = own ? next : end - 1;
+        now = own ? was + 1 : was - ((uint_fast64_t)1 << 32);
+    } while (!atomic_compare_exchange_weak_explicit(share, &was, now, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+/* One thread. Which thread gets which piece does not show in the results. */
+static void take_pieces(flash_work *w, flash_slot *slot, size_t i)
 {
     const cpu_flash_brain *brain = w->job->brain;
     if (brain && brain->begin)
         brain->begin();
-    for (size_t n; (n = atomic_fetch_add(&w->next, 1)) < w->pieces;)
-        w->run(w->job, slot, n);
+    for (size_t k = 0, piece; k < w->slots; k++)
+        while (take_piece(&w->share[(i + k) % w->slots], k == 0, &piece))
+            w->run(w->job, slot, piece);
     if (brain && brain->end)
         brain->end();
 }
@@ -366,27 +416,28 @@ static void work_on_stack(void *arg, uint32_t i)
     flash_work *w = arg;
     _Alignas(64) float memory[FLASH_STACK];
     flash_slot slot = flash_slot_in(w->job, memory);
-    (void)i;
-    take_pieces(w, &slot);
+    take_pieces(w, &slot, i);
 }
 
 static void work(void *arg, uint32_t i)
 {
     flash_work *w = arg;
     flash_slot slot = flash_slot_at(w->job, i);
-    take_pieces(w, &slot);
+    take_pieces(w, &slot, i);
 }
 
 static void run_all(flash_job *job, piece_function *run, size_t pieces, size_t slots)
 {
-    flash_work w = {.job = job, .run = run, .pieces = pieces};
-    atomic_init(&w.next, 0);
-    slots = flash_min(slots, pieces);
+    flash_work w = {.job = job, .run = run, .slots = flash_min(slots, pieces)};
+    for (size_t i = 0; i < w.slots; i++) {
+        uint_fast64_t begin = pieces * i / w.slots, end = pieces * (i + 1) / w.slots;
+        atomic_init(&w.share[i], begin | end << 32);
+    }
     void (*run_slot)(void *arg, uint32_t i) = job->on_stack ? work_on_stack : work;
-    if (slots <= 1)
+    if (w.slots <= 1)
         run_slot(&w, 0);
     else
-        cpu_host->parallel(run_slot, &w, (uint32_t)slots);
+        cpu_host->parallel(run_slot, &w, (uint32_t)w.slots);
 }
 
 static void run_empty(const flash_job *job)

@@ -37,6 +37,9 @@ struct cpu_flash_lanes {
     void (*cap)(float *s, size_t n, float cap);
     void (*turn)(float *to, size_t to_row, const float *from, size_t from_row, size_t rows,
                  size_t cols);
+    void (*gather)(float *to, const float *const *from, size_t cols, float scale, size_t vectors);
+    void (*scatter)(float *const *to, const float *from, size_t cols, const float *factor,
+                    size_t vectors);
     void (*add)(float *x, const float *const *from, size_t keys, size_t vectors);
     void (*multiply)(float *x, const float *const *from, size_t keys, size_t vectors);
     void (*add_alike)(float *x, const float *from, size_t keys, size_t vectors);
@@ -60,7 +63,7 @@ enum { FLASH_B, FLASH_H, FLASH_S, FLASH_D }; /* the axes, and the order of step[
 
 enum { FLASH_ZERO, FLASH_NAN, FLASH_GUARD }; /* what a row without a visible key gives */
 
-enum { FLASH_ROWS = 32 }; /* of a panel, at most */
+enum { FLASH_ROWS = 32, FLASH_SLOTS = 256 }; /* of a panel, of a call, at most */
 
 /* Floats of a slot that a thread has on its stack, so that small calls need no workspace. */
 enum { FLASH_STACK = 12288 };
@@ -204,7 +207,8 @@ typedef struct flash_slot {
     const float *k, *v; /* the tile at hand */
     const uint16_t *brain_k, *brain_v;
     size_t k_row, v_row;
-    size_t s_row; /* of scores by row, for few of them */
+    size_t held, held_end; /* one more than the number of that tile, 0: none; its end */
+    size_t s_row;          /* of scores by row, for few of them */
     flash_floats bias, factor;
     flash_marks marks;
 } flash_slot;
@@ -235,8 +239,11 @@ void flash_load_values(const flash_job *job, flash_slot *slot, size_t b, size_t 
                        size_t n);
 /* The channels of one query, key or value. */
 void flash_load_row(const flash_operand *o, float *to, size_t b, size_t h, size_t s);
-/* A row of results, times a factor. */
-void flash_store_row(const flash_job *job, float *from, float factor, size_t b, size_t h, size_t s);
+/* The results of a panel, each row times a factor. */
+void flash_store(const flash_job *job, const flash_slot *slot, const flash_panel *p,
+                 const float *factor);
+/* One row of results as it is. */
+void flash_store_row(const flash_job *job, const float *from, size_t b, size_t h, size_t s);
 
 /* ---- flash_mask.c --------------------------------------------------------------------------- */
 

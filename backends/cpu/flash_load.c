@@ -36,24 +36,63 @@ static void load_row(const flash_operand *o, float *to, const char *from)
 
 /* ---- Queries -------------------------------------------------------------------------------- */
 
+/* The rows of a panel in q or y. */
+static void find_rows(const flash_job *job, const flash_operand *o, const flash_panel *p,
+                      size_t at[FLASH_ROWS])
+{
+    size_t head = p->first % job->group, query = p->first / job->group;
+    size_t base = p->b * o->step[FLASH_B] + p->h * job->group * o->step[FLASH_H];
+    for (size_t r = 0; r < p->rows; r++) {
+        at[r] = (base + head * o->step[FLASH_H] + query * o->step[FLASH_S]) * o->bytes;
+        head = head + 1 == job->group ? 0 : head + 1;
+        query += head == 0;
+    }
+}
+
+static void few_queries(const flash_job *job, flash_panel *p)
+{
+    size_t wide = job->pad_d, at[FLASH_ROWS];
+    find_rows(job, &job->q, p, at);
+    if (wide > job->d)
+        memset(p->q, 0, p->rows * wide * sizeof(*p->q));
+    for (size_t r = 0; r < p->rows; r++) {
+        load_row(&job->q, p->q + r * wide, job->q.data + at[r]);
+        job->lanes->affine(p->q + r * wide, p->q + r * wide, job->d, job->scale, 0.0f);
+    }
+}
+
+/* Rows are turned from where they lie; those behind the end are 0. */
+static void many_queries(const flash_job *job, const flash_slot *slot, flash_panel *p)
+{
+    const float *from[FLASH_ROWS];
+    size_t at[FLASH_ROWS];
+    bool there = !job->q.widen && job->q.step[FLASH_D] == 1;
+    find_rows(job, &job->q, p, at);
+    if (p->rows < job->height)
+        memset(slot->rows + p->rows * job->d, 0, job->d * sizeof(*slot->rows));
+    for (size_t r = 0; r < job->height; r++) {
+        float *own = slot->rows + flash_min(r, p->rows) * job->d;
+        from[r] = own;
+        if (r < p->rows && there)
+            from[r] = (const float *)(const void *)(job->q.data + at[r]);
+        else if (r < p->rows)
+            load_row(&job->q, own, job->q.data + at[r]);
+    }
+    job->f->gather(p->q, from, job->d, job->scale, job->vectors);
+}
+
 void flash_load_queries(const flash_job *job, const flash_slot *slot, flash_panel *p)
 {
-    size_t wide = job->pad_d, rows = job->few ? p->rows : job->height;
-    float *to = job->few ? p->q : slot->rows;
+    size_t rows = job->few ? p->rows : job->height;
     if (job->brain) {
         flash_brain_load_queries(job, slot, p);
         return;
     }
-    if (wide > job->d || rows > p->rows)
-        memset(to, 0, rows * wide * sizeof(*to));
-    for (size_t r = 0; r < p->rows; r++) {
-        size_t row = p->first + r, head = p->h * job->group + row % job->group;
-        load_row(&job->q, to + r * wide, element(&job->q, p->b, head, row / job->group));
-        job->lanes->affine(to + r * wide, to + r * wide, job->d, job->scale, 0.0f);
-    }
-    p->size = job->adds || job->touchy ? flash_size_of(job, to, p->rows * wide) : 0;
-    if (!job->few)
-        job->f->turn(p->q, job->height, to, wide, job->height, wide);
+    if (job->few)
+        few_queries(job, p);
+    else
+        many_queries(job, slot, p);
+    p->size = job->adds || job->touchy ? flash_size_of(job, p->q, rows * job->pad_d) : 0;
 }
 
 /* ---- Keys and values ------------------------------------------------------------------------ */
@@ -126,12 +165,10 @@ void flash_load_row(const flash_operand *o, float *to, size_t b, size_t h, size_
 
 /* ---- Results -------------------------------------------------------------------------------- */
 
-void flash_store_row(const flash_job *job, float *from, float factor, size_t b, size_t h, size_t s)
+static void store_row(const flash_job *job, const float *from, char *to)
 {
     const flash_operand *o = &job->y;
-    char *to = o->data + (size_t)(element(o, b, h, s) - o->data);
     size_t step = o->step[FLASH_D] * o->bytes;
-    job->lanes->affine(from, from, job->dv, factor, 0.0f);
     if (step == o->bytes && !o->narrow)
         memcpy(to, from, job->dv * sizeof(*from));
     else if (step == o->bytes)
@@ -142,4 +179,42 @@ void flash_store_row(const flash_job *job, float *from, float factor, size_t b, 
                 o->narrow(to, from + i, 1, NULL);
             else
                 memcpy(to, from + i, sizeof(*from));
+}
+
+void flash_store_row(const flash_job *job, const float *from, size_t b, size_t h, size_t s)
+{
+    const flash_operand *o = &job->y;
+    store_row(job, from, o->data + (size_t)(element(o, b, h, s) - o->data));
+}
+
+/* Rows are turned to where they belong; those behind the end go nowhere. */
+static void store_many(const flash_job *job, const flash_slot *slot, const flash_panel *p,
+                       const float *factor)
+{
+    float *to[FLASH_ROWS];
+    size_t at[FLASH_ROWS];
+    bool there = !job->y.narrow && job->y.step[FLASH_D] == 1;
+    find_rows(job, &job->y, p, at);
+    for (size_t r = 0; r < job->height; r++)
+        to[r] = r < p->rows && there ? (float *)(void *)(job->y.data + at[r])
+                                     : slot->rows + flash_min(r, p->rows) * job->dv;
+    job->f->scatter(to, p->o, job->dv, factor, job->vectors);
+    for (size_t r = 0; r < p->rows && !there; r++)
+        store_row(job, to[r], job->y.data + at[r]);
+}
+
+void flash_store(const flash_job *job, const flash_slot *slot, const flash_panel *p,
+                 const float *factor)
+{
+    size_t at[FLASH_ROWS];
+    if (!job->few) {
+        store_many(job, slot, p, factor);
+        return;
+    }
+    find_rows(job, &job->y, p, at);
+    for (size_t r = 0; r < p->rows; r++) {
+        float *row = p->o + r * job->pad_dv;
+        job->lanes->affine(row, row, job->dv, factor[r], 0.0f);
+        store_row(job, row, job->y.data + at[r]);
+    }
 }

@@ -44,7 +44,18 @@ static void range_of(const flash_job *job, int64_t offset, size_t length, size_t
         range[0] = range[1] = 0;
 }
 
-void flash_find_ranges(const flash_job *job, flash_panel *p)
+/* Nothing is hidden by range. */
+static void find_no_ranges(const flash_job *job, flash_panel *p)
+{
+    p->begin = p->all_begin = 0;
+    p->end = p->all_end = p->last = job->keys;
+    for (size_t r = 0; r < job->height; r++)
+        p->low[r] = 0;
+    for (size_t r = 0; r < job->height; r++)
+        p->high[r] = (int32_t)job->keys;
+}
+
+static void find_row_ranges(const flash_job *job, flash_panel *p)
 {
     size_t length = length_of(job, p->b);
     int64_t offset = offset_of(job, p->b);
@@ -66,6 +77,14 @@ void flash_find_ranges(const flash_job *job, flash_panel *p)
         p->begin = flash_min(p->begin, range[0]);
         p->end = flash_max(p->end, range[1]);
     }
+}
+
+void flash_find_ranges(const flash_job *job, flash_panel *p)
+{
+    if (job->rules->left < 0 && job->rules->right < 0 && !job->lengths)
+        find_no_ranges(job, p);
+    else
+        find_row_ranges(job, p);
     if (job->bias.data && !job->bias.single)
         p->end = flash_min(p->end, job->bias.keys);
     if (job->mask.data && !job->mask.single)

@@ -142,7 +142,7 @@ static void store_rows(const void *arg, size_t first, size_t last)
         if (job->y_lies)
             continue;
         scores_place p = scores_place_of(job, i);
-        flash_store_row(&job->in, row, 1.0f, p.b, p.head, p.query);
+        flash_store_row(&job->in, row, p.b, p.head, p.query);
     }
 }
 

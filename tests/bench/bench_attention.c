@@ -2,7 +2,7 @@
  * (MatMul, Add of a mask, Softmax, MatMul) and the rate of multiply-adds that the machine reaches.
  *
  *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_attention [all|small|decode|peak]
- *       [bf16|f16] [threads=2] [isa=avx2]
+ *       [bf16|f16] [threads=2] [isa=avx2] [only=B,H,KVH,S,KEYS,D,KIND]
  *
  * GFLOP/s count 4 B H S S D, halved where causality leaves half. `all` runs every batch, number of
  * heads and size of the list; without it, one of each. Both ways run in turn, and times are the
@@ -343,6 +343,21 @@ static void bench_decode(void)
     bench((shape){1, 32, 8, 1, 4096, 128, BIASED});
 }
 
+static const char *only;
+
+/* One shape; its kind is a number, in the order of `kinds`. */
+static void bench_only(void)
+{
+    int64_t n[7] = {1, 12, 12, 128, 128, 64, PLAIN};
+    const char *at = only;
+    for (int i = 0; i < 7 && at; i++) {
+        n[i] = atoll(at);
+        at = strchr(at, ',');
+        at = at ? at + 1 : NULL;
+    }
+    bench((shape){n[0], n[1], n[2], n[3], n[4], n[5], (int)n[6] & 3});
+}
+
 static void print_peak(void) { printf("%.1f\n", peak_rate()); }
 
 static void bench_some(void)
@@ -365,6 +380,8 @@ int main(int argc, char **argv)
                : !strcmp(argv[i], "decode") ? bench_decode
                : !strcmp(argv[i], "peak")   ? print_peak
                                             : list;
+        only = strncmp(argv[i], "only=", 5) ? only : argv[i] + 5;
+        list = only ? bench_only : list;
         options = strncmp(argv[i], "isa=", 4) ? options : argv[i];
         type = !strcmp(argv[i], "bf16")  ? HEED_BFLOAT16
                : !strcmp(argv[i], "f16") ? HEED_FLOAT16

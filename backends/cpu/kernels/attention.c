@@ -12,8 +12,6 @@
 
 enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, INPUTS };
 
-enum { MOST_SLOTS = 256 };
-
 /* A fill from here on absorbs scores that it is added to. */
 #define ABSORBS (-1e30f)
 
@@ -83,7 +81,7 @@ static bool read_layout(const heed_node *node, const char *name, int place[4])
 static size_t cores(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > MOST_SLOTS ? MOST_SLOTS : (size_t)n;
+    return n < 1 ? 1 : n > FLASH_SLOTS ? FLASH_SLOTS : (size_t)n;
 }
 
 static void read_window(const heed_node *node, flash_rules *r)

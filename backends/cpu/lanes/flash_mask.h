@@ -37,6 +37,53 @@ static void flash_turn(float *to, size_t to_row, const float *from, size_t from_
             to[c * to_row + r] = from[r * from_row + c];
 }
 
+/* to[c][r] = scale from[r][c] for whole vectors of rows, which lie anywhere. */
+static void flash_gather(float *to, const float *const *from, size_t cols, float scale,
+                         size_t vectors)
+{
+    size_t height = vectors * LANES;
+    for (size_t r = 0; r < height; r += LANES) {
+        size_t c = 0;
+        for (; c + LANES <= cols; c += LANES) {
+            lane_f x[LANES];
+            FLASH_UNROLL
+            for (size_t i = 0; i < LANES; i++)
+                x[i] = lane_load(from[r + i] + c);
+            lane_turn(x);
+            FLASH_UNROLL
+            for (size_t i = 0; i < LANES; i++)
+                lane_store(to + (c + i) * height + r, x[i] * scale);
+        }
+        for (; c < cols; c++)
+            for (size_t i = r; i < r + LANES; i++)
+                to[c * height + i] = from[i][c] * scale;
+    }
+}
+
+/* to[r][c] = factor[r] from[c][r], the way back. */
+static void flash_scatter(float *const *to, const float *from, size_t cols, const float *factor,
+                          size_t vectors)
+{
+    size_t height = vectors * LANES;
+    for (size_t r = 0; r < height; r += LANES) {
+        lane_f scale = lane_load(factor + r);
+        size_t c = 0;
+        for (; c + LANES <= cols; c += LANES) {
+            lane_f x[LANES];
+            FLASH_UNROLL
+            for (size_t i = 0; i < LANES; i++)
+                x[i] = lane_load(from + (c + i) * height + r) * scale;
+            lane_turn(x);
+            FLASH_UNROLL
+            for (size_t i = 0; i < LANES; i++)
+                lane_store(to[r + i] + c, x[i]);
+        }
+        for (; c < cols; c++)
+            for (size_t i = r; i < r + LANES; i++)
+                to[i][c] = from[c * height + i] * factor[i];
+    }
+}
+
 /* x += y, or x *= y. */
 FLASH_INLINE lane_f joined(lane_f x, lane_f y, int multiply) { return multiply ? x * y : x + y; }
 

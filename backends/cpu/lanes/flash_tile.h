@@ -15,6 +15,10 @@
 
 /* ---- Products ------------------------------------------------------------------------------- */
 
+/* Floats of a line of the caches; keys that the values of a block are asked for ahead. Rows lie
+ * apart, so the processor does not guess them all. Asking behind the end does no harm. */
+enum { LINE = 16, AHEAD = 32 };
+
 // clang-format off
 /* s[keys][rows] = k[keys][d] q[d][rows], a register block of it. */
 FLASH_INLINE void score_block(size_t keys, size_t vectors, float *s, const float *k, size_t k_row,
@@ -28,6 +32,8 @@ FLASH_INLINE void score_block(size_t keys, size_t vectors, float *s, const float
             sum[j][v] = (lane_f){0};
     for (size_t i = 0; i < d; i++) {
         lane_f row[2];
+        for (size_t j = 0; j < keys && i % LINE == 0; j++)
+            __builtin_prefetch(k + (keys + j) * k_row + i);
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
             row[v] = lane_load(q + (i * vectors + v) * LANES);
@@ -56,6 +62,7 @@ FLASH_INLINE void value_block(size_t cols, size_t vectors, float *o, const float
             sum[c][v] = lane_load(o + (c * vectors + v) * LANES) * lane_load(alpha + v * LANES);
     for (size_t j = 0; j < keys; j++) {
         lane_f row[2];
+        __builtin_prefetch(value + (j + AHEAD) * v_row);
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
             row[v] = lane_load(p + (j * vectors + v) * LANES);
@@ -217,6 +224,7 @@ static const cpu_flash_lanes flash_lanes = {
     .lanes = LANES, .scores = flash_scores, .values = flash_values, .weigh = flash_weigh,
     .join = flash_join, .few_scores = few_scores, .few_values = few_values,
     .few_weigh = few_weigh, .few_join = few_join, .cap = flash_cap, .turn = flash_turn,
+    .gather = flash_gather, .scatter = flash_scatter,
     .add = flash_add, .multiply = flash_multiply, .add_alike = flash_add_alike,
     .row_add = flash_row_add, .row_multiply = flash_row_multiply, .row_mask = flash_row_mask,
     .hide = flash_hide, .widen_mask = flash_widen_mask, .mask = flash_mask,
