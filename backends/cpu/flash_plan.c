@@ -100,7 +100,8 @@ static heed_status read_relative(flash_cover *c, const flash_job *job, const DLT
     row.shape = shape;
     memcpy(shape, t->shape, (size_t)t->ndim * sizeof(*shape));
     size_t own = (size_t)shape[t->ndim - 1], queries = job->queries;
-    if (own != queries + job->keys - 1 || (t->ndim > 1 && shape[t->ndim - 2] != 1))
+    bool some = queries && job->keys;
+    if ((some && own != queries + job->keys - 1) || (t->ndim > 1 && shape[t->ndim - 2] != 1))
         return cpu_host->fail(HEED_INVALID, "cpu: a bias of %zu distances", own);
     shape[t->ndim - 1] = 0;
     heed_status status = read_cover(c, job, &row);
@@ -111,7 +112,7 @@ static heed_status read_relative(flash_cover *c, const flash_job *job, const DLT
     c->step[FLASH_B] = t->ndim < 4 || shape[0] == 1 ? 0 : own * heads;
     c->step[FLASH_S] = (size_t)-1;
     c->keys = job->keys;
-    c->data += t->data ? (queries - 1) * c->bytes : 0;
+    c->data += t->data && some ? (queries - 1) * c->bytes : 0;
     c->relative = true;
     c->alike = false;
     return HEED_OK;

@@ -42,8 +42,8 @@ typedef struct mask_leaf {
     ir_value *value;     /* the tensor */
     axes at;             /* ... and its axes */
     const ir_node *node; /* of an expression: what computes it, elementwise */
-    uint16_t args[3];    /* ... and of a tensor that a Gather looked up, the index */
-    double most;         /* no larger in magnitude, and no NaN; infinity: nobody knows */
+    uint16_t args[3];
+    double most; /* no larger in magnitude, and no NaN; infinity: nobody knows */
 } mask_leaf;
 
 /* True when index <= 0, or when the leaf is not 0. */
@@ -112,8 +112,8 @@ uint16_t mask_number(mask *m, double number, heed_dtype dtype);
 uint16_t mask_index(mask *m, const mask_affine *index, heed_dtype dtype);
 uint16_t mask_tensor(mask *m, ir_value *value, const axes *at);
 uint16_t mask_expr(mask *m, const ir_node *node, const uint16_t args[3]);
-/* What the Gather found at this index: the tensor, of which it is known why it holds what. */
-uint16_t mask_lookup(mask *m, const ir_node *gather, const axes *at, uint16_t index);
+/* What a Gather found at indices that are positions: the tensor, of which more is known. */
+uint16_t mask_lookup(mask *m, const ir_node *gather, const axes *at);
 bool mask_is_number(const mask *m, uint16_t leaf, double *number);
 /* The leaf as a whole number; a tensor of one number a sequence becomes a symbol. */
 bool mask_whole(mask *m, uint16_t leaf, bool symbols, mask_affine *out);
@@ -154,14 +154,13 @@ bool mask_beside(mask *m, const ir_node *n, uint32_t i, const axes *at, axes *ou
 bool mask_step(mask *m, const ir_node *n, const axes *at, mask_form *out);
 /* A number as the type has it, where that is more than the digits that it keeps. */
 double mask_in_type(double x, heed_dtype dtype);
-/* The same function of the leaf of each case. */
-bool mask_map(mask *m, const mask_form *in, uint16_t (*fn)(mask *m, void *self, uint16_t leaf),
-              void *self, mask_form *out);
 /* mask_source.c: where indices come from; constants. */
 bool mask_source(mask *m, const ir_node *n, const axes *at, mask_form *out);
 bool mask_table(mask *m, ir_value *v, const axes *at, mask_form *out);
 /* mask_pick.c: Slice, Gather, GatherND, ScatterND at indices that are understood. */
 bool mask_pick(mask *m, const ir_node *n, const axes *at, mask_form *out);
+/* The indices of a lookup, by case. */
+bool mask_lookup_index(mask *m, const mask_leaf *lookup, mask_form *out);
 /* An axis that is picked from, where its index is this form: one of the scores' or its own. */
 bool mask_axis(mask *m, const mask_affine *index, ir_dim extent, axes_list *out);
 /* Each case of `index` that is not more than 0 is `yes`, else `no`, by case. */

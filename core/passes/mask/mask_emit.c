@@ -133,6 +133,34 @@ static ir_value *emit_expr(mask_emission *e, const mask_leaf *l)
     return body_n(e->b, n, in, "%s", l->node->op->name);
 }
 
+/* The leaf of each case of a form, chosen by its atoms; `set` ones are as `as` says. */
+static ir_value *emit_form(mask_emission *e, const mask_form *form, uint32_t set, uint32_t as,
+                           heed_dtype dtype)
+{
+    const mask *m = e->m;
+    uint16_t leaf = MASK_NONE;
+    bool several = false;
+    for (uint32_t c = 0; c < 1u << form->n; c++)
+        if ((c & set) == as && mask_possible(m, form->n, c)) {
+            uint16_t own = mask_at(m, form, form->n, c);
+            several |= leaf && leaf != own;
+            leaf = own;
+        }
+    if (!leaf) /* no such case: anything */
+        return body_number(e->b, dtype, 0);
+    if (!several)
+        return mask_emit_leaf(e, leaf, dtype);
+    uint32_t atom = 0;
+    while (set >> atom & 1)
+        atom++;
+    ir_value *yes = emit_form(e, form, set | 1u << atom, as | 1u << atom, dtype);
+    ir_value *no = emit_form(e, form, set | 1u << atom, as, dtype);
+    if (e->b->status || yes == no)
+        return e->b->status ? NULL : yes;
+    ir_value *x = mask_emit_atom(e, atom);
+    return e->b->status ? NULL : body_3(e->b, x, yes, no, "Where");
+}
+
 /* Looked up for each distance: [1, H, 1, distances], or without heads. */
 static ir_value *look_up(mask_emission *e, const mask_leaf *l)
 {
@@ -143,7 +171,12 @@ static ir_value *look_up(mask_emission *e, const mask_leaf *l)
     for (int32_t i = 0; i < table->type.rank; i++)
         if (i != axis && l->at.axis[i < axis ? i : i - 1 + indices->type.rank].n)
             heads = i;
-    ir_value *at = mask_emit_leaf(e, l->args[0], indices->type.dtype);
+    mask_form form;
+    if (!mask_lookup_index(e->m, l, &form)) {
+        body_fail(b, HEED_UNSUPPORTED, "a table that is looked up otherwise");
+        return NULL;
+    }
+    ir_value *at = emit_form(e, &form, 0, 0, indices->type.dtype);
     at = b->status ? NULL : body_reshape(b, at, "-1");
     ir_value *x = body_2(b, table, at, "Gather axis=%d", axis);
     if (b->status || heads < 0)

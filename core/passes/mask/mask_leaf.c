@@ -29,7 +29,7 @@ static bool same_leaf(const mask_leaf *a, const mask_leaf *b)
         return mask_affine_equal(&a->index, &b->index);
     case MASK_TENSOR:
     case MASK_LOOKUP:
-        return a->value == b->value && a->args[0] == b->args[0] && same_axes(&a->at, &b->at);
+        return a->value == b->value && same_axes(&a->at, &b->at);
     default:
         return a->node == b->node && memcmp(a->args, b->args, sizeof(a->args)) == 0;
     }
@@ -135,12 +135,11 @@ uint16_t mask_expr(mask *m, const ir_node *node, const uint16_t args[3])
     return intern(m, &leaf);
 }
 
-uint16_t mask_lookup(mask *m, const ir_node *gather, const axes *at, uint16_t index)
+uint16_t mask_lookup(mask *m, const ir_node *gather, const axes *at)
 {
     ir_value *v = gather->out[0];
     mask_leaf leaf = {
         .kind = MASK_LOOKUP, .value = v, .dtype = v->type.dtype, .at = *at, .node = gather};
-    leaf.args[0] = index;
     leaf.most = value_most(v);
     return intern(m, &leaf);
 }

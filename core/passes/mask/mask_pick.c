@@ -111,16 +111,32 @@ static bool is_position(const mask *m, uint16_t leaf)
     return good;
 }
 
-typedef struct lookup {
-    const ir_node *n;
-    const axes *at;
-} lookup;
-
-static uint16_t look_up(mask *m, void *self, uint16_t index)
+bool mask_lookup_index(mask *m, const mask_leaf *lookup, mask_form *out)
 {
-    const lookup *l = self;
+    ir_value *indices = ir_input(lookup->node, 1);
+    int64_t axis = ir_attr_int(lookup->node, "axis", 0);
+    axes where = {.rank = indices->type.rank};
+    axis += axis < 0 ? ir_input(lookup->node, 0)->type.rank : 0;
+    for (int32_t i = 0; i < where.rank; i++)
+        where.axis[i] = lookup->at.axis[axis + i];
+    return mask_walk(m, indices, &where, out);
+}
+
+/* A table whose rows are found by position. */
+static bool look_up(mask *m, const ir_node *n, const axes *at, mask_form *out)
+{
+    mask_leaf lookup = {.node = n, .at = *at};
+    mask_form form;
+    if (!m->looks_up || !dtype_is_float(n->out[0]->type.dtype) ||
+        !mask_lookup_index(m, &lookup, &form))
+        return false;
+    for (uint32_t c = 0; c < 1u << form.n; c++)
+        if (mask_possible(m, form.n, c) && !is_position(m, mask_at(m, &form, form.n, c)))
+            return false;
+    uint16_t leaf = mask_lookup(m, n, at);
     m->looked_up = true;
-    return is_position(m, index) ? mask_lookup(m, l->n, l->at, index) : MASK_NONE;
+    mask_one(m, leaf, out);
+    return leaf != MASK_NONE;
 }
 
 static bool gather(mask *m, const ir_node *n, const axes *at, mask_form *out)
@@ -141,10 +157,7 @@ static bool gather(mask *m, const ir_node *n, const axes *at, mask_form *out)
     if (read_index(m, indices, &where, &index) && is_forward(m, &index) &&
         mask_axis(m, &index, x->type.dims[axis], &in.axis[axis]) && mask_walk(m, x, &in, out))
         return true;
-    lookup l = {n, at};
-    mask_form form;
-    return m->looks_up && dtype_is_float(x->type.dtype) && mask_walk(m, indices, &where, &form) &&
-           mask_map(m, &form, look_up, &l, out);
+    return look_up(m, n, at, out);
 }
 
 /* ---- Indices of several axes ----------------------------------------------------------------- */

@@ -220,6 +220,28 @@ static bool is_table(const mask_proof *p, const mask_leaf *l)
     return true;
 }
 
+static bool goes_by_distance(const mask_proof *p, uint16_t leaf);
+
+/* All that an index depends on is the distance, also which case it is. */
+static bool is_looked_up(const mask_proof *p, const mask_leaf *l)
+{
+    mask *m = p->m;
+    mask_form form;
+    if (!is_table(p, l) || !mask_lookup_index(m, l, &form))
+        return false;
+    for (uint32_t c = 0; c < 1u << form.n; c++)
+        for (uint32_t a = 0; a < form.n && mask_possible(m, form.n, c); a++) {
+            uint32_t other = c ^ 1u << a;
+            uint16_t leaf = mask_at(m, &form, form.n, c);
+            bool matters =
+                mask_possible(m, form.n, other) && mask_at(m, &form, form.n, other) != leaf;
+            if (!goes_by_distance(p, leaf) ||
+                (matters && (!m->atoms[a].position || !is_distance(p, &m->atoms[a].index))))
+                return false;
+        }
+    return form.n > 0 || goes_by_distance(p, form.leaf[0]);
+}
+
 static bool goes_by_distance(const mask_proof *p, uint16_t leaf)
 {
     const mask_leaf *l = &p->m->leaves[leaf];
@@ -228,8 +250,8 @@ static bool goes_by_distance(const mask_proof *p, uint16_t leaf)
         return is_distance(p, &l->index);
     if (l->kind == MASK_TENSOR)
         return !(mask_depends(p->m, leaf) & ~(1u << MASK_H));
-    if (l->kind == MASK_LOOKUP && !is_table(p, l))
-        return false;
+    if (l->kind == MASK_LOOKUP)
+        return is_looked_up(p, l);
     for (int i = 0; i < 3 && good && l->kind != MASK_NUMBER; i++)
         good = !l->args[i] || goes_by_distance(p, l->args[i]);
     return good;

@@ -219,7 +219,8 @@ static bool bands(mask *m, const ir_value *v, const table *t, mask_form *out)
     int64_t change[MOST];
     uint32_t n = 0;
     mask_affine d;
-    if (!mask_add(m, &t->column, dims_constant(m->dims, -1), &t->row, &d))
+    if (!mask_add(m, &t->column, dims_constant(m->dims, -1), &t->row, &d) ||
+        !(mask_index_depends(m, &d) & (1u << MASK_S | 1u << MASK_T))) /* numbers of heads */
         return false;
     for (int64_t k = 1 - t->rows; k + 1 < t->columns; k++)
         if (at_diagonal(t, k) != at_diagonal(t, k + 1)) {

@@ -393,18 +393,6 @@ bool mask_step(mask *m, const ir_node *n, const axes *at, mask_form *out)
     return run(&s, fn, in, out);
 }
 
-bool mask_map(mask *m, const mask_form *in, uint16_t (*fn)(mask *m, void *self, uint16_t leaf),
-              void *self, mask_form *out)
-{
-    *out = *in;
-    for (uint32_t c = 0; c < 1u << in->n; c++) {
-        out->leaf[c] = mask_possible(m, in->n, c) ? fn(m, self, mask_at(m, in, in->n, c)) : 1;
-        if (!out->leaf[c])
-            return false;
-    }
-    return true;
-}
-
 bool mask_choose(mask *m, const mask_affine *index, const mask_form *yes, const mask_form *no,
                  mask_form *out)
 {

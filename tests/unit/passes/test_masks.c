@@ -28,19 +28,21 @@ typedef struct row {
 #define TAIL                                                                                       \
     "MatMul(q, k) -> (s)\nAdd(s, m) -> (t)\nSoftmax(t) -> (p) axis=-1\nMatMul(p, v) -> (y)\n"
 
-static void check(const row *rows, size_t n)
+static void check_attr(const char *attr, const row *rows, size_t n)
 {
-    char graph[3000];
+    char graph[4000];
     int failed = 0;
     for (size_t r = 0; r < n; r++) {
         snprintf(graph, sizeof(graph), "%s%s%s", HEAD, rows[r].mask, TAIL);
-        const char *what = pass_check_attr("recognise", graph, "Attention", "proof", rows[r].proof);
+        const char *what = pass_check_attr("recognise", graph, "Attention", attr, rows[r].proof);
         if (what)
             print_message("%s%s\n", rows[r].mask, what);
         failed += what != NULL;
     }
     assert_int_equal(failed, 0);
 }
+
+static void check(const row *rows, size_t n) { check_attr("proof", rows, n); }
 
 static void positions(void **state)
 {
@@ -140,12 +142,97 @@ static void queries(void **state)
     check(rows, sizeof(rows) / sizeof(*rows));
 }
 
+#define DISTANCE                                                                                   \
+    "Sub(j, i) -> (d)\nCast(d) -> (df) to=1\nconst slopes float32 [2, 1, 1] 0.5 0.25\n"            \
+    "const table float32 [9, 2] random\nconst n4 int64 [] 4\nNeg(d) -> (e)\n"
+
+/* A function of heads and of how far keys are from queries is one row. */
+static void distances(void **state)
+{
+    static const row rows[] = {
+        {DISTANCE "Mul(slopes, df) -> (m)\n", "bias by distance, on heads"},
+        {DISTANCE "Abs(d) -> (a)\nCast(a) -> (b) to=1\nMul(b, slopes) -> (c)\nNeg(c) -> (m)\n",
+         "bias by distance, on heads"},
+        {DISTANCE "Mul(slopes, df) -> (b)\nLessOrEqual(j, i) -> (c)\nWhere(c, b, low) -> (m)\n",
+         "causal: key <= query; bias by distance, on heads"},
+        {DISTANCE "Mul(slopes, df) -> (b)\nAnd(keep, keep) -> (c)\nWhere(c, b, low) -> (m)\n",
+         "mask on sequences, keys; bias by distance, on heads"},
+        /* looked up at a distance that is cut off, and at one that is bent */
+        {DISTANCE
+         "Neg(n4) -> (least)\nMax(d, least) -> (f)\nMin(f, n4) -> (g)\n"
+         "Add(g, n4) -> (at)\nGather(table, at) -> (tab)\nTranspose(tab) -> (m) perm=[2,0,1]\n",
+         "bias by distance, on heads"},
+        {DISTANCE "Abs(d) -> (a)\nCast(a) -> (b) to=1\nconst one float32 [] 1\nAdd(b, one) -> (c)\n"
+                  "Log(c) -> (l)\nCast(l) -> (at) to=7\nGather(table, at) -> (tab)\n"
+                  "Transpose(tab) -> (m) perm=[2,0,1]\n",
+         "bias by distance, on heads"},
+        /* of keys alone, of query and key apart, and of the sequence */
+        {DISTANCE "Cast(j) -> (f) to=1\nMul(slopes, f) -> (m)\n", ""},
+        {DISTANCE "Add(i, j) -> (a)\nCast(a) -> (f) to=1\nMul(slopes, f) -> (m)\n", ""},
+        {DISTANCE "Add(d, j) -> (a)\nCast(a) -> (f) to=1\nMul(slopes, f) -> (m)\n", ""},
+        {DISTANCE "Mul(slopes, df) -> (b)\nCast(pad) -> (f) to=1\nMul(b, f) -> (m)\n", ""},
+        {DISTANCE
+         "Min(i, n4) -> (a)\nGather(table, a) -> (tab)\nTranspose(tab) -> (m) perm=[2,0,1]\n",
+         ""},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+#define SEGMENTS                                                                                   \
+    "in ids int64 [2, 6]\nin others int64 [2, 6]\nconst a1 int64 [2] 1 2\nconst a2 int64 [2] 1 "   \
+    "3\n"                                                                                          \
+    "Unsqueeze(ids, a1) -> (of_keys)\nUnsqueeze(ids, a2) -> (of_queries)\n"                        \
+    "Unsqueeze(others, a1) -> (strange)\n"
+
+/* Names, which are claimed only where they hold. */
+static void names(void **state)
+{
+    static const row rows[] = {
+        {DISTANCE "Mul(slopes, df) -> (m)\n", "alibi"},
+        {DISTANCE "Cast(j) -> (f) to=1\nMul(slopes, f) -> (m)\n", "alibi"},
+        {DISTANCE "Mul(df, df) -> (f)\nMul(slopes, f) -> (m)\n", "relative-position-bias"},
+        {DISTANCE
+         "Neg(n4) -> (least)\nMax(d, least) -> (f)\nMin(f, n4) -> (g)\n"
+         "Add(g, n4) -> (at)\nGather(table, at) -> (tab)\nTranspose(tab) -> (m) perm=[2,0,1]\n",
+         "relative-position-bias"},
+        {"const tab float32 [2, 6, 6] random\nIdentity(tab) -> (m)\n", "constant-bias"},
+        {"Identity(any) -> (m)\n", "input-bias"},
+        {"Identity(hole) -> (m)\n", "padding"},
+        /* a prefix that all see */
+        {"Less(j, n2) -> (a)\nLessOrEqual(j, i) -> (b)\nOr(a, b) -> (c)\nWhere(c, z, low) -> (m)\n",
+         "prefix-lm"},
+        {"Less(j, n2) -> (a)\nLessOrEqual(j, i) -> (b)\nAnd(a, b) -> (c)\n"
+         "Where(c, z, low) -> (m)\n",
+         "padding"},
+        {SEGMENTS "Equal(of_keys, of_queries) -> (c)\nWhere(c, z, low) -> (m)\n", "block-diagonal"},
+        {SEGMENTS "Sub(of_queries, of_keys) -> (e)\nCast(e) -> (c) to=9\nWhere(c, low, z) -> (m)\n",
+         "block-diagonal"},
+        {SEGMENTS "Equal(strange, of_queries) -> (c)\nWhere(c, z, low) -> (m)\n", ""},
+        {SEGMENTS "Equal(of_keys, of_queries) -> (c)\nWhere(c, low, z) -> (m)\n", ""},
+        {"Div(j, n2) -> (a)\nDiv(i, n2) -> (b)\nEqual(a, b) -> (c)\nWhere(c, z, low) -> (m)\n",
+         "block-diagonal"},
+        {"const tab float32 [4, 4] 0 0 -9 -9 0 0 -9 -9 -9 -9 0 0 -9 -9 0 0\nconst pads int64 [4] 0 "
+         "0 2 "
+         "2\n"
+         "Pad(tab, pads, z) -> (m)\n",
+         ""},
+        {"const tab float32 [6, 6] 0 -9 -9 -9 -9 -9 -9 0 0 0 -9 -9 -9 0 0 0 -9 -9 -9 0 0 0 -9 -9 "
+         "-9 -9 -9 -9 0 0 -9 -9 -9 -9 0 0\nIdentity(tab) -> (m)\n",
+         "block-diagonal"},
+        {"const tab float32 [6, 6] 0 -9 -9 -9 -9 -9 -9 0 0 0 -9 -9 -9 0 0 0 -9 -9 -9 0 0 0 -9 -9 "
+         "-9 -9 -9 -9 0 0 0 -9 -9 -9 0 0\nIdentity(tab) -> (m)\n",
+         "constant-bias"},
+    };
+    (void)state;
+    check_attr("mask_kinds", rows, sizeof(rows) / sizeof(*rows));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(positions),
-        cmocka_unit_test(sums),
-        cmocka_unit_test(queries),
+        cmocka_unit_test(positions), cmocka_unit_test(sums),  cmocka_unit_test(queries),
+        cmocka_unit_test(distances), cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
