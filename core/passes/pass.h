@@ -16,6 +16,7 @@ typedef struct pass_verdict {
     const char *help;    /* not fused: what could be done, or "" */
     const ir_node *made; /* fused: heed.Attention; later passes may change its operator */
     int64_t q_heads, k_heads, v_heads, head_dim, v_head_dim; /* -1: no number, or not fused */
+    bool over_channels; /* queries and keys are channels, and the sum is over positions */
     const char *const *features;
     uint32_t n_features;
     const char *mask;            /* fused: what is known of who sees whom, or "" */

@@ -198,8 +198,10 @@ static heed_status visit_named(pass_run *p, ir_node *n)
     if (is_off(p))
         return verdict_tell_named(p, n, n, switched_off);
     axes_table_init(&s.table, p->model->dims);
-    if (site_read_named(&s, n))
+    if (site_read_named(&s, n)) {
+        site_ask_layers(&s, p->scratch);
         TRY(replace(p, &s, &made, &known));
+    }
     if (made) {
         TRY(site_emit_shapes(&s, p));
         if (!known)

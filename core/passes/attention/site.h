@@ -108,6 +108,8 @@ typedef struct site {
     uint32_t n_shapes;
     bool channels[AXES_ATOMS]; /* atoms that a layer before or after has as channels */
     bool asked;                /* the layer after was found */
+    int64_t k_heads, v_heads;  /* that the graph has, once it is emitted; 0: no number */
+    bool over_channels;        /* queries and keys are channels, and the sum is over positions */
     /* Why not: the first obstacle. */
     const char *reason;
     const ir_node *obstacle;

@@ -176,6 +176,7 @@ ir_value *site_emit(site *s, op_body *b, ir_value **weights)
         body_fail(b, HEED_UNSUPPORTED, "its operands cannot be arranged");
         return NULL;
     }
+    site_count_heads(s, &p);
     axes_list heads = joined(&s->table, &p.heads, &p.groups);
     ir_value *witness[] = {s->q.value, s->k.value, s->v.value};
     site_emission e = {.s = s, .b = b, .scores = {.rank = 4}, .witness = {witness, 3}};

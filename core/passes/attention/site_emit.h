@@ -31,6 +31,8 @@ axes_list site_channels(const site *s);
 void site_sort_atoms(const site *s, const axes_list *channels, site_parts *out);
 /* The same of an operator's axes; false when its masks cannot follow its heads. */
 bool site_sort_named(const site *s, site_parts *out);
+/* What a report says of heads: k_heads, v_heads, over_channels. */
+void site_count_heads(site *s, const site_parts *parts);
 /* Only letters that the tensor has in one piece can be told apart without
  * moving elements. */
 void site_arrange(const axes *at, site_arrangement *a);

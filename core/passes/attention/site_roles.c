@@ -153,3 +153,35 @@ void site_sort_atoms(const site *s, const axes_list *channels, site_parts *out)
         if (!axes_list_has(&out->heads, shared.atoms[i]))
             append(&out->batch, shared.atoms[i]);
 }
+
+/* ---- For reports ----------------------------------------------------------------------------- */
+
+/* The heads of the list that the operand has, before any is repeated; 0: no number. */
+static int64_t count_heads(const site *s, const axes_list *heads, const axes *at)
+{
+    axes_list own = {0};
+    for (uint32_t i = 0; i < heads->n; i++)
+        if (axes_have(at, heads->atoms[i]))
+            append(&own, heads->atoms[i]);
+    ir_dim count = axes_extent(&s->table, &own);
+    return dim_known(count) ? count : 0;
+}
+
+static bool are_channels(const site *s, const axes_list *list)
+{
+    for (uint32_t i = 0; i < list->n; i++)
+        if (!s->channels[list->atoms[i]])
+            return false;
+    return list->n > 0;
+}
+
+void site_count_heads(site *s, const site_parts *parts)
+{
+    bool sums_channels = false;
+    for (uint32_t i = 0; i < s->sum.n; i++)
+        sums_channels = sums_channels || s->channels[s->sum.atoms[i]];
+    s->k_heads = count_heads(s, &parts->heads, &s->k.at);
+    s->v_heads = count_heads(s, &parts->heads, &s->v.at);
+    s->over_channels = are_channels(s, &parts->rows) && are_channels(s, &s->keys) && s->sum.n > 0 &&
+                       !sums_channels;
+}

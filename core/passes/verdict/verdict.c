@@ -26,6 +26,20 @@ static void read_heads(pass_verdict *v)
     v->v_head_dim = extent(v->made, 2, "v_layout", CHANNELS);
 }
 
+/* What the graph has: the operator may read heads that were repeated for it, and where channels
+ * attend to each other, it takes positions for channels. */
+static void correct_heads(pass_verdict *v, const site *s)
+{
+    enum { POSITIONS = 2 };
+    v->k_heads = s->k_heads > 0 ? s->k_heads : v->k_heads;
+    v->v_heads = s->v_heads > 0 ? s->v_heads : v->v_heads;
+    v->over_channels = s->over_channels;
+    if (s->over_channels) {
+        v->head_dim = extent(v->made, 0, "q_layout", POSITIONS);
+        v->v_head_dim = extent(v->made, 2, "v_layout", POSITIONS);
+    }
+}
+
 /* ---- Nodes that are swallowed -----------------------------------------------------------------
  */
 
@@ -111,11 +125,14 @@ static pass_verdict verdict_of(const ir_node *n, const ir_node *made)
     return v;
 }
 
-static heed_status tell_fused(const pass_run *p, pass_verdict *v)
+/* `s`: NULL for an operator that was left as it is. */
+static heed_status tell_fused(const pass_run *p, const site *s, pass_verdict *v)
 {
     const char *features[VERDICT_FEATURES];
     read_heads(v);
-    v->n_features = verdict_features(v->made, features);
+    if (s)
+        correct_heads(v, s);
+    v->n_features = verdict_features(v, features);
     v->features = features;
     v->mask = verdict_mask(v->made);
     return p->options->verdict(p->options->self, v);
@@ -137,7 +154,7 @@ heed_status verdict_tell(pass_run *p, const site *s, const ir_node *made)
         return HEED_OK;
     if (made) {
         TRY(find_nodes(p, s->y.value->producer, &v));
-        return tell_fused(p, &v);
+        return tell_fused(p, s, &v);
     }
     v.attention = verdict_is_attention(s->softmax);
     return tell_refused(p, &v, s->reason, s->obstacle);
@@ -156,5 +173,5 @@ heed_status verdict_tell_named(pass_run *p, const ir_node *n, const ir_node *mad
     v.n_nodes = 1;
     if (n != made)
         TRY(find_nodes(p, n, &v));
-    return tell_fused(p, &v);
+    return tell_fused(p, NULL, &v);
 }

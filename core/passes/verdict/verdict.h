@@ -22,9 +22,9 @@ const char *verdict_help(const char *reason);
 /* The reason that stands somewhere in an error's message; `missing` when none does. */
 const char *verdict_find_reason(const char *message, const char *missing);
 
-/* What the fused node shows: "causal", "gqa"... Names are constants. */
+/* What the heads and the fused node show: "causal", "gqa"... Names are constants. */
 enum { VERDICT_FEATURES = 32 };
-uint32_t verdict_features(const ir_node *made, const char *out[VERDICT_FEATURES]);
+uint32_t verdict_features(const pass_verdict *v, const char *out[VERDICT_FEATURES]);
 
 /* What is known of who sees whom, in words; "" when all see all. */
 const char *verdict_mask(const ir_node *made);

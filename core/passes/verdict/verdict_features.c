@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/heads.h"
 #include "passes/verdict/verdict.h"
 
 /* Inputs of heed.Attention, in its order. */
@@ -22,43 +21,46 @@ static const ir_value *find_input(const ir_node *n, uint32_t i)
     return i == BIAS ? ir_input(n, ADDITIVE_BIAS) : i == MASK ? ir_input(n, ADDITIVE_MASK) : NULL;
 }
 
-static int64_t extent(const ir_node *n, uint32_t input, const char *layout, int axis)
-{
-    heads_layout places;
-    const ir_value *v = ir_input(n, input);
-    if (!v || v->type.rank != 4 || !heads_layout_read(n, layout, &places))
-        return -1;
-    ir_dim dim = v->type.dims[places.place[axis]];
-    return dim_known(dim) ? dim : -1;
-}
-
-static int64_t q_heads(const ir_node *n) { return extent(n, Q, "q_layout", 1); }
-static int64_t k_heads(const ir_node *n) { return extent(n, K, "k_layout", 1); }
-static int64_t v_heads(const ir_node *n) { return extent(n, V, "v_layout", 1); }
+/* ---- Heads ----------------------------------------------------------------------------------- */
 
 /* One key and value head for all queries (Shazeer 2019). */
-static bool multi_query(const ir_node *n)
+static bool multi_query(const pass_verdict *v)
 {
-    return k_heads(n) == 1 && v_heads(n) == 1 && q_heads(n) > 1;
+    return v->k_heads == 1 && v->v_heads == 1 && v->q_heads > 1;
 }
 
 /* Some queries share a key and value head (Ainslie 2023). */
-static bool grouped_query(const ir_node *n)
+static bool grouped_query(const pass_verdict *v)
 {
-    return k_heads(n) > 1 && k_heads(n) == v_heads(n) && q_heads(n) > k_heads(n);
+    return v->k_heads > 1 && v->k_heads == v->v_heads && v->q_heads > v->k_heads;
 }
 
 /* Keys are shared otherwise than values (Cordonnier 2020). */
-static bool other_heads(const ir_node *n)
+static bool other_heads(const pass_verdict *v)
 {
-    return k_heads(n) > 0 && v_heads(n) > 0 && k_heads(n) != v_heads(n);
+    return v->k_heads > 0 && v->v_heads > 0 && v->k_heads != v->v_heads;
 }
 
-static bool other_channels(const ir_node *n)
+static bool other_channels(const pass_verdict *v)
 {
-    int64_t keys = extent(n, K, "k_layout", 3), values = extent(n, V, "v_layout", 3);
-    return keys > 0 && values > 0 && keys != values;
+    return v->head_dim > 0 && v->v_head_dim > 0 && v->head_dim != v->v_head_dim;
 }
+
+/* Channels attend to each other, summing over positions (El-Nouby 2021). */
+static bool over_channels(const pass_verdict *v) { return v->over_channels; }
+
+static const struct {
+    const char *name;
+    bool (*has)(const pass_verdict *v);
+} head_rows[] = {
+    {"mqa", multi_query},
+    {"gqa", grouped_query},
+    {"k-v-heads-differ", other_heads},
+    {"v-head-dim-differs", other_channels},
+    {"over-channels", over_channels},
+};
+
+/* ---- Masks, and what else is done to scores -------------------------------------------------- */
 
 static bool causal(const ir_node *n) { return ir_attr_int(n, "causal", 0) != 0; }
 
@@ -135,24 +137,13 @@ static const struct {
     const char *name;
     bool (*has)(const ir_node *n);
 } rows[] = {
-    {"additive", additive},
-    {"mqa", multi_query},
-    {"gqa", grouped_query},
-    {"k-v-heads-differ", other_heads},
-    {"v-head-dim-differs", other_channels},
-    {"causal", causal},
-    {"window", window},
-    {"padding", padding},
-    {"offset", offset},
-    {"bias", bias},
-    {"mask", mask},
-    {"sinks", sinks},
-    {"softcap", softcap},
-    {"bounded", bounded},
-    {"factor", factor},
-    {"guard", guard},
-    {"upcast", upcast},
-    {"weights-are-read", scores},
+    {"additive", additive}, {"causal", causal},
+    {"window", window},     {"padding", padding},
+    {"offset", offset},     {"bias", bias},
+    {"mask", mask},         {"sinks", sinks},
+    {"softcap", softcap},   {"bounded", bounded},
+    {"factor", factor},     {"guard", guard},
+    {"upcast", upcast},     {"weights-are-read", scores},
 };
 
 /* What a proof left as it was is said by the node itself. */
@@ -179,13 +170,20 @@ static bool is_listed(const char *list, const char *name)
     return at && (at == list || at[-1] == ',') && (at[n] == 0 || at[n] == ',');
 }
 
-uint32_t verdict_features(const ir_node *made, const char *out[VERDICT_FEATURES])
+uint32_t verdict_features(const pass_verdict *v, const char *out[VERDICT_FEATURES])
 {
-    const char *list = ir_attr_string(made, "mask_kinds", "");
+    enum {
+        ROWS = sizeof(rows) / sizeof(*rows),
+        HEAD_ROWS = sizeof(head_rows) / sizeof(*head_rows)
+    };
+    const char *list = ir_attr_string(v->made, "mask_kinds", "");
     uint32_t n = 0;
-    _Static_assert(sizeof(rows) / sizeof(*rows) <= VERDICT_FEATURES, "room for all of them");
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-        if (rows[i].has(made))
+    _Static_assert(ROWS + HEAD_ROWS <= VERDICT_FEATURES, "room for all of them");
+    for (size_t i = 0; i < HEAD_ROWS; i++)
+        if (head_rows[i].has(v))
+            out[n++] = head_rows[i].name;
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].has(v->made))
             out[n++] = rows[i].name;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && n < VERDICT_FEATURES; i++)
         if (is_listed(list, kinds[i]))
