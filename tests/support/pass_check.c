@@ -298,7 +298,9 @@ static const char *check_fused(const heed_model *model, const char *pass, const 
     ir_model *before = NULL, *after = NULL;
     const char *what = NULL;
     if (ir_model_copy(model->ir, &before) || ir_model_copy(model->ir, &after) ||
-        run_pass(before, "infer") || run_pass(after, "infer") || run_pass_for(after, pass, true))
+        run_pass(before, "infer") || run_pass(after, "infer") || run_pass(before, "decompose") ||
+        run_pass(before, "lower") || run_pass_for(after, "decompose", true) ||
+        run_pass_for(after, pass, true))
         what = say("pass", err_get()->message);
     unsigned found = what ? 0 : count_nodes(after->main, domain, op);
     if (!what && found != count) {

@@ -112,13 +112,14 @@ bool site_read_named(site *s, ir_node *n)
         s->sinks = (site_operand){.value = ir_input(n, SINKS),
                                   .at = {.rank = 1, .axis = {s->frame.axis[AXIS_H]}}};
     const ir_value *before[] = {s->q.value, s->k.value, s->v.value, s->y.value};
-    site_climb(s, &s->q, s->scale != 0 ? &s->scale : NULL);
-    site_climb(s, &s->k, s->scale != 0 ? &s->scale : NULL);
+    bool scaled = s->scale != 0;
+    site_climb(s, &s->q, scaled ? &s->scale : NULL);
+    site_climb(s, &s->k, scaled ? &s->scale : NULL);
     site_climb(s, &s->v, NULL);
     site_descend(s);
     bool changed = before[Q] != s->q.value || before[K] != s->k.value || before[V] != s->v.value ||
                    before[V + 1] != s->y.value;
-    return changed && isfinite(s->scale) && (s->scale != 0 || ir_attr_float(n, "scale", 0) == 0);
+    return changed && isfinite(s->scale) && (s->scale != 0 || !scaled);
 }
 
 /* ---- What the axes are ----------------------------------------------------------------------- */
