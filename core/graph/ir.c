@@ -343,3 +343,12 @@ ir_graph *ir_attr_graph(const ir_node *n, const char *name)
     const ir_attr *a = ir_node_attr(n, name);
     return a ? a->graph : NULL;
 }
+
+size_t ir_graph_count(const ir_graph *g)
+{
+    size_t n = g->n_nodes;
+    for (const ir_node *node = g->first; node; node = node->next)
+        for (uint32_t a = 0; a < node->n_attrs; a++)
+            n += node->attrs[a].graph ? ir_graph_count(node->attrs[a].graph) : 0;
+    return n;
+}

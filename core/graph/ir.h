@@ -132,6 +132,7 @@ static inline ir_value *ir_output(const ir_node *n, uint32_t slot)
 }
 
 bool ir_value_used(const ir_value *v);
+size_t ir_graph_count(const ir_graph *g); /* nodes, those of nested graphs as well */
 const ir_attr *ir_node_attr(const ir_node *n, const char *name); /* NULL: not there */
 
 /* Attributes with a schema default are always there; `missing` serves those without. */

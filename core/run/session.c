@@ -298,8 +298,8 @@ void heed_session_get_stats(const heed_session *s, heed_session_stats *out)
     plans_get_stats(s->named->store, &plans);
     *out = (heed_session_stats){
         .size = sizeof(*out),
-        .nodes_imported = s->model->ir->main->n_nodes,
-        .nodes = s->named->ir->main->n_nodes,
+        .nodes_imported = ir_graph_count(s->model->ir->main),
+        .nodes = ir_graph_count(s->named->ir->main),
         .load_ns = s->model->load_ns,
         .passes_ns = s->named->passes_ns,
         .prepare_ns = s->named->prepare_ns,

@@ -3,7 +3,8 @@
 
 Every case says in case.json how many attention computations its graph has; 38 have none. No case
 may have more fused than it has, none may lose one that expected_sites.txt counts, and heads must
-be those of case.json. `--update` writes higher counts into the list."""
+be those of case.json. `--update` writes higher counts into the list. What is said of one case is
+judged in told.py."""
 
 import collections
 import glob
@@ -13,27 +14,9 @@ import subprocess
 import sys
 
 import corpora
+import told as report
 
 LIST = "expected_sites.txt"  # lines "CASE FUSED"
-
-# Architectures whose sites have other heads than the one number of case.json, and why.
-OTHER_HEADS = {
-    "conditional-detr": "content and position side by side: twice the channels",
-    "cu-seqlens-sdpa": "packed sequences, one head at a time",
-    "diffllama": "differential attention: two softmaxes of half the heads",
-    "heads-split-concat-batch": "one head at a time",
-    "hiera": "more heads in later stages",
-    "nonlocal-gaussian": "positions of an image in two axes",
-    "sam-mask-decoder": "half the channels in cross-attention",
-    "sam-vision": "windows and heads in one axis",
-    "swin": "more heads in later stages",
-    "tf-heads-split-concat": "one head at a time",
-    "timm-davit": "attention over channels, too, and more heads in later stages",
-    "timm-levit": "keys have half the channels of values",
-    "timm-swin": "more heads in later stages",
-    "timm-swinv2": "more heads in later stages",
-}
-
 
 def read_list():
     """{case: fused}"""
@@ -49,35 +32,11 @@ def explain(path):
     return json.loads(done.stdout), ""
 
 
-def wrong_form(told):
-    """What contradicts the contract of `heed explain --json`."""
-    attention = told["attention"]
-    sites = [s for s in attention["list"] if s.get("attention", True)]
-    fused = [s for s in attention["list"] if s["fused"]]
-    if attention["sites"] != len(sites) or attention["fused"] != len(fused):
-        yield "the counts are not those of the list"
-    for site in attention["list"]:
-        if site["fused"] and not (site["operator"].startswith("heed.") and site["nodes"]
-                                  and site in sites):
-            yield "%s: fused, but into what, and what from?" % site["node"]
-        if not site["fused"] and not (site["reason"] and site["at"]):
-            yield "%s: not fused, and no reason" % site["node"]
-
-
-def wrong_heads(case, facts, told):
-    if case.split("/")[1].split("__")[0] in OTHER_HEADS:
-        return
-    for site in told["attention"]["list"]:
-        for key in ("q_heads", "head_dim") if site["fused"] else ():
-            if site[key] is not None and facts.get(key) not in (None, site[key]):
-                yield "%s: %s is %d, not %d" % (site["node"], key, site[key], facts[key])
-
-
 def judge_case(case, facts, told, expected):
     """Everything that is wrong with one case."""
     fused, sites = told["attention"]["fused"], facts["attention_sites"]
-    yield from wrong_form(told)
-    yield from wrong_heads(case, facts, told)
+    yield from report.wrong_form(told)
+    yield from report.wrong_heads(case, facts, told)
     if fused > sites:
         yield "%d fused of %d: something is fused that is no attention" % (fused, sites)
     if fused < expected:
@@ -97,6 +56,7 @@ def main():
         corpora.skip("the corpus is not there: ../shared/models/corpus.tar.xz")
     folder = corpora.unpacked(archive)
     expected, reached, reasons = read_list(), {}, collections.Counter()
+    features = collections.Counter()
     failed = sites = 0
     cases = sorted(glob.glob(os.path.join(folder, "*", "*", "case.json")))
     for path in cases:
@@ -112,11 +72,13 @@ def main():
         if told:
             reached[case] = told["attention"]["fused"]
             count_reasons(told, reasons)
+            report.count_features(facts, told, features)
     for reason, count in reasons.most_common():
         print("%4d %s" % (count, reason))
-    missing = set(expected) - set(reached)
-    for case in sorted(missing):
-        print("FAILED %s: listed, but it is not there" % case)
+    missing = ["%s: listed, but it is not there" % c for c in sorted(set(expected) - set(reached))]
+    missing += report.wrong_features(features)
+    for line in missing:
+        print("FAILED " + line)
     total = sum(reached.values())
     print("fused: %d of %d sites, %.1f %%" % (total, sites, 100 * total / max(sites, 1)))
     more = {c: n for c, n in reached.items() if n > expected.get(c, 0)}

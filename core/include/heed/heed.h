@@ -288,7 +288,7 @@ HEED_EXPORT heed_status heed_session_get_site(const heed_session *session, size_
 typedef struct heed_session_stats {
     uint32_t size;
     uint32_t reserved;
-    size_t nodes_imported, nodes; /* before and after the passes */
+    size_t nodes_imported, nodes; /* before and after the passes, those of branches too */
     uint64_t load_ns, passes_ns, prepare_ns;
     uint64_t plans, plan_hits, plan_misses;
     uint64_t arena_bytes; /* of the largest plan */
