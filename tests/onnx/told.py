@@ -31,6 +31,7 @@ HEADS = {
     "falcon-gqa": ({(4, 4, 2, 8, 8), (4, 2, 2, 8, 8)},
                    "keys are repeated before their rotary embedding"),
     "hiera": ({(1, 1, 1, 16, 16), (2, 2, 2, 16, 16)}, "more heads in the second stage"),
+    "mla-absorbed": ({(4, 1, 1, 12, 8)}, "one latent for all heads: keys and values are its parts"),
     "sam-mask-decoder": ({(4, 4, 4, 8, 8), (4, 4, 4, 4, 4)},
                          "half the channels in cross-attention"),
     "swin": ({(2, 2, 2, 8, 8), (4, 4, 4, 8, 8)}, "more heads in the second stage"),

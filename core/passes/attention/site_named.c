@@ -156,16 +156,12 @@ static ir_value *bring(const site_emission *e, ir_value *v)
 /* What the walks had no part in. The proof says that it was read. */
 static heed_status copy_attrs(const ir_node *from, ir_node *to)
 {
-    static const char *const names[] = {
-        "softcap", "causal",     "left_window", "right_window", "scores",     "softmax_precision",
-        "fill",    "fill_first", "fill_added",  "scores_min",   "scores_max", "empty"};
+    static const char own[] = "scale q_layout k_layout v_layout y_layout";
     const heed_attribute proof = {
         .size = sizeof(proof), .type = HEED_ATTR_STRING, .name = "proof", .s = {"", 0}};
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        const ir_attr *attr = ir_node_attr(from, names[i]);
-        if (attr)
-            TRY(ir_node_set_attr(to, &attr->view, NULL));
-    }
+    for (uint32_t i = 0; i < from->n_attrs; i++)
+        if (!strstr(own, from->attrs[i].view.name))
+            TRY(ir_node_set_attr(to, &from->attrs[i].view, NULL));
     return ir_node_set_attr(to, &proof, NULL);
 }
 
