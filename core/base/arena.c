@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ALIGNMENT = 16, SMALLEST = 4096 - MEM_ALIGNMENT, LARGEST = 1 << 20 };
+enum { ALIGNMENT = 16, SMALLEST = 1024 - MEM_ALIGNMENT, LARGEST = 1 << 20 };
 
 struct arena_block {
     _Alignas(ALIGNMENT) arena_block *next;

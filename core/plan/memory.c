@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ops/evaluate.h"
+#include "plan/pack.h"
 #include "plan/planner.h"
 
 plan_value *planner_add_value(planner *w, uint32_t local, uint32_t storage)
@@ -62,7 +63,7 @@ static void set_result(plan_value *v, const plan_value *as)
     v->result_dims = as->dims;
 }
 
-heed_status planner_own_memory(planner *w, uint32_t local)
+heed_status planner_own_memory(planner *w, uint32_t local, uint32_t at)
 {
     uint32_t result = result_of(w, local);
     plan_value *v = planner_add_value(w, local, result ? PLAN_OUTPUT : PLAN_ARENA);
@@ -74,7 +75,8 @@ heed_status planner_own_memory(planner *w, uint32_t local)
         TRY(layout_take(&w->layout, v->bytes, &v->offset));
     }
     w->root_of[local] = local;
-    w->roots[local] = (planner_root){.value = w->s->n_values, .last_use = w->p->last_use[local]};
+    w->roots[local] =
+        (planner_root){.value = w->s->n_values, .last_use = w->p->last_use[local], .born = at};
     die_at(w, local);
     return HEED_OK;
 }
@@ -115,6 +117,61 @@ void planner_alias(planner *w, uint32_t local, uint32_t of, size_t offset)
     settle_alias(w, v);
     if (w->roots[root].value && w->p->last_use[local] > w->roots[root].last_use)
         w->roots[root].last_use = w->p->last_use[local];
+}
+
+heed_status planner_workspace(planner *w, plan_step *step, uint32_t at, size_t bytes)
+{
+    if (!bytes)
+        return HEED_OK;
+    TRY(mem_grow(&w->rooms, &w->rooms_capacity, w->n_rooms, sizeof(*w->rooms)));
+    w->rooms[w->n_rooms++] = (planner_room){w->s->n_steps, at, bytes};
+    TRY(layout_take(&w->layout, bytes, &step->workspace));
+    return layout_give(&w->layout, step->workspace, bytes);
+}
+
+/* ---- Packing -------------------------------------------------------------------------------- */
+
+static size_t list_blocks(const planner *w, pack_block *blocks)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < w->s->n_values; i++) {
+        const plan_value *v = &w->s->values[i];
+        const planner_root *r = &w->roots[v->local];
+        if (v->storage == PLAN_ARENA)
+            blocks[n++] = (pack_block){.bytes = v->bytes, .born = r->born, .dies = r->last_use};
+    }
+    for (size_t i = 0; i < w->n_rooms; i++)
+        blocks[n++] = (pack_block){
+            .bytes = w->rooms[i].bytes, .born = w->rooms[i].at, .dies = w->rooms[i].at};
+    return n;
+}
+
+static void use_blocks(planner *w, const pack_block *blocks)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < w->s->n_values; i++)
+        if (w->s->values[i].storage == PLAN_ARENA)
+            w->s->values[i].offset = blocks[n++].offset;
+    for (size_t i = 0; i < w->n_rooms; i++)
+        w->s->steps[w->rooms[i].step].workspace = blocks[n++].offset;
+}
+
+heed_status planner_pack(planner *w)
+{
+    size_t most = w->s->n_values + w->n_rooms, n, peak = 0;
+    if (most > PACK_MOST || !w->layout.peak)
+        return HEED_OK;
+    pack_block *blocks = mem_array(most, sizeof(*blocks));
+    if (!blocks)
+        return HEED_NOMEM;
+    n = list_blocks(w, blocks);
+    heed_status status = pack_blocks(blocks, n, &peak);
+    if (!status && peak < w->layout.peak) {
+        use_blocks(w, blocks);
+        w->layout.peak = peak;
+    }
+    mem_free(blocks);
+    return status;
 }
 
 /* ---- In place ------------------------------------------------------------------------------- */
@@ -209,6 +266,7 @@ void planner_memory_reset(planner *w)
     }
     w->layout.n_holes = 0;
     w->layout.top = w->layout.peak = 0;
+    w->n_rooms = 0;
 }
 
 void planner_memory_free(planner *w)
@@ -218,5 +276,6 @@ void planner_memory_free(planner *w)
     mem_free(w->offset_of);
     mem_free(w->next_dying);
     mem_free(w->dying);
+    mem_free(w->rooms);
     layout_free(&w->layout);
 }

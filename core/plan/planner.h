@@ -14,7 +14,14 @@ typedef struct planner_root {
     uint32_t value;    /* index + 1 in stretch->values; 0: not planned here */
     uint32_t last_use; /* of itself and all its aliases */
     uint32_t listed;   /* the node in whose list it stands, + 1 */
+    uint32_t born;     /* at this node */
 } planner_root;
+
+/* The workspace of a step. */
+typedef struct planner_room {
+    uint32_t step, at;
+    size_t bytes;
+} planner_room;
 
 struct planner {
     const program *p;
@@ -32,6 +39,8 @@ struct planner {
     uint32_t *next_dying; /* by local */
     uint32_t *dying;      /* by node: head of the list of roots that die there, + 1 */
     layout layout;
+    planner_room *rooms;
+    size_t n_rooms, rooms_capacity;
     arena scratch;
     arena memory;
 };
@@ -46,9 +55,13 @@ heed_status planner_enter(planner *w, plan_stretch *parent, const ir_type *const
 /* A value of the stretch without memory yet. Its type is known. */
 plan_value *planner_add_value(planner *w, uint32_t local, uint32_t storage);
 /* A result of the graph is written in place where it can be; everything else goes to the arena. */
-heed_status planner_own_memory(planner *w, uint32_t local);
+heed_status planner_own_memory(planner *w, uint32_t local, uint32_t at);
+/* Workspace of the step that is added next. */
+heed_status planner_workspace(planner *w, plan_step *step, uint32_t at, size_t bytes);
 /* What was put where an output of the graph is, and was not seen to become it, goes elsewhere. */
 heed_status planner_settle(planner *w);
+/* Other offsets for all of the arena, where it is smaller with them. */
+heed_status planner_pack(planner *w);
 /* `local` has the bytes of `of` from `offset` on. */
 void planner_alias(planner *w, uint32_t local, uint32_t of, size_t offset);
 /* The input of a step at node `at` over which output o may be written, or PROGRAM_NONE. Outputs

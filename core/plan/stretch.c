@@ -157,12 +157,9 @@ static heed_status add_step(planner *w, visit *v)
         if (over != PROGRAM_NONE)
             planner_alias(w, local, over, 0);
         else
-            TRY(planner_own_memory(w, local));
+            TRY(planner_own_memory(w, local, v->at));
     }
-    if (workspace) {
-        TRY(layout_take(&w->layout, workspace, &step->workspace));
-        TRY(layout_give(&w->layout, step->workspace, workspace));
-    }
+    TRY(planner_workspace(w, step, v->at, workspace));
     s->n_steps++;
     return HEED_OK;
 }
@@ -330,6 +327,53 @@ static heed_status walk(planner *w)
     return HEED_OK;
 }
 
+/* ---- Contents that have served -------------------------------------------------------------- */
+
+/* By local: steps read it, another value lies in it, or it is a result. */
+static uint8_t *find_read(const plan_stretch *s)
+{
+    const program *p = s->program;
+    uint8_t *read = mem_zero(p->n_locals);
+    for (uint32_t i = 0; read && i < s->n_operands; i++)
+        if (s->operands[i] != PROGRAM_NONE)
+            read[s->operands[i]] = 1;
+    for (uint32_t i = 0; read && i < s->n_values; i++)
+        if (s->values[i].storage == PLAN_ALIAS)
+            read[s->values[i].root] = 1;
+    for (uint32_t o = 0; read && o < p->graph->n_outputs; o++)
+        read[p->outputs[o]] = 1;
+    return read;
+}
+
+static void free_content(plan_stretch *s, const heed_tensor *content)
+{
+    struct plan_owned *i = s->contents_owned;
+    while (i && i->tensor != content)
+        i = i->next;
+    if (i) {
+        tensor_free(i->tensor);
+        i->tensor = NULL;
+    }
+}
+
+/* Shapes are known when nothing is left to plan: what was computed for them is dropped. */
+static heed_status drop_contents(plan_stretch *s)
+{
+    uint32_t kept = 0;
+    uint8_t *read = find_read(s);
+    if (!read)
+        return HEED_NOMEM;
+    for (uint32_t i = 0; i < s->n_values; i++) {
+        if (s->values[i].storage == PLAN_CONTENT && !read[s->values[i].local])
+            free_content(s, s->values[i].content);
+        else
+            s->values[kept++] = s->values[i];
+    }
+    s->n_values = kept;
+    mem_free(read);
+    return HEED_OK;
+}
+
 /* ---- Life ----------------------------------------------------------------------------------- */
 
 /* The lists grew in the planner; the stretch gets them in their final size. */
@@ -356,9 +400,13 @@ static heed_status plan(planner *w, plan_stretch *s, const ir_type *const *tail_
     heed_status status = walk(w);
     if (!status)
         status = planner_settle(w);
+    if (!s->tail) /* the last stretch: packing needs memory too */
+        arena_free(&w->scratch);
+    if (!status)
+        status = planner_pack(w);
     s->arena_bytes = w->layout.peak;
     planner_memory_reset(w);
-    return status;
+    return status || s->tail ? status : drop_contents(s);
 }
 
 heed_status stretch_new(planner *w, plan_stretch *parent, const ir_type *const *tail_types,

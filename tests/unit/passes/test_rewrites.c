@@ -261,8 +261,7 @@ static void together(void **state)
          "Concat(n1, two, rest) -> (t) axis=0\nReshape(x, t) -> (a)\n"
          "Transpose(a) -> (b) perm=[0,2,1]\nTranspose(b) -> (c) perm=[0,2,1]\n"
          "Identity(c) -> (d)\nReshape(d, s) -> (e)\nNeg(e) -> (y)\n",
-         "Shape(x)->s Gather(s,zero)->n0 Unsqueeze(n0,axes)->n1 Concat(n1,two,rest)->t "
-         "Reshape(x,t)->a Reshape(a,s)->e Neg(e)->y | y"},
+         "Reshape(x,=0,2,2)->#* Reshape(#*,=0,4)->#* Neg(#*)->y | y"},
         {X "out y\nconst c bool [] 1\nNot(c) -> (d)\nIf(d) -> (y)\n{ then_branch\nNeg(x) -> (a)\n"
            "out a\n}\n{ else_branch\nIdentity(x) -> (b)\nExp(b) -> (e)\nExp(x) -> (f)\n"
            "Add(e, f) -> (g)\nout g\n}\n",
@@ -271,13 +270,53 @@ static void together(void **state)
     CHECK(NULL, rows);
 }
 
+#define XYZ    "in x float32 [n, m, 6]\nout y\n"
+#define SHAPES "Shape(x) -> (a) end=1\nShape(x) -> (b) start=1 end=2\n"
+#define SHAPED "Shape(x)->a Shape(x)->b "
+#define TO(t)                                                                                      \
+    XYZ SHAPES "const k int64 [2] 2 3\nconst o int64 [1] 1\nconst s int64 [1] 6\n" t               \
+               "Reshape(x, t) -> (r)\nNeg(r) -> (y)\n"
+
+static void reshapes(void **state)
+{
+    (void)state;
+    static const row rows[] = {
+        /* each extent is that of the same axis, or a number */
+        {TO("Concat(a, b, k) -> (t) axis=0\n"),
+         SHAPED "Concat(a,b,k)->t Reshape(x,=0,0,2,3)->#* Neg(#*)->y | y"},
+        /* the only one that is no number */
+        {"in x float32 [n, 6]\nout y\nconst k int64 [2] 2 3\nShape(x) -> (a) end=1\n"
+         "Concat(k, a) -> (t) axis=0\nReshape(x, t) -> (r)\nNeg(r) -> (y)\n",
+         "Shape(x)->a Concat(k,a)->t Reshape(x,=2,3,-1)->#* Neg(#*)->y | y"},
+        {TO("Mul(a, b) -> (c)\nConcat(c, s) -> (t) axis=0\n"),
+         SHAPED "Mul(a,b)->c Concat(c,s)->t Reshape(x,=-1,6)->#* Neg(#*)->y | y"},
+        /* axes of 1 */
+        {TO("Concat(o, a, b, s) -> (t) axis=0\n"),
+         SHAPED "Concat(o,a,b,s)->t Unsqueeze(x,=0)->#* Neg(#*)->y | y"},
+        {"in x float32 [1, n, 1, m]\nout y\nShape(x) -> (a) start=1 end=2\n"
+         "Shape(x) -> (b) start=3\nConcat(a, b) -> (t) axis=0\nReshape(x, t) -> (r)\n"
+         "Neg(r) -> (y)\n",
+         "Shape(x)->a Shape(x)->b Concat(a,b)->t Squeeze(x,=0,2)->#* Neg(#*)->y | y"},
+        /* two are neither */
+        {TO("Concat(b, a, s) -> (t) axis=0\n"),
+         SHAPED "Concat(b,a,s)->t Reshape(x,t)->r Neg(r)->y | y"},
+        /* with no rows the other could not be found */
+        {TO("const h int64 [1] 2\nMul(b, h) -> (c)\nConcat(a, c, o) -> (u) axis=0\n"
+            "const i int64 [1] 3\nConcat(u, i) -> (t) axis=0\n"),
+         SHAPED "Mul(b,h)->c Concat(a,c,o)->u Concat(u,i)->t Reshape(x,t)->r Neg(r)->y | y"},
+        {"in x float32 [n, 6]\nin t int64 [2]\nout y\nReshape(x, t) -> (y)\n",
+         "Reshape(x,t)->y | y"},
+    };
+    CHECK("reshapes", rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dead),      cmocka_unit_test(fold),     cmocka_unit_test(refine),
         cmocka_unit_test(identity),  cmocka_unit_test(permutes), cmocka_unit_test(transposes),
         cmocka_unit_test(casts),     cmocka_unit_test(common),   cmocka_unit_test(branch),
-        cmocka_unit_test(sequences), cmocka_unit_test(together),
+        cmocka_unit_test(sequences), cmocka_unit_test(reshapes), cmocka_unit_test(together),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     heed_shutdown();
