@@ -230,11 +230,42 @@ static bool is_cut(ir_dims *t, ir_dim a, ir_dim b)
     return dims_is_cut(t, a, b, &most) && most > 1;
 }
 
+/* The text is `part`, or a broadcast of which one side is. Its length counts, not its end. */
+static bool is_made_of(const char *text, size_t n, const char *part)
+{
+    static const char start[] = "broadcast(";
+    const size_t skip = sizeof(start) - 1;
+    int depth = 0;
+    if (strlen(part) == n && strncmp(text, part, n) == 0)
+        return true;
+    if (n <= skip || strncmp(text, start, skip) != 0)
+        return false;
+    for (size_t i = skip; i < n; i++) {
+        depth += (text[i] == '(') - (text[i] == ')');
+        if (text[i] == ',' && depth == 0)
+            return is_made_of(text + skip, i - skip, part) ||
+                   (n > i + 3 && is_made_of(text + i + 2, n - i - 3, part));
+    }
+    return false;
+}
+
+/* a = broadcast(.., b): to broadcast with b once more makes no difference. */
+static bool is_broadcast_with(ir_dims *t, ir_dim a, ir_dim b)
+{
+    char text[2 * DIM_TEXT_SIZE + 32], part[DIM_TEXT_SIZE];
+    if (!t || a >= 0 || b >= 0 || !dims_is_symbol(t, a))
+        return false;
+    dims_text(t, a, text, sizeof(text));
+    operand_text(t, b, part, sizeof(part));
+    return strlen(part) < sizeof(part) - 1 && strlen(text) < sizeof(text) - 1 &&
+           is_made_of(text, strlen(text), part);
+}
+
 bool dims_broadcast(ir_dims *t, ir_dim a, ir_dim b, ir_dim *out)
 {
-    if (a == b || b == 1 || is_cut(t, b, a))
+    if (a == b || b == 1 || is_cut(t, b, a) || is_broadcast_with(t, a, b))
         *out = a;
-    else if (is_cut(t, a, b))
+    else if (is_cut(t, a, b) || is_broadcast_with(t, b, a))
         *out = b;
     else if (a == 1)
         *out = b;

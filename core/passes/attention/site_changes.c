@@ -103,11 +103,8 @@ static bool are_moderate(const site *s, uint32_t from)
 /* A mask of zeros and ones as it was before it became numbers. */
 static const ir_value *as_condition(const ir_value *v)
 {
-    const ir_node *n = v->producer;
-    while (pass_is(n, "Cast")) {
-        v = ir_input(n, 0);
-        n = v->producer;
-    }
+    while (v->type.dtype != HEED_BOOL && pass_is(v->producer, "Cast"))
+        v = ir_input(v->producer, 0);
     return v;
 }
 

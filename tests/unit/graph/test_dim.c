@@ -155,6 +155,22 @@ static void without_a_table(void **state)
     assert_int_equal(out, other);
 }
 
+static void broadcasting_again_changes_nothing(void **state)
+{
+    (void)state;
+    ir_dim x = parse("x"), y = parse("y"), z = parse("z"), xy, all, again;
+    assert_true(dims_broadcast(t, x, dims_mul(t, 3, y), &xy));
+    assert_true(dims_broadcast(t, z, xy, &all));
+    assert_true(dims_broadcast(t, all, x, &again));
+    assert_int_equal(again, all);
+    assert_true(dims_broadcast(t, dims_mul(t, 3, y), all, &again));
+    assert_int_equal(again, all);
+    assert_true(dims_broadcast(t, all, y, &again));
+    assert_int_not_equal(again, all);
+    assert_true(dims_broadcast(t, dims_add(t, xy, z), z, &again)); /* a sum, no broadcast */
+    assert_int_not_equal(again, dims_add(t, xy, z));
+}
+
 /* What is printed means the same when it is read again, also in a copy of the table. */
 static void texts_are_read_back(void **state)
 {
@@ -258,6 +274,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(extremes, open_table, close_table),
         cmocka_unit_test_setup_teardown(overflow_is_unknown, open_table, close_table),
         cmocka_unit_test_setup_teardown(without_a_table, open_table, close_table),
+        cmocka_unit_test_setup_teardown(broadcasting_again_changes_nothing, open_table,
+                                        close_table),
         cmocka_unit_test_setup_teardown(texts_are_read_back, open_table, close_table),
         cmocka_unit_test_setup_teardown(random_expressions_agree_with_numbers, open_table,
                                         close_table),
