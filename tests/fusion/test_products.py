@@ -166,6 +166,31 @@ def keys_hidden_again(f):
     f.finish(f.values(f.do("Mul", masked(f, m, -1e4, x), f.g.cast(m, "float32"))))
 
 
+def difference_of_weights(f):
+    p, r = f.softmax(f.scaled()), f.softmax(f.scores(f.tensor("r", "bhsd"), f.tensor("l", "bhtd")))
+    c = f.g.constant(f.data("h11"), "float32")
+    f.finish(f.values(f.g.op("Sub", p, f.g.op("Mul", c, r))))
+
+
+def difference_of_heads(f):
+    """Two heads of one softmax share the values."""
+    q, k = f.tensor("q", "bs1hd"), f.tensor("k", "bt1hd")
+    x = f.g.op("Einsum", q, k, equation="bsehd,btehd->behst")
+    p = f.g.op("Transpose", f.softmax(x), perm=[0, 2, 1, 3, 4])
+    pick = [f.g.op("Gather", p, f.g.constant(np.array(i, np.int64)), axis=1) for i in (0, 2)]
+    v = f.tensor("v", "b1td")
+    f.finish(f.values(f.g.op("Sub", pick[0], f.do("Mul", 0.4, pick[1])), v))
+
+
+def product_of_weights(f):
+    p, r = f.softmax(f.scaled()), f.softmax(f.scores(f.tensor("r", "bhsd"), f.tensor("l", "bhtd")))
+    f.finish(f.values(f.g.op("Mul", p, r)))
+
+
+def weights_and_a_tensor(f):
+    f.finish(f.values(f.g.op("Add", f.softmax(f.scaled()), f.tensor("n", "bhst"))))
+
+
 def another_mask_again(f):
     m = visible(f, "st")
     p = masked(f, m, float(np.finfo(np.float32).min))
@@ -206,12 +231,13 @@ def values_relative_to_queries(f):
 
 FUSED = (scores_of_pairs, values_of_pairs, one_query_of_pairs, query_that_is_a_vector,
          vector_before_the_keys, product_of_three, scores_of_three, bias_in_the_product,
-         sum_of_scores_and_biases, sum_of_products,
-         sum_of_products_around_a_mask, weights_of_heads, weights_of_keys, rows_without_keys,
-         mask_again, mask_again_as_numbers, keys_hidden_again, changed_weights_as_result,
+         sum_of_scores_and_biases, sum_of_products, sum_of_products_around_a_mask,
+         weights_of_heads, weights_of_keys, rows_without_keys, mask_again, mask_again_as_numbers,
+         keys_hidden_again, changed_weights_as_result, difference_of_weights, difference_of_heads,
          values_relative_to_queries)
-LEFT = (product_with_a_diagonal, product_over_the_queries, sum_over_pairs_of_another,
-        weights_of_each_key, another_mask_again, mask_again_around_a_bias, weak_mask_again)
+LEFT = (product_of_weights, weights_and_a_tensor, product_with_a_diagonal,
+        product_over_the_queries, sum_over_pairs_of_another, weights_of_each_key,
+        another_mask_again, mask_again_around_a_bias, weak_mask_again)
 
 
 if __name__ == "__main__":

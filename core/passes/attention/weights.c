@@ -68,7 +68,7 @@ static bool read_share(const ir_value *v, share *s)
         s->p = pieces_operand(s->product, "Mul", i);
         s->m = pieces_operand(s->product, "Mul", 1 - i);
         if (s->p && pieces_operand(s->p, "Softmax", 0) && is_last(s->p->producer) &&
-            pass_same_type(s->p, s->product))
+            s->p->type.rank == s->product->type.rank)
             break;
         s->p = NULL;
     }
@@ -83,7 +83,8 @@ static bool read_share(const ir_value *v, share *s)
     return true;
 }
 
-/* Softmax(Where(m, x, -inf)): where the sum is 0 both are NaN. */
+/* Softmax(Where(m, x, -inf)), also where m has more keys than one score is repeated for: where the
+ * sum is 0 both are NaN. */
 static ir_value *mask_scores(const share *s, op_body *b)
 {
     ir_value *x = ir_input(s->p->producer, 0);
@@ -135,7 +136,8 @@ static ir_value *weigh_values(const ir_node *n, op_body *b)
 {
     share s;
     ir_value *v = ir_input(n, 1);
-    if (!read_share(ir_input(n, 0), &s) || !is_sum_of(s.sum, s.product) || v->type.rank < 2)
+    if (!read_share(ir_input(n, 0), &s) || !pass_same_type(s.p, s.product) ||
+        !is_sum_of(s.sum, s.product) || v->type.rank < 2)
         return NULL;
     int32_t last = v->type.rank - 1;
     ir_value *m = column(&s, b, v), *dims[TENSOR_MAX_RANK];
