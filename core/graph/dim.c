@@ -87,14 +87,18 @@ ir_dim dims_symbol(ir_dims *t, const char *name)
     return dims_store(t, &p);
 }
 
-ir_dim dims_fresh(ir_dims *t)
+static ir_dim number_symbol(ir_dims *t, const char *prefix)
 {
     char name[32];
     if (!t)
         return DIM_UNKNOWN;
-    snprintf(name, sizeof(name), "?%llu", (unsigned long long)++t->fresh);
+    snprintf(name, sizeof(name), "%s%llu", prefix, (unsigned long long)++t->fresh);
     return dims_symbol(t, name);
 }
+
+ir_dim dims_fresh(ir_dims *t) { return number_symbol(t, "?"); }
+
+ir_dim dims_fresh_integer(ir_dims *t) { return number_symbol(t, "?#"); }
 
 /* The text of an operand; a long one is known by its number, since two long ones may begin alike.
  */
@@ -110,7 +114,7 @@ static ir_dim opaque(ir_dims *t, const char *operation, ir_dim a, ir_dim b)
 {
     char x[DIM_TEXT_SIZE], y[DIM_TEXT_SIZE], name[2 * DIM_TEXT_SIZE + 32];
     if (!t || a == DIM_UNKNOWN || b == DIM_UNKNOWN)
-        return t ? dims_fresh(t) : DIM_UNKNOWN;
+        return dims_fresh_integer(t);
     snprintf(name, sizeof(name), "%s(%s, %s)", operation, operand_text(t, a, x, sizeof(x)),
              operand_text(t, b, y, sizeof(y)));
     return dims_symbol(t, name);
@@ -297,9 +301,9 @@ bool dims_value(const ir_dims *t, ir_dim d, int64_t *value)
     return true;
 }
 
-/* An anonymous symbol may stand for anything, and so may an operation on one, or on a difference:
+/* An integer without a name may be negative, and so may an operation on one, or on a difference:
  * its name tells, since it is made of the text of its operands. */
-static bool names_extent(const ir_dims *t, int64_t id) { return !strpbrk(t->symbols[id], "?-#"); }
+static bool names_extent(const ir_dims *t, int64_t id) { return !strpbrk(t->symbols[id], "-#"); }
 
 bool dims_nonnegative(const ir_dims *t, ir_dim d)
 {

@@ -23,7 +23,9 @@ ir_dims *dims_copy(const ir_dims *t); /* dims of the original mean the same in t
 /* A named symbol, or an expression over names: "seq", "past + seq", "2*s0 - 1". Text that does not
  * parse is a symbol as it stands. DIM_UNKNOWN when out of memory. */
 ir_dim dims_parse(ir_dims *t, const char *text);
-ir_dim dims_fresh(ir_dims *t); /* an anonymous symbol, equal to nothing else */
+/* An anonymous symbol, equal to nothing else: an extent, or any integer. */
+ir_dim dims_fresh(ir_dims *t);
+ir_dim dims_fresh_integer(ir_dims *t);
 
 static inline bool dim_known(ir_dim d) { return d >= 0; }
 

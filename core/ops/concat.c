@@ -65,7 +65,7 @@ static int64_t content_part(op_infer *c, uint32_t i, ir_dim *values, int64_t roo
     if (n > room)
         return -1;
     for (int64_t k = 0; k < n; k++)
-        values[k] = known ? part[k] : dims_fresh(c->dims);
+        values[k] = known ? part[k] : dims_fresh_integer(c->dims);
     return n;
 }
 

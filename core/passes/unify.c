@@ -23,6 +23,11 @@ typedef struct search {
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
+static int32_t rank_of(const ir_value *v)
+{
+    return v && v->type.kind == HEED_KIND_TENSOR ? v->type.rank : 0;
+}
+
 static bool continues(char c) { return c && !strchr(" ()+-*,", c); }
 
 /* The name stands in the text as a whole. */
@@ -41,11 +46,22 @@ static bool depends(const ir_dims *t, ir_dim dim, ir_dim symbol)
     return mentions(dims_text(t, dim, text, TEXT), dims_text(t, symbol, name, TEXT));
 }
 
-/* Made of names that inputs have, and of nothing that was computed of them. */
-static bool is_plain(const ir_dims *t, ir_dim dim)
+/* Made of extents that inputs have, with a name or without, and of nothing that was computed of
+ * them: a run can be asked whether it is so. */
+static bool is_plain(const search *s, ir_dim dim)
 {
+    ir_dims *t = s->p->model->dims;
     char text[TEXT];
-    return dim != DIM_UNKNOWN && !strpbrk(dims_text(t, dim, text, TEXT), "?#(-");
+    int64_t number;
+    if (dim == DIM_UNKNOWN || strpbrk(dims_text(t, dim, text, TEXT), "#(-"))
+        return false;
+    for (uint32_t i = 0; i < s->g->n_inputs; i++)
+        for (int32_t d = 0; d < rank_of(s->g->inputs[i]); d++) {
+            ir_dim symbol = s->g->inputs[i]->type.dims[d];
+            if (dims_is_symbol(t, symbol))
+                dim = dims_substitute(t, dim, symbol, 1);
+        }
+    return dims_value(t, dim, &number);
 }
 
 /* ---- Trying ---------------------------------------------------------------------------------- */
@@ -55,11 +71,6 @@ static heed_status infer_again(pass_run *p)
     for (ir_node *n = p->model->main->first; n; n = n->next)
         TRY(pass_infer_node(p, n));
     return HEED_OK;
-}
-
-static int32_t rank_of(const ir_value *v)
-{
-    return v && v->type.kind == HEED_KIND_TENSOR ? v->type.rank : 0;
 }
 
 /* Every axis of an input that has the symbol. */
@@ -119,13 +130,13 @@ static heed_status attempt(search *s, const pair *x, ir_dim symbol, ir_dim by, b
 static heed_status solve(search *s, const pair *x, ir_dim from, ir_dim by, bool *good)
 {
     ir_dims *t = s->p->model->dims;
-    if (!is_plain(t, by))
+    if (!is_plain(s, by))
         return HEED_OK;
     for (uint32_t i = 0; i < s->g->n_inputs; i++)
         for (int32_t d = 0; d < rank_of(s->g->inputs[i]); d++) {
             ir_dim symbol = s->g->inputs[i]->type.dims[d];
             if (*good || s->trials == MOST_TRIALS || !dims_is_symbol(t, symbol) ||
-                dims_plainness(t, symbol) != 2 || !depends(t, from, symbol) ||
+                dims_plainness(t, symbol) == 0 || !depends(t, from, symbol) ||
                 depends(t, by, symbol))
                 continue;
             TRY(attempt(s, x, symbol, by, good));
@@ -217,7 +228,7 @@ static heed_status visit_reshape(search *s, const ir_node *n)
         return HEED_OK;
     for (int32_t d = 0; d < x->type.rank; d++) {
         ir_dim symbol = x->type.dims[d];
-        if (dim_known(symbol) || dims_plainness(t, symbol) != 2 || !dims_is_symbol(t, symbol) ||
+        if (dim_known(symbol) || !dims_is_symbol(t, symbol) || !is_plain(s, symbol) ||
             depends(t, behind, symbol))
             continue;
         ir_dim number = dims_floor_div(t, behind, dims_substitute(t, before, symbol, 1));

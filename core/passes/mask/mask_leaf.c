@@ -161,7 +161,7 @@ static bool symbol_of(mask *m, uint16_t leaf, ir_dim *out)
         }
     if (m->n_symbols == MASK_SYMBOLS)
         return false;
-    *out = dims_fresh(m->dims);
+    *out = dims_fresh_integer(m->dims);
     m->symbols[m->n_symbols].leaf = leaf;
     m->symbols[m->n_symbols++].dim = *out;
     return *out != DIM_UNKNOWN;

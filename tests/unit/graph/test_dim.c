@@ -195,6 +195,8 @@ static void texts_are_read_back(void **state)
     assert_int_equal(dims_floor_div(copy, dims_parse(copy, "seq"), 2), half);
     assert_int_not_equal(dims_fresh(copy), half);
     assert_int_not_equal(dims_fresh(t), dims_fresh(t));
+    assert_true(dims_nonnegative(t, dims_floor_div(t, dims_fresh(t), 2)));
+    assert_false(dims_nonnegative(t, dims_floor_div(t, dims_fresh_integer(t), 2)));
     dims_free(copy);
     check_text(DIM_UNKNOWN, "?");
 }
