@@ -50,6 +50,21 @@ static void dead(void **state)
     CHECK("dead", rows);
 }
 
+static void part(void **state)
+{
+    (void)state;
+    static const row rows[] = {
+        {X "out z\nSplit(x) -> (y, z, w) axis=1 num_outputs=3\nconst unused int64 [1] 0\n",
+         "Slice(x,=1,=2,=1)->#* | #*"},
+        {X "out w\nconst sizes int64 [2] 1 2\nSplit(x, sizes) -> (y, z) axis=-1\nNeg(z) -> (w)\n",
+         "Slice(x,=1,=3,=1)->#* Neg(#*)->w | w"},
+        /* two parts are read; where the part begins is not known */
+        {X "out y\nout z\nSplit(x) -> (y, z, w) axis=1 num_outputs=3\n", "Split(x)->y,z,w | y z"},
+        {X "out z\nSplit(x) -> (y, z) axis=0 num_outputs=2\n", "Split(x)->y,z | z"},
+    };
+    CHECK("part", rows);
+}
+
 static void fold(void **state)
 {
     (void)state;
@@ -313,10 +328,11 @@ static void reshapes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dead),      cmocka_unit_test(fold),     cmocka_unit_test(refine),
-        cmocka_unit_test(identity),  cmocka_unit_test(permutes), cmocka_unit_test(transposes),
-        cmocka_unit_test(casts),     cmocka_unit_test(common),   cmocka_unit_test(branch),
-        cmocka_unit_test(sequences), cmocka_unit_test(reshapes), cmocka_unit_test(together),
+        cmocka_unit_test(dead),       cmocka_unit_test(part),      cmocka_unit_test(fold),
+        cmocka_unit_test(refine),     cmocka_unit_test(identity),  cmocka_unit_test(permutes),
+        cmocka_unit_test(transposes), cmocka_unit_test(casts),     cmocka_unit_test(common),
+        cmocka_unit_test(branch),     cmocka_unit_test(sequences), cmocka_unit_test(reshapes),
+        cmocka_unit_test(together),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     heed_shutdown();
