@@ -23,7 +23,8 @@ typedef struct site_term {
     ir_value *value;
     axes at;            /* right-aligned with the scores' where it met them */
     double number;      /* bias: its factor; mask: what hidden scores become; least:
-                           the number */
+                           the number; all times what stands outside: */
+    double outer;       /* the number that multiplies the term and what is inside of it */
     uint32_t n_factors; /* tensors that multiply a bias, or what hidden scores become, too: the
                            first so many of site.factors */
     bool inverted;      /* mask: true hides; factor: divides */

@@ -14,26 +14,52 @@ static ir_value *bring(const site_emission *e, const site_term *term, const axes
     return site_bring(e->s, e->b, term, to, &e->witness);
 }
 
-/* Times the factors that stand outside of the term. */
-static ir_value *multiplied(const site_emission *e, const site_term *term, ir_value *x,
-                            heed_dtype dtype)
+/* A number that scores met inside of a factor, as it is outside, with the rounding of both. */
+static double scaled(double number, double outer, heed_dtype dtype)
 {
-    op_body *b = e->b;
-    for (uint32_t k = 0; k < term->n_factors && !b->status; k++) {
-        const site_term *by = &e->s->factors.items[k];
-        x = body_2(b, x, body_cast(b, bring(e, by, &e->scores), dtype),
-                   by->inverted ? "Div" : "Mul");
+    uint64_t room = 0;
+    double x[] = {number / outer, outer}, product;
+    if (outer == 1)
+        return number;
+    for (int i = 0; i < 2; i++) {
+        dtype_store_f64(dtype, &room, 0, 1, &x[i], true);
+        dtype_load_f64(dtype, &room, 0, 1, &x[i]);
     }
-    return x;
+    product = x[0] * x[1];
+    dtype_store_f64(dtype, &room, 0, 1, &product, false);
+    dtype_load_f64(dtype, &room, 0, 1, &product);
+    return product;
 }
 
-static ir_value *scaled_bias(const site_emission *e, const site_term *term, heed_dtype dtype)
+/* What terms add to the scores, and what stands outside of it. */
+typedef struct total {
+    ir_value *x; /* NULL: nothing */
+    double outer;
+    uint32_t n_factors;
+} total;
+
+/* Brought out of the factors that a term further out does not have: where two of the lowest numbers
+ * meet inside of a factor, their sum is infinite. */
+static void bring_out(const site_emission *e, total *sum, double outer, uint32_t n_factors,
+                      heed_dtype dtype)
 {
     op_body *b = e->b;
-    ir_value *x = body_cast(b, bring(e, term, &e->scores), dtype);
-    if (term->number != 1)
-        x = body_2(b, x, body_like(b, term->number, x), "Mul");
-    return multiplied(e, term, x, dtype);
+    if (sum->x && sum->outer != outer)
+        sum->x = body_2(b, sum->x, body_number(b, dtype, sum->outer / outer), "Mul");
+    for (uint32_t k = sum->n_factors; sum->x && k-- > n_factors && !b->status;) {
+        const site_term *by = &e->s->factors.items[k];
+        sum->x = body_2(b, sum->x, body_cast(b, bring(e, by, &e->scores), dtype),
+                        by->inverted ? "Div" : "Mul");
+    }
+    sum->outer = outer;
+    sum->n_factors = n_factors;
+}
+
+static ir_value *own_bias(const site_emission *e, const site_term *term, heed_dtype dtype)
+{
+    ir_value *x = body_cast(e->b, bring(e, term, &e->scores), dtype);
+    double factor = term->number / term->outer;
+    return factor == 1 ? x : body_2(e->b, x, body_number(e->b, dtype, factor), "Mul");
 }
 
 static ir_value *visible(const site_emission *e, const site_term *term)
@@ -48,15 +74,13 @@ static ir_value *hidden(const site_emission *e, const site_term *mask, const ir_
                         heed_dtype dtype)
 {
     bool weak = e->s->late && site_mask_is_weak(mask);
-    double number = weak ? mask->number - e->fill : mask->number;
-    ir_value *x = body_number(e->b, dtype, number);
-    if (weak && number == 0 && !sum)
-        return NULL;
-    return weak ? multiplied(e, mask, x, dtype) : x;
+    double number = mask->number;
+    if (weak)
+        number = scaled(number, mask->outer, dtype) - e->fill;
+    return weak && number == 0 && !sum ? NULL : body_number(e->b, dtype, number / mask->outer);
 }
 
-/* One term, applied to what the terms inside of it add to the scores (NULL:
- * nothing). */
+/* One term, applied to what the terms inside of it add to the scores. */
 static ir_value *apply_term(const site_emission *e, const site_term *term, ir_value *sum,
                             heed_dtype dtype)
 {
@@ -64,14 +88,15 @@ static ir_value *apply_term(const site_emission *e, const site_term *term, ir_va
     ir_value *x;
     switch (term->kind) {
     case SITE_BIAS:
-        x = scaled_bias(e, term, dtype);
+        x = own_bias(e, term, dtype);
         return sum ? body_2(b, sum, x, "Add") : x;
     case SITE_MASK:
         x = hidden(e, term, sum, dtype);
         sum = sum || !x ? sum : body_number(b, dtype, 0);
         return x ? body_3(b, visible(e, term), sum, x, "Where") : NULL;
     default:
-        return sum ? body_2(b, sum, body_like(b, term->number, sum), "Max") : NULL;
+        x = body_number(b, dtype, term->number / term->outer);
+        return sum ? body_2(b, sum, x, "Max") : NULL;
     }
 }
 
@@ -84,12 +109,10 @@ uint32_t site_count_last_masks(const site *s)
     return n;
 }
 
-double site_find_fill(const site *s, uint32_t n_masks)
+double site_find_fill(const site *s, uint32_t n_masks, heed_dtype dtype)
 {
-    const site_term *first = NULL;
-    if (!s->late)
-        return n_masks ? s->terms.items[0].number : -(double)INFINITY;
-    for (uint32_t i = 0; i < s->terms.n; i++) {
+    const site_term *first = n_masks ? &s->terms.items[0] : NULL;
+    for (uint32_t i = 0; s->late && i < s->terms.n; i++) {
         const site_term *t = &s->terms.items[i];
         if (!site_mask_is_weak(t))
             continue;
@@ -97,7 +120,7 @@ double site_find_fill(const site *s, uint32_t n_masks)
         if (t->n_factors || t->number != first->number)
             return 0;
     }
-    return first->number;
+    return first ? scaled(first->number, first->outer, dtype) : -(double)INFINITY;
 }
 
 ir_value *site_join_masks(const site_emission *e, uint32_t n)
@@ -115,10 +138,14 @@ ir_value *site_join_masks(const site_emission *e, uint32_t n)
 
 ir_value *site_sum_terms(const site_emission *e, uint32_t from, heed_dtype dtype)
 {
-    ir_value *sum = NULL;
-    for (uint32_t i = e->s->terms.n; i-- > from;)
-        sum = apply_term(e, &e->s->terms.items[i], sum, dtype);
-    return sum;
+    total sum = {.outer = 1};
+    for (uint32_t i = e->s->terms.n; i-- > from;) {
+        const site_term *term = &e->s->terms.items[i];
+        bring_out(e, &sum, term->outer, term->n_factors, dtype);
+        sum.x = apply_term(e, term, sum.x, dtype);
+    }
+    bring_out(e, &sum, 1, 0, dtype);
+    return sum.x;
 }
 
 ir_value *site_with_keys(op_body *b, ir_value *x, ir_value *k, const char *layout)
@@ -162,11 +189,13 @@ ir_value *site_apply_factors(const site_emission *e, ir_value *q, const site_arr
     return q;
 }
 
-ir_value *site_head_sinks(const site_emission *e, const axes_list *heads)
+ir_value *site_head_sinks(const site_emission *e, const axes_list *heads, heed_dtype dtype)
 {
     axes one = {.rank = 1};
     one.axis[0] = *heads;
-    return axes_emit(e->b, &e->s->table, e->s->sinks.value, e->s->sinks.at, one, true, &e->witness);
+    site_operand sinks = site_say_once(e, &e->s->sinks, heads);
+    ir_value *x = axes_emit(e->b, &e->s->table, sinks.value, sinks.at, one, true, &e->witness);
+    return e->b->status ? NULL : body_cast(e->b, x, dtype);
 }
 
 void site_drop_numbers(site_terms *terms)

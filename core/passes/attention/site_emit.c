@@ -102,9 +102,9 @@ static void emit_node(site_emission *e, const site_arrangement a[4], ir_value *o
         return;
     in[0] = site_apply_factors(e, in[0], &a[0]);
     uint32_t n_masks = s->late ? 0 : site_count_last_masks(s);
-    e->fill = site_find_fill(s, n_masks);
+    e->fill = site_find_fill(s, n_masks, in[2]->type.dtype);
     in[3] = site_with_keys(b, site_sum_terms(e, n_masks, in[2]->type.dtype), in[1], a[1].letters);
-    in[6] = s->sinks.value ? site_head_sinks(e, &a[0].axis[1]) : NULL;
+    in[6] = s->sinks.value ? site_head_sinks(e, &a[0].axis[1], in[2]->type.dtype) : NULL;
     in[7] = site_with_keys(b, site_join_masks(e, n_masks), in[1], a[1].letters);
     in[8] = site_with_keys(b, site_join_factors(e, in[2]->type.dtype), in[1], a[1].letters);
     write_layouts(a, layouts, sizeof(layouts));
@@ -140,7 +140,7 @@ static void emit_additive(site_emission *e, const site_arrangement a[4], ir_valu
     site_drop_numbers(&s->terms);
     heed_dtype dtype = in[2]->type.dtype;
     uint32_t n_masks = s->late ? 0 : site_count_last_masks(s);
-    e->fill = site_find_fill(s, n_masks);
+    e->fill = site_find_fill(s, n_masks, in[2]->type.dtype);
     in[3] = site_weigh_channels(s, b, &a[0].axis[1], dtype, &e->witness);
     in[4] = site_sum_terms(e, n_masks, dtype);
     in[5] = site_join_masks(e, n_masks);

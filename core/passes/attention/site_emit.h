@@ -49,7 +49,7 @@ void site_emit_named(site_emission *e, const site_arrangement a[4], ir_value *ou
 uint32_t site_count_last_masks(const site *s);
 /* What hidden scores become: the number of the last masks, or in the late order that of all weak
  * ones, which is 0 when they differ. */
-double site_find_fill(const site *s, uint32_t n_masks);
+double site_find_fill(const site *s, uint32_t n_masks, heed_dtype dtype);
 ir_value *site_sum_terms(const site_emission *e, uint32_t from, heed_dtype dtype);
 /* The last n, or in the late order all weak ones. */
 ir_value *site_join_masks(const site_emission *e, uint32_t n);
@@ -59,8 +59,12 @@ ir_value *site_with_keys(op_body *b, ir_value *x, ir_value *k, const char *layou
 ir_value *site_join_factors(const site_emission *e, heed_dtype dtype);
 /* Tensors that multiply the scores of a query multiply the query. */
 ir_value *site_apply_factors(const site_emission *e, ir_value *q, const site_arrangement *a);
+/* Atoms along which the operand is not known to repeat itself. */
+axes_list site_differs_in(const site *s, const site_operand *o);
+/* A constant that repeats itself along axes that are not wanted has an extent of 1 there. */
+site_operand site_say_once(const site_emission *e, const site_operand *o, const axes_list *wanted);
 /* One logit for each query head. */
-ir_value *site_head_sinks(const site_emission *e, const axes_list *heads);
+ir_value *site_head_sinks(const site_emission *e, const axes_list *heads, heed_dtype dtype);
 /* The changes of the weights that are made to the values, or to the result, arranged like this. */
 ir_value *site_apply_changes(const site_emission *e, ir_value *x, int to,
                              const site_arrangement *a);

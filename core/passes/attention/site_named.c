@@ -178,7 +178,9 @@ void site_emit_named(site_emission *e, const site_arrangement a[4], ir_value *ou
                             NULL,
                             bring(e, ir_input(n, MASK)),
                             bring(e, ir_input(n, FACTOR))};
-    in[SINKS] = e->s->sinks.value ? site_head_sinks(e, &a[Q].axis[AXIS_H]) : NULL;
+    in[SINKS] = e->s->sinks.value
+                    ? site_head_sinks(e, &a[Q].axis[AXIS_H], e->s->sinks.value->type.dtype)
+                    : NULL;
     body_nodes(b, INPUTS, in, e->s->weights.value ? 2 : 1, out,
                "heed.Attention scale=%.17g q_layout=%s k_layout=%s v_layout=%s y_layout=%s",
                e->s->scale, a[Q].letters, a[K].letters, a[V].letters, a[V + 1].letters);

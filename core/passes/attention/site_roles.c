@@ -125,10 +125,24 @@ static axes_list last_alone(const site *s, const axes_list *shared, const axes_l
     return out;
 }
 
+/* What has a sink of its own is a head. */
+static axes_list with_sinks(const site *s, const axes_list *shared)
+{
+    axes_list out = {0}, differ = {0};
+    if (s->sinks.value)
+        differ = site_differs_in(s, &s->sinks);
+    for (uint32_t i = 0; i < shared->n; i++)
+        if (axes_list_has(&differ, shared->atoms[i]))
+            append(&out, shared->atoms[i]);
+    return out;
+}
+
 static axes_list find_heads(const site *s, const axes_list *shared, const axes_list *channels,
                             const axes_list *rows)
 {
-    axes_list heads = layered(s, shared);
+    axes_list heads = with_sinks(s, shared);
+    if (heads.n == 0)
+        heads = layered(s, shared);
     if (heads.n == 0)
         heads = beside_channels(s, shared, channels);
     if (heads.n == 0 && !s->asked)

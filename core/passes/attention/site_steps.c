@@ -15,7 +15,7 @@ static site_term *add_term(site_terms *terms, int kind, ir_value *value, const a
     if (terms->n == SITE_TERMS || (value && value->type.rank < 0))
         return NULL;
     site_term *term = &terms->items[terms->n++];
-    *term = (site_term){.kind = kind, .value = value, .number = 1};
+    *term = (site_term){.kind = kind, .value = value, .number = 1, .outer = 1};
     if (value)
         term->at = site_beside(at, value);
     return term;
@@ -71,6 +71,7 @@ bool site_add_bias(site *s, const site_place *p, ir_value *value, double number)
     if (!term)
         return site_stop(s, p->value->producer, "more biases than are looked at");
     term->number = p->factor * number;
+    term->outer = p->factor;
     term->n_factors = s->factors.n;
     return true;
 }
@@ -114,7 +115,7 @@ static bool step_scale(site *s, const site_place *p, const ir_node *n, arena *sc
         ir_value *other = ir_input(n, 1 - i);
         if (!site_is_spine(p->value, ir_input(n, i)))
             continue;
-        if (site_is_scalar(other, &number)) {
+        if (site_is_scalar(other, &number) && number != 0 && isfinite(number)) {
             next.factor *= divide ? 1 / number : number;
             return site_go(s, next, ir_input(n, i), scratch);
         }
@@ -186,6 +187,7 @@ static bool step_where(site *s, const site_place *p, const ir_node *n, arena *sc
             return site_stop(s, n, "more masks than are looked at");
         mask->inverted = i == 2;
         mask->number = fill;
+        mask->outer = p->factor;
         mask->n_factors = s->factors.n;
         s->late |= site_mask_is_weak(mask) && !is_last(s, mask);
         return site_go(s, *p, ir_input(n, i), scratch);
@@ -242,6 +244,8 @@ static bool step_max(site *s, const site_place *p, const ir_node *n, arena *scra
         if (!least)
             return site_stop(s, n, "more bounds than are looked at");
         least->number = number * p->factor;
+        least->outer = p->factor;
+        least->n_factors = s->factors.n;
         return site_go(s, *p, ir_input(n, i), scratch);
     }
     return site_stop(s, n, "scores that are bounded twice, or not by numbers");
