@@ -14,8 +14,10 @@ from differential.case import write_case  # noqa: E402
 
 SITES = os.path.join(corpora.BUILD, "tests", "attention_sites")
 # Relative and absolute tolerance: of float32; where a mask of -1e4 leaves three digits of the
-# scores; of float16.
-TOLERANCES = {"full": ("2e-4", "5e-5"), "coarse": ("1e-2", "1e-2"), "half": ("2e-2", "2e-2")}
+# scores; of float16; of bfloat16.
+TOLERANCES = {"full": ("2e-4", "5e-5"), "coarse": ("1e-2", "1e-2"), "half": ("2e-2", "2e-2"),
+              "rough": ("1e-1", "1e-1")}
+NARROW = {"float16": "half", "bfloat16": "rough"}
 
 
 class Verdict:
@@ -26,8 +28,8 @@ class Verdict:
 
 
 def kind_of(spelling):
-    if spelling.w.dtype == "float16":
-        return "half"
+    if spelling.w.dtype in NARROW:
+        return NARROW[spelling.w.dtype]
     return "coarse" if spelling.w.coarse else "full"
 
 
@@ -72,8 +74,13 @@ def judge(folder, modes):
         verdicts["attention_sites"].wrong.append("it did not get through all of the models")
     for kind, (rtol, atol) in TOLERANCES.items():
         part = os.path.join(folder, kind)
-        for mode in modes if os.path.isdir(part) else ():
-            for case, row in run(part, "--rtol", rtol, "--atol", atol, *mode).items():
+        names = os.listdir(part) if os.path.isdir(part) else ()
+        for mode in modes if names else ():
+            rows = run(part, "--rtol", rtol, "--atol", atol, *mode)
+            done = {os.path.basename(case) for case in rows}
+            for name in set(names) - done:
+                verdicts[name].wrong.append(f"{' '.join(mode)}: it was not run")
+            for case, row in rows.items():
                 if row["status"] != "passed":
                     verdicts[os.path.basename(case)].wrong.append(
                         f"{' '.join(mode)}: {row['reason']}")

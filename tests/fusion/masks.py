@@ -5,7 +5,8 @@ from onnx import numpy_helper
 from arrange import Tensor
 from trace import rounded
 
-LOWEST = {"float32": float(np.finfo(np.float32).min), "float16": -65504.0}
+LOWEST = {"float32": float(np.finfo(np.float32).min), "float16": -65504.0,
+          "bfloat16": -3.3895313892515355e38}
 
 
 class Masks:
@@ -159,8 +160,8 @@ class Masks:
     def fill(self):
         """One for all masks: what a -1e4 hides would be seen again beside a -1e9."""
         kinds = ["-inf", "lowest", "-1e9", "-1e4"]
-        if self.w.dtype == "float16":
-            kinds = ["-inf"]
+        if self.w.dtype != "float32":  # fewer digits are left than can be judged
+            kinds = ["-inf", "lowest"]
         kind = self.c.pick("fill", *kinds)
         self.w.coarse |= kind == "-1e4"
         return LOWEST[self.w.dtype] if kind == "lowest" else float(kind)

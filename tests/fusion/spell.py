@@ -1,12 +1,16 @@
 """Attention, spelled at random: the graph, what it computes, and what attention means here."""
 import numpy as np
-from onnx import helper
 
 from arrange import Tensor
 from choice import Choices
 from masks import Masks
 from sources import Sources
-from trace import Value, rounded, softmax
+from energy import Energy
+from native import Native
+from rotary import MUTATIONS as TURNED
+from rotary import Rotary
+from trace import rounded
+from weights import Weights
 from world import World
 
 MUTATIONS = (
@@ -15,7 +19,7 @@ MUTATIONS = (
     "nonlinear weights", "scrambled q", "scrambled k", "scrambled v", "scrambled y",
     "heads permuted", "mask after softmax", "mask transposed", "repeats differ",
     "values over queries", "softmax over both", "values added", "scores of weights",
-    "softcap of another size", "part of the softmax", "mask inside of a softcap",
+    "softcap of another size", "part of the softmax", "mask inside of a softcap", *TURNED,
 )
 
 
@@ -27,13 +31,20 @@ class Spelling:
         self.a, self.g = self.w.a, self.w.g
         self.sources = Sources(self.w)
         self.masks = Masks(self.w)
+        self.rotary = Rotary(self.w, self.masks)
+        self.weights = Weights(self.w, self.sources)
         self.steps = []
-        self.build()
+        if self.w.core == "native":
+            self.y = Native(self).build()
+        else:
+            self.build()
 
     # ---- Operands ----
 
     def operands(self):
         made = self.sources.make()
+        for who in "qk":
+            made[who] = self.rotary.turn(who, made[who], self.sources.letters(who))
         if self.w.has_past:
             made = {who: t if who == "q" else self.sources.with_past(t, who)
                     for who, t in made.items()}
@@ -116,6 +127,8 @@ class Spelling:
     def scores(self, q, k):
         frame = self.frame("frame")
         k = self.repeated("k", k, frame)
+        if self.w.core == "additive":
+            return self.energy.scores(q, k, frame)
         d = ("d",)
         if self.mutation in ("scrambled q", "scrambled k"):
             q, k = self.scrambled(q, k, frame)
@@ -136,6 +149,8 @@ class Spelling:
         d = self.a.extents["d"]
         self.scale = self.c.pick("scale", d ** -0.5, 1.0, 0.3, odds=0.4)
         places = ["after", "q", "k", "both"] if self.scale != 1 else ["nowhere"]
+        if self.w.core == "additive":  # a factor inside of the tanh is another function
+            places = places[:1]
         return self.c.pick("scale place", *places)
 
     def factor(self, like, number, name):
@@ -221,12 +236,14 @@ class Spelling:
         c = self.c
         first = [self.step_scale] if place == "after" else []
         inside = self.mutation == "mask inside of a softcap"
-        if inside or c.pick("softcap", False, True, odds=0.12):
+        may = self.w.core == "product"
+        if inside or (may and c.pick("softcap", False, True, odds=0.12)):
             first.append(self.step_softcap)
         rest = [self.step_bias] if c.pick("has bias", False, True, odds=0.3) else []
         chain = c.pick("masks", (), ("causal",), ("padding",), ("causal", "padding"),
                        ("causal", "window"), ("random",), ("padding", "causal", "window"),
                        odds=0.75)
+        self.chain = chain
         if chain and c.pick("masks apart", False, True, odds=0.25):
             rest += [self.mask_step(f"mask {kind}", (kind,)) for kind in chain]
         elif chain:
@@ -259,54 +276,6 @@ class Spelling:
 
     def standing(self, t):
         return self.a.arrange(t, self.w.standard)
-
-    def softmax(self, x):
-        g, c, dtype = self.g, self.c, self.w.dtype
-        if c.pick("softmax elsewhere", False, True, odds=0.15):
-            order = c.rng("softmax axes").permutation(len(x.axes))
-            x = self.a.arrange(x, [x.axes[i] for i in order])
-        at = x.axes.index(("t",))
-        if self.mutation == "softmax over queries":
-            at = x.axis("s")
-        value, axes = x.value, x.axes
-        if self.mutation == "softmax over both":
-            x = self.a.arrange(x, [a for a in x.axes if a not in (("s",), ("t",))] +
-                               [sum((a for a in x.axes if a in (("s",), ("t",))), ())])
-            value, axes, at = x.value, x.axes, len(x.axes) - 1
-        wide = c.pick("softmax in", dtype, "float64" if dtype == "float32" else "float32",
-                      odds=0.1)
-        value = g.cast(value, wide) if wide != dtype else value
-        negative = c.pick("axis from the end", True, False)
-        way = "Softmax"
-        if self.mutation is None or c.pick("pieces too", False, True):
-            way = c.pick("softmax", "Softmax", "pieces", odds=0.08)
-        if way == "Softmax":
-            value = g.op("Softmax", value, axis=at - len(axes) if negative else at)
-        else:
-            value = self.pieces(value, at)
-        value = g.cast(value, dtype) if wide != dtype else value
-        return Tensor(value, axes)
-
-    def reduce(self, kind, x, at):
-        if self.g.opset < (18 if kind == "ReduceMax" else 13):
-            name = self.g.name(kind)
-            self.g.nodes.append(helper.make_node(kind, [x.name], [name], axes=[at], keepdims=1))
-            return Value(name, x.array.max(axis=at, keepdims=True), x.dtype)
-        return self.g.op(kind, x, self.g.ints(at))
-
-    def pieces(self, value, at):
-        with np.errstate(all="ignore"):
-            value = self.g.op("Exp", self.g.op("Sub", value, self.reduce("ReduceMax", value, at)))
-            return self.g.op("Div", value, self.reduce("ReduceSum", value, at))
-
-    def guarded(self, x):
-        g = self.g
-        guard = self.c.pick("NaN guard", False, True, odds=0.3)
-        self.guard = guard
-        if not guard:
-            return x
-        value = g.op("Where", g.op("IsNaN", x.value), g.scalar(0.0, x.value, 0), x.value)
-        return Tensor(value, x.axes)
 
     def changed_weights(self, p):
         g, m = self.g, self.mutation
@@ -360,6 +329,7 @@ class Spelling:
         self.y = y
 
     def build(self):
+        self.y, self.energy = None, Energy(self.w, self.sources)
         place = self.draw_scale()
         ops = self.operands()
         self.channels = None
@@ -371,26 +341,28 @@ class Spelling:
             x = step(x)
             x = self.a.decorate(x, 0.05)
         x = self.changed_scores(x)
-        p = self.a.decorate(self.softmax(x))
-        p = self.a.decorate(self.changed_weights(self.guarded(p)))
-        self.y = None
-        self.finish(self.result(p, ops["v"]))
+        p = self.weights.of(x, bool(self.chain))
+        p = self.a.decorate(self.changed_weights(p))
+        self.finish(self.weights.divided(self.result(p, ops["v"])))
 
     # ---- Meaning ----
 
     def meaning(self):
         """Attention of the operands in float64, with the axes of the result; None: projected."""
         w = self.w
-        if self.y is None:
+        if self.y is None or w.core == "native":
             return None
         q, k, v = (self.means[who] for who in "qkv")
         letters = {who: [x for x in have if x in w.letters]
                    for who, have in (("q", "bkgsd"), ("k", "bktd"), ("v", "bkte"))}
-        s = np.einsum(f"{''.join(letters['q'])},{''.join(letters['k'])}->{''.join(w.order)}", q, k)
+        if w.core == "additive":
+            s = self.energy.meaning(q, k, letters)
+        else:
+            s = np.einsum(f"{''.join(letters['q'])},{''.join(letters['k'])}->{''.join(w.order)}",
+                          q, k)
         for step in self.steps:
             s = rounded(step(s), w.dtype)
-        p = softmax(s)
-        p = np.where(np.isnan(p), 0, p) if self.guard else p
+        p = self.weights.meaning(s)
         out = self.y.letters()
         y = np.einsum(f"{''.join(w.order)},{''.join(letters['v'])}->{''.join(out)}", p, v)
         return y.reshape(self.y.value.shape)

@@ -53,6 +53,27 @@ def sink_behind(f):
     sink(f, False)
 
 
+def scaled_after_masks(f, first):
+    """What both masks hide is infinite: two of the lowest numbers, summed before the scale."""
+    x, low = f.scores(), -3.4028234663852886e38
+    for name, dims in (("m", "st"), ("p", "b11t")):
+        shape = [forms.SIZES[a] for a in dims]
+        m = f.rng.random(shape) < 0.5
+        m[(0,) * (len(shape) - 1)] = False
+        m = f.g.input(name, m, [f"n{a}" if a in "bst" else 1 for a in dims], "bool")
+        added = f.do("Where", m, 0.0, low)
+        x = f.do("Where", m, x, low) if name == first else f.do("Add", x, added)
+    f.finish(f.values(f.softmax(f.do("Div", x, 2.83))))
+
+
+def scaled_after_masks_that_are_added(f):
+    scaled_after_masks(f, "")
+
+
+def scaled_after_masks_of_two_kinds(f):
+    scaled_after_masks(f, "m")
+
+
 def keys_weighed(f, small=None):
     p = f.do("Mul", f.softmax(f.scaled()), f.g.op("Abs", f.tensor("m", "b11t")))
     s = f.total(p)
@@ -116,7 +137,8 @@ def weighed_beside_the_sum(f):
 
 FUSED = (without_largest, divided_late, one_in_the_sum, powers_of_two, axes_put_back, sink_before,
          sink_behind, keys_weighed, keys_weighed_a_little_less, weights_masked,
-         weights_masked_with_guard, learned_queries, products_in_two_types)
+         weights_masked_with_guard, scaled_after_masks_that_are_added,
+         scaled_after_masks_of_two_kinds, learned_queries, products_in_two_types)
 LEFT = (layer_that_scores, sum_of_another, weighed_beside_the_sum)
 
 

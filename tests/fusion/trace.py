@@ -3,12 +3,15 @@
 Numbers above a bound are rounded as the graph's own type rounds them: a mask of -3.4e38 swallows
 the scores in float32, and two of them are -inf. Below it, float64 is the oracle.
 """
+import ml_dtypes  # noqa: F401: bfloat16 in NumPy
 import numpy as np
+from attention.formula import attention
 from onnx import TensorProto, helper, numpy_helper
 
 ROUNDED = 1e5
-FLOATS = ("float16", "float32", "float64")
-TYPES = {"float16": TensorProto.FLOAT16, "float32": TensorProto.FLOAT,
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+TYPES = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16,
+         "float32": TensorProto.FLOAT,
          "float64": TensorProto.DOUBLE, "int64": TensorProto.INT64, "int32": TensorProto.INT32,
          "bool": TensorProto.BOOL}
 
@@ -27,7 +30,7 @@ def rounded(array, dtype):
         return array
     with np.errstate(over="ignore"):
         coarse = array.astype(dtype).astype(np.float64)
-    bound = ROUNDED if dtype == "float32" else 6e4
+    bound = 6e4 if dtype == "float16" else ROUNDED
     return np.where(np.abs(array) > bound, coarse, array)
 
 
@@ -37,10 +40,10 @@ def softmax(x, axis=-1):
         return e / e.sum(axis=axis, keepdims=True)
 
 
-def slice_of(x, starts, ends, axes):
+def slice_of(x, starts, ends, axes, steps=None):
     at = [slice(None)] * x.ndim
-    for start, end, axis in zip(starts, ends, axes):
-        at[axis] = slice(int(start), int(end))
+    for i, (start, end, axis) in enumerate(zip(starts, ends, axes)):
+        at[axis] = slice(int(start), int(end), 1 if steps is None else int(steps[i]))
     return x[tuple(at)]
 
 
@@ -67,6 +70,30 @@ def reduced(function):
                                                 keepdims=bool(keepdims))
 
 
+def log_softmax(x, axis=-1):
+    with np.errstate(all="ignore"):
+        x = x - x.max(axis=axis, keepdims=True)
+        return x - np.log(np.exp(x).sum(axis=axis, keepdims=True))
+
+
+def apart(x, heads):
+    """[B, S, heads * D] as [B, heads, S, D]"""
+    return x if x.ndim == 4 else x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
+
+
+def standard_attention(q, k, v, mask=None, past_key=None, past_value=None, lengths=None,
+                       q_num_heads=0, kv_num_heads=0, is_causal=0, left_window_size=-1,
+                       right_window_size=-1, qk_matmul_output_mode=0, scale=None, softcap=0.0):
+    """[Y, present key and value, scores]; the past is concatenated before."""
+    flat = q.ndim == 3
+    q, k, v = apart(q, q_num_heads), apart(k, kv_num_heads), apart(v, kv_num_heads)
+    offsets = None if lengths is None else lengths - q.shape[2]
+    y, stages = attention(q, k, v, mask, lengths, offsets, None, scale, softcap, bool(is_causal),
+                          left_window_size, right_window_size)
+    y = y.swapaxes(1, 2).reshape(y.shape[0], y.shape[2], -1) if flat else y
+    return [y, k, v, stages[qk_matmul_output_mode]]
+
+
 EVALUATE = {
     "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Pow": np.power,
     "Max": np.maximum, "Min": np.minimum, "Sqrt": np.sqrt, "Tanh": np.tanh, "Neg": np.negative,
@@ -87,6 +114,7 @@ EVALUATE = {
     "CumSum": lambda x, axis: np.cumsum(x, int(axis)),
     "ConstantOfShape": lambda shape, value: np.full(shape, numpy_helper.to_array(value)[0]),
     "Sum": lambda *x: sum(x),
+    "Attention": standard_attention, "LogSoftmax": log_softmax, "Cos": np.cos, "Sin": np.sin,
     "Dropout": lambda x, *rest: x, "ReduceMax": reduced(np.max), "ReduceSum": reduced(np.sum),
 }
 BOOLEAN = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Not",
@@ -140,7 +168,7 @@ class Graph:
         self.nodes.append(helper.make_node(kind, [v.name if v else "" for v in inputs], names,
                                            **attrs))
         with np.errstate(all="ignore"):
-            made = EVALUATE[kind](*[v.array for v in inputs if v], **attrs)
+            made = EVALUATE[kind](*[v.array if v else None for v in inputs], **attrs)
         dtype = inputs[0].dtype
         if kind in BOOLEAN:
             dtype = "bool"
@@ -151,7 +179,7 @@ class Graph:
         elif kind == "ConstantOfShape":
             dtype = str(made.dtype)
             made = made.astype(np.float64) if dtype in FLOATS else made
-        made = made if n_out > 1 else [made]
+        made = made if isinstance(made, list) else [made]
         values = [Value(n, rounded(np.asarray(a), dtype), dtype) for n, a in zip(names, made)]
         return values if n_out > 1 else values[0]
 

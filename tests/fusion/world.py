@@ -11,14 +11,23 @@ class World:
         c = self.c = choices
         self.mutation, self.drawn, self.coarse = mutation, 0, False
         self.bounded = False  # an extent is min(unknown, number): a table was sliced
-        self.dtype = c.pick("dtype", "float32", "float16", odds=0.06)
-        self.g = Graph(c, c.pick("opset", *range(17, 24), 13, 14, 15, 16))
+        self.dtype = c.pick("dtype", "float32", "float16", "bfloat16", odds=0.12)
+        cores = ["product", "additive"] + (["native"] if mutation is None else [])
+        self.core = c.pick("core", *cores, odds=0.12)
+        opsets = [*range(17, 24), 13, 14, 15, 16]
+        if self.core == "native":
+            opsets = [23, 24, 25]
+        elif self.dtype == "bfloat16":
+            opsets = [20, 18, 22, 23]
+        self.g = Graph(c, c.pick("opset", *opsets))
         self.is_self = c.pick("self", True, False)
         extents = self.sizes()
         self.a = Arranger(self.g, c, extents)
         self.blocks = c.pick("groups", "blocks", "modulo", odds=0.25) == "blocks"
         self.letters = self.kept(extents)
         self.heads = self.keep(*(("k", "g") if self.blocks else ("g", "k")))
+        if self.core == "native":  # a query's head and its key's head are in one block
+            self.blocks, self.heads = True, self.keep("k", "g")
         self.standard = [a for a in (self.keep("b"), self.heads, ("s",), ("t",)) if a]
         self.order = [x for x in "bkgst" if x in self.letters]
         self.symbolic = set()
@@ -27,11 +36,11 @@ class World:
     def sizes(self):
         c = self.c
         e = {"b": c.pick("size b", 2, 1, 3), "k": c.pick("size k", 2, 1, 3),
-             "g": c.pick("size g", 1, 2, 3, odds=0.4), "s": c.pick("size s", 3, 1, 2, 4, 5),
-             "d": c.pick("size d", 4, 1, 2, 3, 6)}
-        e["e"] = c.pick("size e", e["d"], 5, 2, odds=0.3)
+             "g": c.pick("size g", 1, 2, 3, odds=0.4), "s": c.pick("size s", 3, 1, 2, 4, 5, 19),
+             "d": c.pick("size d", 4, 1, 2, 3, 6, 8, 20)}
+        e["e"] = c.pick("size e", e["d"], 5, 2, 18, odds=0.3)
         self.has_past = c.pick("past", False, True, odds=0.2)
-        e["c"] = e["s"] if self.is_self else c.pick("size t", 5, 1, 2, 3, 6)
+        e["c"] = e["s"] if self.is_self else c.pick("size t", 5, 1, 2, 3, 6, 35)
         e["o"] = c.pick("size o", 2, 1, 3) if self.has_past else 0
         e["t"] = e["o"] + e["c"]
         return e
