@@ -117,14 +117,25 @@ static bool shows_keys(const flash_job *job, const flash_panel *p, flash_marks *
     return shows;
 }
 
+/* The range of the rows of a bias, until one says that it is needed: most biases are looked at in
+ * one row. */
+static void find_range(const flash_job *job, const flash_panel *p, const flash_floats *bias,
+                       size_t n, float range[2])
+{
+    for (size_t r = 0; r < p->rows && bias->used; r++) {
+        if (r == 0 || bias->at[r] != bias->at[r - 1])
+            job->f->range(bias->at[r], n, range);
+        if (range[1] > LOW_BIAS && (range[0] < 0 || range[1] > 0))
+            return;
+    }
+}
+
 /* Does the bias leave a key a weight? Where it is 0, it is not needed. */
 static bool leaves_keys(const flash_job *job, flash_panel *p, flash_floats *bias, size_t tile,
                         size_t n)
 {
     float range[2] = {INFINITY, -INFINITY};
-    for (size_t r = 0; r < p->rows && bias->used; r++)
-        if (r == 0 || bias->at[r] != bias->at[r - 1])
-            job->f->range(bias->at[r], n, range);
+    find_range(job, p, bias, n, range);
     if (!bias->used || range[1] > LOW_BIAS || p->full) {
         bias->used &= range[0] < 0 || range[1] > 0;
         return true;
@@ -251,8 +262,15 @@ static void hide(const flash_job *job, const flash_slot *slot, const flash_panel
 {
     for (size_t r = 0; r < p->rows && job->few; r++)
         hide_row(p, slot->s + r * slot->s_row, r, first, n, job->fill);
-    if (!job->few)
-        job->f->hide(slot->s, n, job->vectors, p->low, p->high, (int32_t)first, job->fill);
+    if (job->few)
+        return;
+    /* Keys that all rows see lie between. */
+    size_t low = flash_min(flash_max(p->all_begin, first) - first, n);
+    size_t high = flash_min(flash_max(p->all_end, first) - first, n);
+    high = low < high ? high : low;
+    job->f->hide(slot->s, low, job->vectors, p->low, p->high, (int32_t)first, job->fill);
+    job->f->hide(slot->s + high * job->height, n - high, job->vectors, p->low, p->high,
+                 (int32_t)(first + high), job->fill);
 }
 
 /* The score of key j of row r of the tile. */
