@@ -168,7 +168,7 @@ static void run_tiles(const flash_job *job, flash_slot *slot, flash_panel *panel
         for (size_t i = 0; i < n; i++) {
             size_t part[2];
             if (!part_of(job, &panels[i], t, part) ||
-                !flash_load_cover(job, slot, &panels[i], t, part[0], part[1] - part[0]))
+                !flash_load_cover(job, slot, &panels[i], t, part))
                 continue;
             hold_tile(job, slot, &panels[i], t);
             step(job, slot, &panels[i], t, part);

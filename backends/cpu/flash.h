@@ -51,7 +51,7 @@ struct cpu_flash_lanes {
     void (*widen_mask)(float *to, const uint8_t *mask, size_t n);
     void (*mask)(float *x, const float *mask, size_t n, float fill);
     void (*mask_alike)(float *x, const uint8_t *mask, size_t keys, size_t vectors, float fill);
-    unsigned (*mask_holds)(const uint8_t *mask, size_t n);
+    void (*mask_join)(uint8_t *shown, uint8_t *hidden, const uint8_t *mask, size_t n);
     void (*range)(const float *x, size_t n, float range[2]);
     uint32_t (*peak32)(const void *x, size_t n);
     uint32_t (*peak16)(const void *x, size_t n);
@@ -63,10 +63,11 @@ enum { FLASH_B, FLASH_H, FLASH_S, FLASH_D }; /* the axes, and the order of step[
 
 enum { FLASH_ZERO, FLASH_NAN, FLASH_GUARD }; /* what a row without a visible key gives */
 
-enum { FLASH_ROWS = 32, FLASH_SLOTS = 256 }; /* of a panel, of a call, at most */
+/* At most: rows of a panel, keys of a tile, slots of a call. */
+enum { FLASH_ROWS = 32, FLASH_TILE = 256, FLASH_SLOTS = 256 };
 
 /* Floats of a slot that a thread has on its stack, so that small calls need no workspace. */
-enum { FLASH_STACK = 12288 };
+enum { FLASH_STACK = 16384 };
 
 /* e^-x is 0 in float32 from here on. */
 #define FLASH_FAR_ABOVE 110.0f
@@ -260,10 +261,10 @@ float flash_bound(const flash_job *job, const flash_panel *p, size_t tile);
 /* ---- flash_cover.c -------------------------------------------------------------------------- */
 
 void flash_find_lift(flash_job *job);
-/* Brings masks and biases for n keys from `first` on; false when they hide all of them, or make
- * them weigh nothing. */
+/* Brings masks and biases for keys [part[0], part[1]) of a tile, and leaves out those at both ends
+ * that masks hide from all rows; false when nothing is left, or nothing that has a weight. */
 bool flash_load_cover(const flash_job *job, flash_slot *slot, flash_panel *p, size_t tile,
-                      size_t first, size_t n);
+                      size_t part[2]);
 /* Factor, bias and masks on the scores of the slot. */
 void flash_apply_cover(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t first,
                        size_t n);

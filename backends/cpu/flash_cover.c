@@ -105,16 +105,55 @@ static void load_marks(const flash_job *job, const flash_panel *p, flash_marks *
 
 /* ---- What a tile needs ---------------------------------------------------------------------- */
 
-/* Does the mask show a key? Where it shows all, it is not needed. */
-static bool shows_keys(const flash_job *job, const flash_panel *p, flash_marks *m, size_t n)
+/* What masks do to keys [part[0], part[1]) of a tile: which are left when those are cut off that no
+ * row sees, whether something is hidden among them, and whether all rows hide the same. */
+static void look_at_marks(const flash_job *job, const flash_panel *p, flash_marks *m, size_t n,
+                          size_t span[2])
 {
-    unsigned holds = 0;
-    for (size_t r = 0; r < p->rows && holds != 3 && m->used; r++)
+    uint8_t shown[FLASH_TILE] = {0}, hidden[FLASH_TILE] = {0}, some = 0, both = 0;
+    for (size_t r = 0; r < p->rows; r++)
         if (r == 0 || m->at[r] != m->at[r - 1])
-            holds |= job->f->mask_holds(m->at[r], n);
-    bool shows = !m->used || (holds & 2);
-    m->used &= (holds & 1) != 0;
-    return shows;
+            job->f->mask_join(shown, hidden, m->at[r], n);
+    span[0] = 0;
+    span[1] = n;
+    while (span[0] < n && !shown[span[0]])
+        span[0]++;
+    while (span[1] > span[0] && !shown[span[1] - 1])
+        span[1]--;
+    for (size_t j = 0; j < n; j++) {
+        some |= hidden[j];
+        both |= hidden[j] & shown[j];
+    }
+    m->used = some != 0;
+    m->alike |= !both;
+}
+
+static bool hides_some(const uint8_t *mask, size_t n)
+{
+    for (size_t j = 0; j < n; j++)
+        if (!mask[j])
+            return true;
+    return false;
+}
+
+/* Leaves out what masks hide from all rows, where that may be skipped; false when that is all. */
+static bool trim(const flash_job *job, const flash_panel *p, flash_marks *m, size_t tile,
+                 size_t part[2])
+{
+    size_t span[2], n = part[1] - part[0];
+    if (!m->used)
+        return true;
+    look_at_marks(job, p, m, n, span);
+    if ((span[0] == 0 && span[1] == n) || p->full || job->rules->sums ||
+        !flash_may_skip(job, p, tile))
+        return true;
+    for (size_t r = 0; r < job->height; r++)
+        m->at[r] += span[0];
+    if (m->alike)
+        m->used = hides_some(m->at[0], span[1] - span[0]);
+    part[1] = part[0] + span[1];
+    part[0] += span[0];
+    return span[0] < span[1];
 }
 
 /* The range of the rows of a bias, until one says that it is needed: most biases are looked at in
@@ -150,12 +189,12 @@ static bool leaves_keys(const flash_job *job, flash_panel *p, flash_floats *bias
 }
 
 bool flash_load_cover(const flash_job *job, flash_slot *slot, flash_panel *p, size_t tile,
-                      size_t first, size_t n)
+                      size_t part[2])
 {
-    load_marks(job, p, &slot->marks, first, n);
-    bool shows = shows_keys(job, p, &slot->marks, n) || p->full || job->rules->sums;
-    if (!shows && flash_may_skip(job, p, tile))
+    load_marks(job, p, &slot->marks, part[0], part[1] - part[0]);
+    if (!trim(job, p, &slot->marks, tile, part))
         return false;
+    size_t first = part[0], n = part[1] - part[0];
     slot->bias.used = false;
     if (job->adds)
         load_floats(&job->bias, job, p, &slot->bias, first, n);

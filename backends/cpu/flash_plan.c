@@ -5,7 +5,6 @@
 
 enum {
     TILE_BYTES = 131072, /* keys and values of a tile: with a panel's state they stay in L2 */
-    TILE_MOST = 256,     /* keys of a tile */
     TILE_LEAST = 32,
     TILE_STEP = 16,        /* the widest vector */
     FEW_ROWS = 8,          /* so many rows are better off with vectors along the channels */
@@ -216,7 +215,7 @@ static void cut_keys(flash_job *job)
 {
     size_t each = (job->d + job->dv) * (job->brain ? sizeof(uint16_t) : sizeof(float));
     size_t fit = TILE_BYTES / flash_max(each, 1);
-    fit = flash_max(TILE_LEAST, flash_min(TILE_MOST, fit)) / TILE_LEAST * TILE_LEAST;
+    fit = flash_max(TILE_LEAST, flash_min(FLASH_TILE, fit)) / TILE_LEAST * TILE_LEAST;
     job->tile = flash_min(fit, flash_round(flash_max(job->keys, 1), TILE_STEP));
     job->tiles = (job->keys + job->tile - 1) / job->tile;
     size_t pieces = flash_max(job->batch * job->kv_heads * job->blocks, 1);
@@ -251,7 +250,8 @@ static void size_rooms(flash_job *job)
     room[FLASH_BIAS] = folds || (job->adds && needs_own(job, &job->bias)) ? square : 0;
     room[FLASH_FACTOR] = needs_own(job, &job->factor) ? square : 0;
     room[FLASH_MARKS] = marks ? (square + 3) / 4 : 0;
-    room[FLASH_TURNED] = marks && !job->few ? square : 0;
+    bool alike = job->mask.alike && (!job->bias.data || job->adds || job->bias.alike);
+    room[FLASH_TURNED] = marks && !alike && !job->few ? square : 0;
     room[FLASH_LINES] =
         flash_max(panel, flash_max(turned * job->tile, job->hides || folds ? square : 0));
     room[FLASH_KEYS] = k ? job->tile * job->pad_d : 0;

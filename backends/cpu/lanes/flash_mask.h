@@ -199,16 +199,14 @@ static void flash_mask_alike(float *x, const uint8_t *mask, size_t keys, size_t 
             lane_store(x + (j * vectors + v) * LANES, lane_all(fill));
 }
 
-/* What a mask holds: 1 is set when something is false, 2 when something is true. */
-static unsigned flash_mask_holds(const uint8_t *mask, size_t n)
+/* Which keys some row sees, and which some row does not, of one row more. */
+static void flash_mask_join(uint8_t *shown, uint8_t *hidden, const uint8_t *mask, size_t n)
 {
-    int hidden = 0, shown = 0;
-#pragma omp simd reduction(| : hidden, shown)
+#pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        hidden |= mask[i] == 0;
-        shown |= mask[i];
+        shown[i] |= mask[i] != 0;
+        hidden[i] |= mask[i] == 0;
     }
-    return (hidden ? 1u : 0u) | (shown ? 2u : 0u);
 }
 
 /* Widens [range[0], range[1]] to hold x; a NaN makes it all numbers. */
