@@ -136,7 +136,7 @@ static const op_def additive = {
     .domain = "heed", .name = "AdditiveAttention", .since = 1,
     .signature = "Q:T, K:T, V:T, w:T, bias:T?, mask:bool? -> Y:T, weights:T?",
     .types = "T=float",
-    .attrs = "scale:float=1 fill:float=-inf fill_first:int=0 softmax_precision:int=0 "
+    .attrs = "proof:string mask_kinds:string scale:float=1 fill:float=-inf fill_first:int=0 softmax_precision:int=0 "
              "empty:string=nan q_layout:string=bhsd k_layout:string=bhsd v_layout:string=bhsd "
              "y_layout:string=bhsd",
     .infer = infer_additive, .decompose = decompose_additive};

@@ -139,8 +139,7 @@ static heed_status replace(pass_run *p, site *s, const ir_node **made, bool *kno
         replace_weights(s, weights);
     p->rewrites++;
     ir_node *fused = find_made(&b);
-    if (!s->additive)
-        TRY(mask_prove(p, &fused, s->named != NULL));
+    TRY(mask_prove(p, &fused, s->named != NULL));
     *made = fused;
     return HEED_OK;
 }

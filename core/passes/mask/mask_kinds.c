@@ -111,6 +111,11 @@ static bool is_packed(const mask_proof *p)
 static void name_masks(const mask_proof *p, char *text)
 {
     unsigned bits = mask_rest_needed(p) ? mask_rest_depends(p) : 0;
+    int64_t left, right;
+    if (p->right.found && !mask_is_two_sided(p, &left, &right))
+        put(text, "causal");
+    if (p->left.found)
+        put(text, "window");
     if (p->length.found)
         put(text, "lengths");
     if (!p->keeps && (bits & ~(1u << MASK_B)) == 1u << MASK_T)
@@ -228,7 +233,7 @@ static void name_biases(const mask_proof *p, char *text)
     else if (f.lookup || mask_bias_relative(p))
         put(text, "relative-position-bias");
     else if (f.other)
-        name_roots(ir_input(p->n, MASK_BIAS), text);
+        name_roots(p->bias_in, text);
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
@@ -236,7 +241,7 @@ static void name_biases(const mask_proof *p, char *text)
 const char *mask_proof_kinds(const mask_proof *p, bool read)
 {
     char text[TEXT] = "";
-    ir_value *bias = ir_input(p->n, MASK_BIAS);
+    ir_value *bias = p->bias_in;
     bool adds = bias && dtype_is_float(bias->type.dtype);
     if (read)
         name_masks(p, text);

@@ -27,8 +27,9 @@ typedef struct mask_bound {
 typedef struct mask_proof {
     mask *m;
     const ir_node *n;
-    bool adds;  /* a float bias */
-    bool masks; /* a mask that is true and false */
+    ir_value *bias_in, *seen_in; /* inputs of the node */
+    bool adds;                   /* a float bias */
+    bool masks;                  /* a mask that is true and false */
     mask_form bias, seen;
     bool possible[MASK_CASES]; /* cases that can occur */
     bool visible[MASK_CASES];
@@ -48,6 +49,8 @@ bool mask_read(mask_proof *p);
 void mask_find_bounds(mask_proof *p);
 /* key - query + constant */
 bool mask_is_diagonal(const mask_proof *p, const mask_affine *a);
+/* A window to both sides of the query: query + left <= key <= query + right. */
+bool mask_is_two_sided(const mask_proof *p, int64_t *left, int64_t *right);
 /* mask_sum.c: bounds beyond which a fill is added to what is added anyway. */
 bool mask_find_sum(mask_proof *p);
 /* ... and a fill that hides by being added, but absorbs nothing, beside no other bias. */

@@ -83,16 +83,15 @@ static bool read_axes(mask *m, const ir_value *v, bool exact, axes *at)
     return true;
 }
 
-static bool read_input(mask_proof *p, uint32_t input, bool exact, mask_form *form)
+static bool read_input(mask_proof *p, ir_value *v, bool exact, mask_form *form)
 {
     axes at;
-    ir_value *v = ir_input(p->n, input);
     return read_axes(p->m, v, exact, &at) && mask_walk(p->m, v, &at, form);
 }
 
 static bool read_inputs(mask_proof *p, bool exact)
 {
-    const ir_value *bias = ir_input(p->n, MASK_BIAS), *seen = ir_input(p->n, MASK_SEEN);
+    ir_value *bias = p->bias_in, *seen = p->seen_in;
     bool boolean = bias && bias->type.dtype == HEED_BOOL;
     if (boolean && seen)
         return false;
@@ -101,13 +100,12 @@ static bool read_inputs(mask_proof *p, bool exact)
     p->masks = seen || boolean;
     p->fill = ir_attr_float(p->n, "fill", -(double)INFINITY);
     /* a bias of unknown extents beside a mask stays as it is, too */
-    if (p->adds && !read_input(p, MASK_BIAS, exact, &p->bias)) {
+    if (p->adds && !read_input(p, bias, exact, &p->bias)) {
         if (!p->masks)
             return false;
         p->adds = false;
     }
-    return (!p->masks || read_input(p, boolean ? MASK_BIAS : MASK_SEEN, exact, &p->seen)) &&
-           mask_read(p);
+    return (!p->masks || read_input(p, boolean ? bias : seen, exact, &p->seen)) && mask_read(p);
 }
 
 /* ---- What to do ------------------------------------------------------------------------------ */
@@ -124,8 +122,7 @@ static unsigned input_bits(const ir_value *v)
 
 static const ir_value *mask_input(const mask_proof *p)
 {
-    const ir_value *seen = ir_input(p->n, MASK_SEEN);
-    return seen ? seen : ir_input(p->n, MASK_BIAS);
+    return p->seen_in ? p->seen_in : p->bias_in;
 }
 
 /* Tensors that would be no smaller than those that are there, or would lack the axis of the keys,
@@ -183,9 +180,8 @@ static window window_of(const mask_proof *p)
 {
     window w = {.left = -1, .right = -1, .offset = 0};
     ir_dims *dims = p->m->dims;
-    int64_t right, left;
-    if (p->right.found && p->left.found && dims_value(dims, p->right.at, &right) &&
-        dims_value(dims, p->left.at, &left) && right > 0 && left <= 0) {
+    int64_t left, right;
+    if (mask_is_two_sided(p, &left, &right)) {
         w.left = -left;
         w.right = right;
         return w;
@@ -225,7 +221,7 @@ static heed_status set_attrs(const mask_proof *p, ir_node *n)
 static void emit_inputs(const mask_proof *p, mask_emission *e, ir_value *in[MASK_INPUTS])
 {
     window w = window_of(p);
-    bool in_bias = p->masks && !ir_input(p->n, MASK_SEEN);
+    bool in_bias = p->masks && !p->seen_in;
     for (uint32_t i = 0; i < MASK_INPUTS; i++)
         in[i] = ir_input(p->n, i);
     if (w.offset != 0)
@@ -310,7 +306,8 @@ static bool attempt(pass_run *p, mask_proof *proof, const ir_dim extent[4], bool
     mask *m = proof->m;
     mask_init(m, p, extent);
     m->looks_up = looks;
-    *proof = (mask_proof){.m = m, .n = proof->n};
+    *proof =
+        (mask_proof){.m = m, .n = proof->n, .bias_in = proof->bias_in, .seen_in = proof->seen_in};
     if (!read_inputs(proof, exact))
         return false;
     mask_find_pair(proof);
@@ -336,19 +333,35 @@ static heed_status prove(pass_run *p, mask_proof *proof, ir_node **n, const ir_d
     return *kinds ? set_text(*n, "mask_kinds", kinds) : HEED_OK;
 }
 
+/* Additive attention has no attributes for bounds: its mask stays, and what it is is told. */
+static heed_status tell(pass_run *p, mask_proof *proof, ir_node *n, const ir_dim extent[4])
+{
+    bool read = attempt(p, proof, extent, false, true);
+    const char *kinds = mask_proof_kinds(proof, read);
+    proof->keeps = true;
+    if (read && proof->taken)
+        TRY(set_text(n, "proof", mask_proof_text(proof)));
+    return *kinds ? set_text(n, "mask_kinds", kinds) : HEED_OK;
+}
+
 heed_status mask_prove(pass_run *p, ir_node **n, bool exact)
 {
+    enum { ADDITIVE_BIAS = 4, ADDITIVE_SEEN };
     mask_proof *proof = arena_alloc(p->scratch, sizeof(*proof));
+    bool additive = strcmp((*n)->op->name, "AdditiveAttention") == 0;
     ir_dim extent[4];
     if (!proof)
         return HEED_NOMEM;
-    if (is_bounded(*n) || (!ir_input(*n, MASK_BIAS) && !ir_input(*n, MASK_SEEN)) ||
+    *proof = (mask_proof){.n = *n,
+                          .bias_in = ir_input(*n, additive ? ADDITIVE_BIAS : MASK_BIAS),
+                          .seen_in = ir_input(*n, additive ? ADDITIVE_SEEN : MASK_SEEN)};
+    if ((!proof->bias_in && !proof->seen_in) || (!additive && is_bounded(*n)) ||
         !read_extents(*n, extent))
         return HEED_OK;
-    *proof = (mask_proof){.m = mem_zero(sizeof(mask)), .n = *n};
+    proof->m = mem_zero(sizeof(mask));
     if (!proof->m)
         return HEED_NOMEM;
-    heed_status status = prove(p, proof, n, extent, exact);
+    heed_status status = additive ? tell(p, proof, *n, extent) : prove(p, proof, n, extent, exact);
     mem_free(proof->m);
     return status;
 }

@@ -141,3 +141,9 @@ void mask_find_bounds(mask_proof *p)
     take(p, &p->left, false);
     take(p, &p->length, true);
 }
+
+bool mask_is_two_sided(const mask_proof *p, int64_t *left, int64_t *right)
+{
+    return p->right.found && p->left.found && dims_value(p->m->dims, p->right.at, right) &&
+           dims_value(p->m->dims, p->left.at, left) && *right > 0 && *left <= 0;
+}

@@ -155,7 +155,7 @@ static bool is_pair(const mask_proof *p, double *fill)
 
 static bool adds_alike(const mask_proof *p)
 {
-    const ir_value *bias = ir_input(p->n, MASK_BIAS), *q = ir_input(p->n, MASK_Q);
+    const ir_value *bias = p->bias_in, *q = ir_input(p->n, MASK_Q);
     return p->adds && !p->masks && bias->type.dtype == q->type.dtype;
 }
 

@@ -20,11 +20,13 @@ static const char *beside_query(const mask_proof *p, ir_dim at, char *text, size
     return text;
 }
 
-static void put(char *text, const char *piece)
+static void join(char *text, const char *piece, const char *by)
 {
     size_t n = strlen(text);
-    snprintf(text + n, TEXT - n, "%s%s", n ? "; " : "", piece);
+    snprintf(text + n, TEXT - n, "%s%s", n ? by : "", piece);
 }
+
+static void put(char *text, const char *piece) { join(text, piece, "; "); }
 
 /* "[B, 1, 1, T]" of what stays. */
 static void put_rest(char *text, const char *what, unsigned bits)
@@ -38,15 +40,17 @@ static void put_rest(char *text, const char *what, unsigned bits)
 const char *mask_proof_text(const mask_proof *p)
 {
     char text[TEXT] = "", piece[300], at[240];
+    int64_t left, right;
+    bool both = mask_is_two_sided(p, &left, &right);
     if (p->right.found) {
-        snprintf(piece, sizeof(piece), "causal: key <= %s",
+        snprintf(piece, sizeof(piece), both ? "window: key <= %s" : "causal: key <= %s",
                  beside_query(p, p->right.at, at, sizeof(at)));
         put(text, piece);
     }
     if (p->left.found) {
-        snprintf(piece, sizeof(piece), "window: key >= %s",
+        snprintf(piece, sizeof(piece), both ? "key >= %s" : "window: key >= %s",
                  beside_query(p, p->left.at, at, sizeof(at)));
-        put(text, piece);
+        join(text, piece, both ? ", " : "; ");
     }
     if (p->length.found)
         put(text, "padding: key < length of the sequence");

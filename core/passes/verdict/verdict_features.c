@@ -62,11 +62,28 @@ static const struct {
 
 /* ---- Masks, and what else is done to scores -------------------------------------------------- */
 
-static bool causal(const ir_node *n) { return ir_attr_int(n, "causal", 0) != 0; }
+static bool is_listed(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    const char *at = strstr(list, name);
+    return at && (at == list || at[-1] == ',') && (at[n] == 0 || at[n] == ',');
+}
+
+/* Proved of a mask, whether it became a bound or stayed a tensor. */
+static bool is_proved(const ir_node *n, const char *kind)
+{
+    return is_listed(ir_attr_string(n, "mask_kinds", ""), kind);
+}
+
+static bool causal(const ir_node *n)
+{
+    return ir_attr_int(n, "causal", 0) || is_proved(n, "causal");
+}
 
 static bool window(const ir_node *n)
 {
-    return ir_attr_int(n, "left_window", -1) >= 0 || ir_attr_int(n, "right_window", -1) >= 0;
+    return ir_attr_int(n, "left_window", -1) >= 0 || ir_attr_int(n, "right_window", -1) >= 0 ||
+           is_proved(n, "window");
 }
 
 /* A tensor over sequences and keys, or keys alone, that is no constant. */
@@ -163,20 +180,12 @@ static const char *const kinds[] = {
     "input-mask", "left-padding",   "lengths",       "prefix-lm",     "relative-position-bias",
 };
 
-static bool is_listed(const char *list, const char *name)
-{
-    size_t n = strlen(name);
-    const char *at = strstr(list, name);
-    return at && (at == list || at[-1] == ',') && (at[n] == 0 || at[n] == ',');
-}
-
 uint32_t verdict_features(const pass_verdict *v, const char *out[VERDICT_FEATURES])
 {
     enum {
         ROWS = sizeof(rows) / sizeof(*rows),
         HEAD_ROWS = sizeof(head_rows) / sizeof(*head_rows)
     };
-    const char *list = ir_attr_string(v->made, "mask_kinds", "");
     uint32_t n = 0;
     _Static_assert(ROWS + HEAD_ROWS <= VERDICT_FEATURES, "room for all of them");
     for (size_t i = 0; i < HEAD_ROWS; i++)
@@ -186,7 +195,7 @@ uint32_t verdict_features(const pass_verdict *v, const char *out[VERDICT_FEATURE
         if (rows[i].has(v->made))
             out[n++] = rows[i].name;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && n < VERDICT_FEATURES; i++)
-        if (is_listed(list, kinds[i]))
+        if (is_proved(v->made, kinds[i]))
             out[n++] = kinds[i];
     return n;
 }

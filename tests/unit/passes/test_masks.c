@@ -204,7 +204,7 @@ static void names(void **state)
          "prefix-lm"},
         {"Less(j, n2) -> (a)\nLessOrEqual(j, i) -> (b)\nAnd(a, b) -> (c)\n"
          "Where(c, z, low) -> (m)\n",
-         "padding"},
+         "causal,padding"},
         {SEGMENTS "Equal(of_keys, of_queries) -> (c)\nWhere(c, z, low) -> (m)\n", "block-diagonal"},
         {SEGMENTS "Sub(of_queries, of_keys) -> (e)\nCast(e) -> (c) to=9\nWhere(c, low, z) -> (m)\n",
          "block-diagonal"},
