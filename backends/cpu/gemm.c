@@ -197,7 +197,7 @@ heed_status cpu_gemm_run_all(const cpu_gemm *gemms, size_t n)
         work = one > work ? one : work;
     }
     if (tiles)
-        cpu_range_run(tiles, work < TILE_WORK / 4 ? TILE_WORK / 4 / work : 1, run_tiles, &job);
+        cpu_range_run(tiles, (TILE_WORK / 4 + work - 1) / work, run_tiles, &job);
     return HEED_OK;
 }
 

@@ -31,4 +31,8 @@ heed_status cpu_gemm_run(const cpu_gemm *gemm);
 /* The same for up to CPU_GEMM_MOST of them, as one job whose tiles the threads share. */
 heed_status cpu_gemm_run_all(const cpu_gemm *gemms, size_t n);
 
+/* A matrix [n, k] as [k, n], in memory of the host's of as many bytes; NULL where there are none.
+ */
+heed_status cpu_gemm_turn(const DLTensor *b, float **turned);
+
 #endif

@@ -2,7 +2,6 @@
  * Gemm transposes is turned once, in prepare, into the row-major form that the tiles want. */
 #include <string.h>
 
-#include "copy.h"
 #include "cpu.h"
 #include "gemm.h"
 
@@ -78,26 +77,6 @@ static heed_status matmul_run(const heed_call *call)
 
 /* ---- Gemm --------------------------------------------------------------------------------- */
 
-static heed_status turn(matmul_state *s, const DLTensor *b)
-{
-    s->turned_bytes = cpu_count(b) * sizeof(float);
-    if (!s->turned_bytes)
-        return HEED_OK;
-    s->turned = cpu_host->alloc(s->turned_bytes);
-    if (!s->turned)
-        return cpu_nomem(s->turned_bytes);
-    cpu_copy copy = {.rank = 2, .bytes = sizeof(float), .from = cpu_data(b)};
-    copy.to = (char *)s->turned;
-    copy.dims[0] = (size_t)b->shape[1];
-    copy.dims[1] = (size_t)b->shape[0];
-    copy.to_stride[0] = (ptrdiff_t)b->shape[0];
-    copy.to_stride[1] = 1;
-    copy.from_stride[0] = 1;
-    copy.from_stride[1] = (ptrdiff_t)b->shape[1];
-    cpu_copy_run(&copy);
-    return HEED_OK;
-}
-
 static void release(void *device, void *state)
 {
     (void)device;
@@ -120,7 +99,8 @@ static heed_status gemm_prepare(void *device, const heed_node *node, void **stat
     const DLTensor *b = node->in[1]->constant;
     heed_status status = HEED_OK;
     if (b && s->transpose_b && b->ndim == 2 && cpu_lanes_of(device)->product)
-        status = turn(s, b);
+        status = cpu_gemm_turn(b, &s->turned);
+    s->turned_bytes = s->turned ? cpu_count(b) * sizeof(float) : 0;
     if (status) {
         release(device, s);
         return status;

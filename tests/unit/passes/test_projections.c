@@ -15,6 +15,7 @@
     "in x float32 [2, n, 4]\nout y\nconst v float32 [4, 3] random\n"                               \
     "const w float32 [4, 5] random\nconst b float32 [3] random\nconst c float32 [5] random\n"
 #define TWO "out z\n"
+#define G   "in x float32 [n, 4]\nout y\nout z\nconst b float32 [3] random\n"
 
 typedef struct row {
     const char *text;
@@ -29,6 +30,20 @@ static const row rows[] = {
     {IN "MatMul(x, v) -> (p)\nAdd(p, b) -> (y)\n", 1},
     {"in x float32 [n, 4]\nout y\nout z\nconst v float32 [4, 3] random\n"
      "const b float32 [3] random\nGemm(x, v, b) -> (y)\nMatMul(x, v) -> (z)\n", 1},
+    /* weights as Gemm may have them; not with the others in one node */
+    {G "const v float32 [3, 4] random\nconst u float32 [3, 4] random\n"
+     "Gemm(x, v, b) -> (y) transB=1\nGemm(x, u) -> (z) transB=1\n", 1},
+    {G "const v float32 [3, 4] random\nconst u float32 [4, 3] random\n"
+     "Gemm(x, v, b) -> (y) transB=1\nGemm(x, u, b) -> (z)\n", 0},
+    /* between them: a sum over what was read last there, a view, shapes */
+    {IN TWO "MatMul(x, v) -> (p)\nTanh(p) -> (y)\nMatMul(x, w) -> (z)\n", 1},
+    {IN TWO "const s int64 [1] -1\nMatMul(x, v) -> (p)\nReshape(p, s) -> (y)\n"
+     "MatMul(x, w) -> (z)\n", 1},
+    {IN TWO "out s\nMatMul(x, v) -> (y)\nShape(x) -> (s)\nMatMul(x, w) -> (z)\n", 1},
+    /* what takes memory, or sets the first result free before the second is there */
+    {IN TWO "MatMul(x, v) -> (p)\nTranspose(p) -> (y) perm=[0,2,1]\nMatMul(x, w) -> (z)\n", 0},
+    {IN TWO "MatMul(x, v) -> (p)\nReduceMax(p) -> (y)\nMatMul(x, w) -> (z)\n", 0},
+    {IN TWO "out e\nMatMul(x, v) -> (y)\nExp(x) -> (e)\nMatMul(x, w) -> (z)\n", 0},
     /* one without a bias stays */
     {IN "MatMul(x, v) -> (y)\n", 0},
     /* of different values */
@@ -47,8 +62,6 @@ static const row rows[] = {
     /* the other operand */
     {"in x float32 [3, 4]\nout y\nout z\nconst v float32 [4, 3] random\n"
      "const w float32 [4, 3] random\nMatMul(x, v) -> (y)\nMatMul(w, x) -> (z)\n", 0},
-    {"in x float32 [n, 4]\nout y\nconst v float32 [3, 4] random\nconst b float32 [3] random\n"
-     "Gemm(x, v, b) -> (y) transB=1\n", 0},
     {"in x float32 [n, 4]\nout y\nconst v float32 [4, 3] random\nconst b float32 [3] random\n"
      "Gemm(x, v, b) -> (y) alpha=2.0\n", 0},
     /* attention stands between them */
