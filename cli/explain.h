@@ -26,6 +26,9 @@ bool explain_is_attention(const heed_site *site);
 bool explain_is_fused(const heed_site *site);
 size_t explain_count_sites(const explain_facts *facts, bool (*has)(const heed_site *site));
 
+/* What a feature of a site means, in a few words; NULL for a name that has no row. */
+const char *explain_meaning(const char *feature);
+
 /* The members of the object that `--json` prints. */
 void explain_write_members(json_out *out, const explain_facts *facts);
 /* One self-contained HTML file: the graph before and after, sites coloured. An exit code. */

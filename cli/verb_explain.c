@@ -88,6 +88,28 @@ static void print_masks(const explain_facts *f)
     }
 }
 
+static bool has_feature(const heed_site *s, const char *name)
+{
+    for (size_t i = 0; explain_is_fused(s) && i < s->n_features; i++)
+        if (!strcmp(s->features[i], name))
+            return true;
+    return false;
+}
+
+/* Each feature is explained once, at the first site that has it. */
+static void print_meanings(const explain_facts *f)
+{
+    for (size_t i = 0; i < f->n_sites; i++)
+        for (size_t k = 0; explain_is_fused(&f->sites[i]) && k < f->sites[i].n_features; k++) {
+            const char *name = f->sites[i].features[k], *meaning = explain_meaning(name);
+            size_t before = 0;
+            while (before < i && !has_feature(&f->sites[before], name))
+                before++;
+            if (meaning && before == i)
+                printf("  %s: %s\n", name, meaning);
+        }
+}
+
 static void print_fused(const explain_facts *f)
 {
     print_table table = {0};
@@ -95,7 +117,7 @@ static void print_fused(const explain_facts *f)
     if (!explain_count_sites(f, explain_is_fused))
         return;
     table_add(&table, 7,
-              (const char *const[]){"softmax", "fused into", "backend", "heads", "head dim",
+              (const char *const[]){"attention", "fused into", "backend", "heads", "head dim",
                                     "nodes", "features"});
     for (size_t i = 0; i < f->n_sites; i++)
         if (explain_is_fused(&f->sites[i])) {
@@ -106,6 +128,7 @@ static void print_fused(const explain_facts *f)
     table_print(stdout, &table, "  ");
     table_free(&table);
     print_masks(f);
+    print_meanings(f);
     puts("  heads: of queries, and of keys and values where they have fewer; head dim: of keys,\n"
          "  and of values where it differs; nodes: how many the operator took the place of");
     if (decomposed)
@@ -172,9 +195,13 @@ static void print_counts(const char *title, const explain_count *counts, size_t 
     if (!n)
         return;
     printf("%s: ", title);
+    bool any = false;
     for (size_t i = 0; i < n; i++)
-        printf("%s%s %zu", i ? ", " : "", counts[i].name, counts[i].n);
-    puts("");
+        if (counts[i].n) {
+            printf("%s%s %zu", any ? ", " : "", counts[i].name, counts[i].n);
+            any = true;
+        }
+    puts(any ? "" : "none");
 }
 
 static void print_summary(const explain_facts *f)

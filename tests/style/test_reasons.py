@@ -1,25 +1,36 @@
 #!/usr/bin/env python3
-"""Each reason why attention is not fused has a row in verdict_reasons.c: what the user can do.
+"""Each reason why attention is not fused has a row in verdict_reasons.c: what the user can do; and
+each feature of what is fused has one in explain_words.c: what it means.
 
-A reason is the text of a site_stop or a body_fail in core/passes/attention."""
+A reason is the text of a site_stop or a body_fail in core/passes/attention; a feature is a name in
+a table of verdict_features.c."""
 
 import re
 
 from style import files, report, text
 
 TABLE = "core/passes/verdict/verdict_reasons.c"
+FEATURES = "core/passes/verdict/verdict_features.c"
+WORDS = "cli/explain_words.c"
 SOURCES = re.compile(r"core/passes/attention/(site|axes|recognise)\w*\.c$")
 REASON = re.compile(r'\b(?:site_stop|body_fail)\s*\([^;"]*"([^"%]+)"\s*\)')
+
+
+def read_features():
+    """Names in the tables: the first of a row, or alone in it."""
+    tables = re.findall(r"\w+\[\] = \{(.*?)\n\};", text(FEATURES), re.S)
+    return [name for table in tables for name in re.findall(r'"([a-z-]+)"', table)]
 
 
 def main():
     sources = [path for path in files("core") if SOURCES.match(path)]
     if not sources:
         report("reasons", 0, [])
-    rows = set(re.findall(r'\{\s*"([^"]+)"', text(TABLE)))
-    found = [(path, reason) for path in sources for reason in REASON.findall(text(path))]
-    report("reasons", len(found), ["%s: \"%s\" has no row in %s" % (path, reason, TABLE)
-                                   for path, reason in found if reason not in rows])
+    found = [(path, reason, TABLE) for path in sources for reason in REASON.findall(text(path))]
+    found += [(FEATURES, name, WORDS) for name in read_features()]
+    rows = {table: set(re.findall(r'\{\s*"([^"]+)"', text(table))) for table in (TABLE, WORDS)}
+    report("reasons", len(found), ["%s: \"%s\" has no row in %s" % (path, what, table)
+                                   for path, what, table in found if what not in rows[table]])
 
 
 main()

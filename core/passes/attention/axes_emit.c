@@ -98,7 +98,7 @@ static ir_value *list_extent(op_body *b, const axes_table *t, const axes_list *l
         break;
     }
     if (!whole)
-        body_fail(b, HEED_UNSUPPORTED, "an extent that cannot be read from any input");
+        body_fail(b, HEED_UNSUPPORTED, "a size can be read from no input");
     return whole;
 }
 
@@ -207,7 +207,7 @@ ir_value *axes_emit(op_body *b, const axes_table *t, ir_value *x, axes from, axe
     axes_refresh(t, &to);
     axes less = reduced(&to, &from), split = apart(&from, NULL), order = apart(&to, &from);
     if (b->status || split.rank != order.rank) {
-        body_fail(b, HEED_UNSUPPORTED, "an axis that is not one of the products'");
+        body_fail(b, HEED_UNSUPPORTED, "an operand has an axis that neither product has");
         return NULL;
     }
     bool moved = false;

@@ -88,8 +88,9 @@ static ir_node *find_made(const op_body *b)
 
 static void give_up(site *s, const op_body *b)
 {
-    site_stop(s, s->product,
-              verdict_find_reason(err_get()->message, "its operands cannot be arranged"));
+    site_stop(
+        s, s->product,
+        verdict_find_reason(err_get()->message, "queries, keys and values do not fit together"));
     pass_undo(b);
     err_clear();
 }
@@ -128,7 +129,7 @@ static heed_status replace(pass_run *p, site *s, const ir_node **made, bool *kno
     if (b.status == HEED_NOMEM)
         return HEED_NOMEM;
     if (!b.status && !fits(&y->type, &s->y.value->type))
-        body_fail(&b, HEED_UNSUPPORTED, "a result of another type");
+        body_fail(&b, HEED_UNSUPPORTED, "the fused result would have another type or shape");
     if (b.status) {
         give_up(s, &b);
         return HEED_OK;
@@ -159,7 +160,8 @@ static bool find(const pass_run *p, site *s)
     if (is_off(p))
         return site_stop(s, s->softmax, switched_off);
     if (!find_place(s))
-        return site_stop(s, s->softmax, "the weights are read before they meet the values");
+        return site_stop(s, s->softmax,
+                         "the attention weights are read by others before they meet the values");
     return true;
 }
 

@@ -185,13 +185,14 @@ bool site_place_changes(site *s)
             s->terms.items[0].number = -(double)INFINITY;
             c->to = SITE_NOWHERE;
         } else if (seen) {
-            return site_stop(s, c->node, "the weights are read after they were changed");
+            return site_stop(s, c->node,
+                             "the attention weights are read by others after they were changed");
         } else if (!has_any(&c->term.at, &s->keys)) {
             c->to = SITE_RESULT;
         } else if (fits_values(s, &c->term.at) && is_exact_on_values(s, c)) {
             c->to = SITE_VALUES;
         } else {
-            return site_stop(s, c->node, "the weights of each query and key are changed");
+            return site_stop(s, c->node, "the attention weights are changed one by one");
         }
     }
     return true;

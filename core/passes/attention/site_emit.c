@@ -173,7 +173,7 @@ ir_value *site_emit(site *s, op_body *b, ir_value **weights)
     if (!s->named) {
         site_sort_atoms(s, &channels, &p);
     } else if (!site_sort_named(s, &p)) {
-        body_fail(b, HEED_UNSUPPORTED, "its operands cannot be arranged");
+        body_fail(b, HEED_UNSUPPORTED, "queries, keys and values do not fit together");
         return NULL;
     }
     site_count_heads(s, &p);
@@ -199,7 +199,7 @@ ir_value *site_emit(site *s, op_body *b, ir_value **weights)
         if (a[i].letters[3] != 'd')
             memcpy(a[i].letters, "bhsd", 5);
     if (s->table.failed) {
-        body_fail(b, HEED_UNSUPPORTED, "more axes than are looked at");
+        body_fail(b, HEED_UNSUPPORTED, "there are too many axes to follow");
         return NULL;
     }
     ir_value *out[2] = {NULL};

@@ -177,7 +177,7 @@ const char *site_take_roles(site *s, const contraction *c, const axes in[2], con
     if (pass_constant(c->in[!swap].value) ||
         (pass_constant(c->in[swap].value) &&
          !is_learned_query(&c->in[swap], &c->in[!swap], &c->out)))
-        return "the scores are a product with weights, not with keys";
+        return "the scores are a product with a layer's weights, not with keys";
     pair->sum = find_sum(s, in, out);
     pair->q = (site_operand){c->in[swap].value, in[swap]};
     pair->k = (site_operand){c->in[!swap].value, in[!swap]};
@@ -190,11 +190,11 @@ static bool take_product(site *s, const site_place *p, const contraction *c, con
     axes in[2], at = p->at;
     site_pair pair;
     if (s->late && has_bound(s))
-        return site_stop(s, n, "masked scores are changed and bounded");
+        return site_stop(s, n, "masked scores are changed and then clipped");
     axes_refresh(&s->table, &at);
     axes_refresh_list(&s->table, &s->keys);
     if (!contraction_up(&s->table, c, &at, in))
-        return site_stop(s, n, "more axes than are looked at");
+        return site_stop(s, n, "there are too many axes to follow");
     const char *reason = site_take_roles(s, c, in, &at, &pair);
     if (reason)
         return site_stop(s, n, reason);
@@ -213,7 +213,8 @@ static bool take_product(site *s, const site_place *p, const contraction *c, con
 static bool take_added(site *s, const site_place *p, const contraction *c)
 {
     if (s->softcap != 0 || s->bounded)
-        return site_stop(s, p->value->producer, "biases or masks inside of a bound");
+        return site_stop(s, p->value->producer,
+                         "biases or masks are applied before the scores are capped or clipped");
     return site_add_bias(s, p, c->added, c->beta);
 }
 
@@ -221,9 +222,10 @@ static bool take_added(site *s, const site_place *p, const contraction *c)
 static bool take_additive(site *s, const site_place *p, double alpha, const ir_node *n)
 {
     if (s->late && has_bound(s))
-        return site_stop(s, n, "masked scores are changed and bounded");
+        return site_stop(s, n, "masked scores are changed and then clipped");
     if (s->softcap != 0 || s->bounded || s->factors.n || s->sinks.value)
-        return site_stop(s, n, "additive scores that are bounded or multiplied with a tensor");
+        return site_stop(
+            s, n, "the scores of additive attention are clipped, or multiplied with a tensor");
     s->scale = p->factor * alpha;
     return true;
 }
@@ -267,7 +269,7 @@ bool site_walk_up(site *s, arena *scratch)
     axes_fresh(&s->table, &in->type, &s->frame);
     axis = axis < 0 ? axis + rank : axis;
     if (axis < 0 || axis >= rank)
-        return site_stop(s, s->softmax, "an axis that the scores do not have");
+        return site_stop(s, s->softmax, "the softmax's axis is none of the scores'");
     if (!s->frame.axis[axis].n) /* the keys are an axis, also when there is one key */
         s->frame.axis[axis] = (axes_list){1, {axes_atom(&s->table, 1)}};
     s->keys = s->frame.axis[axis];

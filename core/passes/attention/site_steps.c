@@ -69,7 +69,7 @@ bool site_add_bias(site *s, const site_place *p, ir_value *value, double number)
 {
     site_term *term = add_term(&s->terms, SITE_BIAS, value, &p->at);
     if (!term)
-        return site_stop(s, p->value->producer, "more biases than are looked at");
+        return site_stop(s, p->value->producer, "too many biases are added to the scores");
     term->number = p->factor * number;
     term->outer = p->factor;
     term->n_factors = s->factors.n;
@@ -130,7 +130,8 @@ static bool step_scale(site *s, const site_place *p, const ir_node *n, arena *sc
         keep_known(&before, s);
         *s = before;
     }
-    return site_stop(s, n, "the scores are multiplied with something that is no factor of them");
+    return site_stop(s, n,
+                     "the scores are multiplied with a tensor that cannot be a factor of them");
 }
 
 static bool step_negate(site *s, const site_place *p, const ir_node *n, arena *scratch)
@@ -152,7 +153,8 @@ static bool step_tanh(site *s, const site_place *p, const ir_node *n, arena *scr
 {
     site_place next = *p;
     if (s->softcap != 0 || p->factor <= 0)
-        return site_stop(s, n, "a second tanh");
+        return site_stop(s, n,
+                         "the scores are capped by tanh twice, or by a cap that is not above 0");
     keep_outside(s);
     s->softcap = p->factor;
     next.factor = p->factor; /* scale * x / softcap is what stands inside */
@@ -181,10 +183,10 @@ static bool step_where(site *s, const site_place *p, const ir_node *n, arena *sc
             continue;
         fill *= p->factor;
         if (isnan(fill) || fill == (double)INFINITY)
-            return site_stop(s, n, "hidden scores become infinite, or no numbers");
+            return site_stop(s, n, "masked scores become +inf or NaN");
         site_term *mask = add_term(&s->terms, SITE_MASK, ir_input(n, 0), &p->at);
         if (!mask)
-            return site_stop(s, n, "more masks than are looked at");
+            return site_stop(s, n, "too many masks are applied to the scores");
         mask->inverted = i == 2;
         mask->number = fill;
         mask->outer = p->factor;
@@ -192,7 +194,7 @@ static bool step_where(site *s, const site_place *p, const ir_node *n, arena *sc
         s->late |= site_mask_is_weak(mask) && !is_last(s, mask);
         return site_go(s, *p, ir_input(n, i), scratch);
     }
-    return site_stop(s, n, "a choice between two tensors");
+    return site_stop(s, n, "the scores are chosen from two tensors");
 }
 
 static bool set_bound(site *s, const site_place *p, double least, double most)
@@ -213,7 +215,7 @@ static bool step_clip(site *s, const site_place *p, const ir_node *n, arena *scr
     bool good = (!ir_input(n, 1) || site_is_scalar(ir_input(n, 1), &least)) &&
                 (!ir_input(n, 2) || site_is_scalar(ir_input(n, 2), &most));
     if (!good || least > most || !set_bound(s, p, least, most))
-        return site_stop(s, n, "scores that are bounded twice, or not by numbers");
+        return site_stop(s, n, "the scores are clipped twice, or not by numbers");
     return site_go(s, *p, ir_input(n, 0), scratch);
 }
 
@@ -224,7 +226,7 @@ static bool step_min(site *s, const site_place *p, const ir_node *n, arena *scra
         if (site_is_scalar(ir_input(n, 1 - i), &number) &&
             set_bound(s, p, -(double)INFINITY, number))
             return site_go(s, *p, ir_input(n, i), scratch);
-    return site_stop(s, n, "scores that are bounded twice, or not by numbers");
+    return site_stop(s, n, "the scores are clipped twice, or not by numbers");
 }
 
 /* Max with a number that only biases reach: it raises them, and leaves the
@@ -242,19 +244,19 @@ static bool step_max(site *s, const site_place *p, const ir_node *n, arena *scra
         }
         site_term *least = add_term(&s->terms, SITE_LEAST, NULL, &p->at);
         if (!least)
-            return site_stop(s, n, "more bounds than are looked at");
+            return site_stop(s, n, "a mask is bounded too often");
         least->number = number * p->factor;
         least->outer = p->factor;
         least->n_factors = s->factors.n;
         return site_go(s, *p, ir_input(n, i), scratch);
     }
-    return site_stop(s, n, "scores that are bounded twice, or not by numbers");
+    return site_stop(s, n, "the scores are clipped twice, or not by numbers");
 }
 
 static bool step_cast(site *s, const site_place *p, const ir_node *n, arena *scratch)
 {
     if (!dtype_is_float(ir_input(n, 0)->type.dtype))
-        return site_stop(s, n, "scores that are no floating-point numbers");
+        return site_stop(s, n, "the scores are no floating-point numbers");
     if (!s->inner && n->out[0]->type.dtype != ir_input(n, 0)->type.dtype)
         s->inner = n->out[0]->type.dtype;
     return site_go(s, *p, ir_input(n, 0), scratch);
@@ -269,11 +271,11 @@ static bool step_concat(site *s, const site_place *p, const ir_node *n, arena *s
     bool plain = s->terms.n == 0 && s->factors.n == 0 && p->factor == 1 && !s->sinks.value;
     if (n->n_in != 2 || axis < 0 || axis >= rank || !plain ||
         !axes_list_equal(&p->at.axis[axis], &s->keys))
-        return site_stop(s, n, "scores that are put together from pieces");
+        return site_stop(s, n, "the scores are concatenated from several products");
     bool first = ir_input(n, 1)->type.dims[axis] != 1;
     ir_value *sink = ir_input(n, !first);
     if (sink->type.rank != rank || sink->type.dims[axis] != 1)
-        return site_stop(s, n, "scores that are put together from pieces");
+        return site_stop(s, n, "the scores are concatenated from several products");
     site_place next = *p;
     next.value = ir_input(n, first);
     next.at.axis[axis] = s->keys = axes_new(&s->table, next.value->type.dims[axis]);
@@ -303,9 +305,11 @@ bool site_step(site *s, const site_place *p, const ir_node *n, arena *scratch, b
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
         if (!pass_is(n, steps[i].op))
             continue;
-        *found = (s->softcap != 0 || s->bounded) && !steps[i].capped
-                     ? site_stop(s, n, "biases or masks inside of a bound")
-                     : steps[i].step(s, p, n, scratch);
+        *found =
+            (s->softcap != 0 || s->bounded) && !steps[i].capped
+                ? site_stop(s, n,
+                            "biases or masks are applied before the scores are capped or clipped")
+                : steps[i].step(s, p, n, scratch);
         return true;
     }
     return false;

@@ -67,16 +67,17 @@ static bool take_product(site *s, const contraction *c, ir_node *n, uint32_t i, 
     axes_refresh(&s->table, &at);
     axes_refresh_list(&s->table, &s->keys);
     if (i > 1 || c->in[0].value == c->in[1].value)
-        return site_stop(s, n, "a product of the weights with themselves");
+        return site_stop(s, n, "the softmax's result is multiplied with itself");
     if (!contraction_down(&s->table, c, i, &at, &other, &out))
-        return site_stop(s, n, "more axes than are looked at");
+        return site_stop(s, n, "there are too many axes to follow");
     if (!axes_have_all(&other, &s->keys))
         return site_stop(s, n, "the product after the softmax is not over its axis");
     for (uint32_t k = 0; k < s->keys.n; k++)
         if (axes_have(&out, s->keys.atoms[k]))
             return site_stop(s, n, "the product after the softmax is not over its axis");
     if (pass_constant(c->in[1 - i].value))
-        return site_stop(s, n, "the weights are multiplied with constants, not with values");
+        return site_stop(s, n,
+                         "the softmax's result is multiplied with constants, not with values");
     if (c->added)
         return site_stop(s, n, "something is added in the product with the values");
     s->gain = c->alpha;
@@ -163,7 +164,7 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
         }
         ir_use *u = next_use(s, p, &at, scratch);
         if (!u)
-            return site_stop(s, s->softmax, "no product with values follows");
+            return site_stop(s, s->softmax, "no product with values follows the softmax");
         ir_node *product = contraction_reader(u, scratch, &c);
         if (product)
             return take_product(s, &c, product, u->slot, at);
@@ -180,7 +181,7 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
             continue;
         }
         if (u->slot != 0 || !axes_down(&s->table, u->node, &at, &out))
-            return site_stop(s, u->node, "no product with values follows");
+            return site_stop(s, u->node, "no product with values follows the softmax");
         p = u->node->out[0];
         at = out;
     }

@@ -31,7 +31,7 @@ static ir_value *term_value(mask_emission *e, const int64_t *term)
         poly one = {.n = 3, .words = {1, 1, term[2 + k]}};
         ir_value *symbol = symbol_value(e, dims_store(e->m->dims, &one));
         if (!symbol) {
-            body_fail(e->b, HEED_UNSUPPORTED, "an extent that cannot be read from any input");
+            body_fail(e->b, HEED_UNSUPPORTED, "a size can be read from no input");
             return NULL;
         }
         x = times(e->b, x, symbol);
@@ -59,7 +59,7 @@ ir_value *mask_emit_offset(mask_emission *e, ir_dim dim)
         sum = sum && !b->status ? body_2(b, sum, x, "Add") : x;
     }
     if (p.failed)
-        body_fail(b, HEED_UNSUPPORTED, "an extent that cannot be read from any input");
+        body_fail(b, HEED_UNSUPPORTED, "a size can be read from no input");
     return b->status ? NULL : sum;
 }
 
@@ -98,7 +98,7 @@ static ir_value *emit_index(mask_emission *e, const mask_affine *index)
             if (e->m->frame[k] == index->index[i])
                 bits = 1, axis = k;
         if (!bits) {
-            body_fail(b, HEED_UNSUPPORTED, "an axis that is not one of the products'");
+            body_fail(b, HEED_UNSUPPORTED, "an operand has an axis that neither product has");
             return NULL;
         }
         ir_value *one = count_along(e, axis);
