@@ -10,6 +10,15 @@ from style import ROOT, report
 
 HERE = os.path.join(ROOT, "tests", "style")
 
+REASONS = {
+    "core/passes/attention/site_a.c": "x = site_stop(s, n, \"too far\");\n",
+    "core/passes/verdict/verdict_reasons.c": "{\"too far\", \"\"},\n",
+    "core/passes/verdict/verdict_features.c": "rows[] = {\n    {\"causal\", f},\n};\n"
+                                              "kinds[] = {\n    \"window\",\n};\n",
+    "cli/explain_words.c": "{\"causal\", \"\"},\n{\"window\", \"\"},\n",
+}
+
+
 # (test, {path: content}, a piece of the expected complaint; None: the test must pass)
 CASES = [
     ("includes", {"core/base/a.c": '#include "graph/g.h"\n', "core/graph/g.h": ""},
@@ -47,11 +56,11 @@ CASES = [
      "a path of one machine"),
     ("paths", {"core/passes/a.c": "static int is_llama;\n"}, "names a model or an exporter"),
     ("paths", {"core/passes/a.c": "// as llama spells it\nstatic int x;\n"}, None),
-    ("reasons", {"core/passes/attention/site_a.c": "x = site_stop(s, n, \"too far\");\n",
-                 "core/passes/verdict/verdict_reasons.c": "{\"too near\", \"\"},\n"},
-     "\"too far\" has no row"),
-    ("reasons", {"core/passes/attention/site_a.c": "x = site_stop(s, n, \"too far\");\n",
-                 "core/passes/verdict/verdict_reasons.c": "{\"too far\", \"\"},\n"}, None),
+    ("reasons", {**REASONS, "core/passes/attention/site_a.c": "site_stop(s, n, \"too near\");\n"},
+     "\"too near\" has no row"),
+    ("reasons", {**REASONS, "cli/explain_words.c": "{\"causal\", \"\"},\n"},
+     "\"window\" has no row"),
+    ("reasons", REASONS, None),
 ]
 
 
