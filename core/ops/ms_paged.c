@@ -1,10 +1,10 @@
 /* ms_paged.c - PagedAttention of com.microsoft: tokens of many sequences one after the other, and a
  * cache in blocks that a table assigns to sequences.
  *
- * Sequence b has the queries from sums[b] to sums[b + 1], behind past[b] tokens in the cache.
- * Position p of it lies in block table[b][p / size], row p % size. */
+ * How tokens and blocks belong to sequences is in paged.h. */
 #include "ops/attend.h"
 #include "ops/ms_cache.h"
+#include "ops/paged.h"
 
 #include <string.h>
 
@@ -57,28 +57,10 @@ static heed_status infer_paged(op_infer *c)
 
 /* ---- Tokens --------------------------------------------------------------------------------- */
 
-typedef struct paged {
-    ir_value *q, *k, *v;             /* [T, heads, D] */
-    ir_value *starts, *past, *fresh; /* of each sequence, int64 [B] */
-    ir_value *which, *row; /* of each token: its sequence, and its place among the queries */
-    ir_value *at;          /* its position */
-} paged;
-
-/* A token belongs to the sequence that as many sequences end before or at. */
-static void place_tokens(op_body *b, paged *p)
-{
-    ir_value *sums = attend_list(b, body_in(b, SUMS));
-    ir_value *ends = body_part(b, sums, 0, 1, INT64_MAX);
-    ir_value *tokens = body_range(b, body_size(b, body_in(b, QUERY), 0));
-    ir_value *behind = body_2(b, body_unsqueeze(b, tokens, "1"), ends, "GreaterOrEqual");
-    p->starts = body_part(b, sums, 0, 0, -1);
-    p->fresh = body_2(b, ends, p->starts, "Sub");
-    p->past = attend_list(b, body_in(b, PAST));
-    p->which = body_2(b, body_cast(b, behind, HEED_INT64), body_ints(b, 1, (int64_t[]){1}),
-                      "ReduceSum keepdims=0");
-    p->row = body_2(b, tokens, body_2(b, p->starts, p->which, "Gather"), "Sub");
-    p->at = body_2(b, body_2(b, p->past, p->which, "Gather"), p->row, "Add");
-}
+typedef struct parts {
+    paged at;
+    ir_value *q, *k, *v; /* [T, heads, D] */
+} parts;
 
 static ir_value *apart(op_body *b, ir_value *x, int64_t heads)
 {
@@ -87,15 +69,15 @@ static ir_value *apart(op_body *b, ir_value *x, int64_t heads)
     return body_reshape_to(b, x, 3, dims);
 }
 
-static void project(op_body *b, paged *p)
+static void project(op_body *b, parts *p)
 {
     int64_t heads = attend_heads(b, "num_heads"), kv_heads = attend_heads(b, "kv_num_heads");
-    ir_value *parts[] = {body_in(b, QUERY), body_in(b, KEY), body_in(b, VALUE)};
-    if (!parts[1])
-        attend_cut(b, parts[0], 1, heads, kv_heads, parts);
-    p->q = apart(b, parts[0], heads);
-    p->k = apart(b, parts[1], kv_heads);
-    p->v = parts[2] ? apart(b, parts[2], kv_heads) : NULL;
+    ir_value *in[] = {body_in(b, QUERY), body_in(b, KEY), body_in(b, VALUE)};
+    if (!in[1])
+        attend_cut(b, in[0], 1, heads, kv_heads, in);
+    p->q = apart(b, in[0], heads);
+    p->k = apart(b, in[1], kv_heads);
+    p->v = in[2] ? apart(b, in[2], kv_heads) : NULL;
 }
 
 static ir_value *normed(op_body *b, ir_value *x, ir_value *weight)
@@ -106,13 +88,13 @@ static ir_value *normed(op_body *b, ir_value *x, ir_value *weight)
 }
 
 /* Channels before rotary_offset, and behind what the tables turn, stay. */
-static ir_value *turned(op_body *b, const paged *p, ir_value *x)
+static ir_value *turned(op_body *b, const parts *p, ir_value *x)
 {
     int64_t first = ir_attr_int(b->node, "rotary_offset", 0);
     first = first > 0 ? first : 0;
     x = body_unsqueeze(b, body_transpose(b, x, "1,0,2"), "0"); /* [1, heads, T, D] */
     ir_value *y = attend_turn(b, body_part(b, x, 3, first, INT64_MAX), body_in(b, COSINES),
-                              body_in(b, SINES), body_unsqueeze(b, p->at, "0"));
+                              body_in(b, SINES), body_unsqueeze(b, p->at.at, "0"));
     if (first > 0)
         y = body_concat(b, body_part(b, x, 3, 0, first), y, 3);
     return body_transpose(b, attend_pick(b, y, 0), "1,0,2");
@@ -120,49 +102,14 @@ static ir_value *turned(op_body *b, const paged *p, ir_value *x)
 
 /* ---- The cache ------------------------------------------------------------------------------ */
 
-/* Where each token is written: block * size + row, int64 [T]; negative for nowhere. */
-static ir_value *slots(op_body *b, const paged *p, ir_value *size)
+static ir_value *slots(op_body *b, const parts *p, ir_value *cache)
 {
-    if (body_in(b, SLOTS))
-        return attend_list(b, body_in(b, SLOTS));
-    ir_value *block = body_unsqueeze(b, body_2(b, p->at, size, "Div"), "1");
-    ir_value *at = body_concat(b, body_unsqueeze(b, p->which, "1"), block, 1);
-    block = body_2(b, body_cast(b, body_in(b, TABLE), HEED_INT64), at, "GatherND");
-    return body_2(b, body_2(b, block, size, "Mul"), body_2(b, p->at, size, "Mod"), "Add");
-}
-
-/* [blocks, size, heads, D] with the rows of x; one more row takes what is written nowhere. */
-static ir_value *written(op_body *b, const paged *p, ir_value *cache, ir_value *x)
-{
-    ir_value *count = body_2(b, body_dim(b, cache, 0), body_dim(b, cache, 1), "Mul");
-    ir_value *dims[] = {count, body_dim(b, cache, 2), body_dim(b, cache, 3)};
-    ir_value *one[] = {body_ints(b, 1, (int64_t[]){1}), dims[1], dims[2]};
-    ir_value *spare =
-        body_2(b, body_like(b, 0, cache), body_n(b, 3, one, "Concat axis=0"), "Expand");
-    ir_value *to = slots(b, p, body_dim(b, cache, 1));
-    to = body_3(b, body_2(b, to, body_int(b, 0), "Less"), count, to, "Where");
-    ir_value *rows = body_concat(b, body_reshape_to(b, cache, 3, dims), spare, 0);
-    rows = body_3(b, rows, body_unsqueeze(b, to, "1"), x, "ScatterND");
-    rows = body_slice(b, rows, 0, NULL, count);
-    return body_2(b, rows, body_1(b, cache, "Shape"), "Reshape");
-}
-
-/* The rows of each sequence, [B, heads, blocks * size, D]. Blocks that the table does not use are
- * any. */
-static ir_value *rows_of(op_body *b, ir_value *cache)
-{
-    ir_value *table = body_cast(b, body_in(b, TABLE), HEED_INT64);
-    ir_value *last = body_2(b, body_size(b, cache, 0), body_int(b, 1), "Sub");
-    table = body_3(b, table, body_int(b, 0), last, "Clip");
-    ir_value *dims[] = {body_dim(b, table, 0),
-                        body_2(b, body_dim(b, table, 1), body_dim(b, cache, 1), "Mul"),
-                        body_dim(b, cache, 2), body_dim(b, cache, 3)};
-    ir_value *rows = body_2(b, cache, table, "Gather axis=0");
-    return body_transpose(b, body_reshape_to(b, rows, 4, dims), "0,2,1,3");
+    return body_in(b, SLOTS) ? attend_list(b, body_in(b, SLOTS))
+                             : paged_slots(b, &p->at, body_in(b, TABLE), body_dim(b, cache, 1));
 }
 
 /* Writes tokens into a cache, sets its output, and gives what the attention reads. */
-static ir_value *cached(op_body *b, const paged *p, ir_value *x, uint32_t o)
+static ir_value *cached(op_body *b, const parts *p, ir_value *x, uint32_t o)
 {
     ir_value *cache = body_in(b, KEY_CACHE + o - 1), *scale = body_in(b, KEY_SCALE + o - 1);
     ir_value *flat = scale;
@@ -175,34 +122,17 @@ static ir_value *cached(op_body *b, const paged *p, ir_value *x, uint32_t o)
         body_fail(b, HEED_UNSUPPORTED, "pages of float4e2m1");
     if (scale && body_rank(b, scale) == 3) /* [heads, 1, D] */
         flat = body_2(b, scale, body_ints(b, 1, (int64_t[]){1}), "Squeeze");
-    ir_value *all = written(b, p, cache, ms_cache_store(b, x, cache->type.dtype, flat));
+    x = ms_cache_store(b, x, cache->type.dtype, flat);
+    ir_value *all = paged_write(b, cache, slots(b, p, cache), x);
     body_set(b, o, all);
-    return ms_cache_load(b, rows_of(b, all), x->type.dtype, scale);
+    return ms_cache_load(b, paged_read(b, all, body_in(b, TABLE)), p->q->type.dtype, scale);
 }
 
 /* ---- Body ----------------------------------------------------------------------------------- */
 
-/* [T, heads, D] to [B, heads, S, D], S being the most queries of a sequence. */
-static ir_value *padded(op_body *b, const paged *p, ir_value *x)
-{
-    ir_value *most = body_1(b, p->fresh, "ReduceMax keepdims=0");
-    ir_value *last = body_2(b, body_size(b, x, 0), body_int(b, 1), "Sub");
-    ir_value *from = body_2(b, body_unsqueeze(b, p->starts, "1"), body_range(b, most), "Add");
-    x = body_2(b, x, body_2(b, from, last, "Min"), "Gather axis=0");
-    return body_transpose(b, x, "0,2,1,3");
-}
-
-static ir_value *unpadded(op_body *b, const paged *p, ir_value *y)
-{
-    ir_value *at = body_2(b, p->which, body_dim(b, y, 2), "Mul");
-    y = heads_merge(b, y);
-    ir_value *dims[] = {body_2(b, body_dim(b, y, 0), body_dim(b, y, 1), "Mul"), body_dim(b, y, 2)};
-    return body_2(b, body_reshape_to(b, y, 2, dims), body_2(b, at, p->row, "Add"), "Gather");
-}
-
 static void decompose_paged(op_body *b)
 {
-    paged p = {0};
+    parts p = {0};
     int64_t window = ir_attr_int(b->node, "local_window_size", -1);
     attend a = {.sinks = body_in(b, SINKS),
                 .scale = ir_attr_float(b->node, "scale", 0),
@@ -211,7 +141,8 @@ static void decompose_paged(op_body *b)
                 .left = window > 0 ? window : 0};
     if (body_rank(b, body_in(b, QUERY)) != 2)
         return;
-    place_tokens(b, &p);
+    ir_value *tokens = body_size(b, body_in(b, QUERY), 0);
+    p.at = paged_place(b, tokens, body_in(b, SUMS), body_in(b, PAST));
     project(b, &p);
     p.q = normed(b, p.q, body_in(b, QUERY_NORM));
     p.k = normed(b, p.k, body_in(b, KEY_NORM));
@@ -220,15 +151,15 @@ static void decompose_paged(op_body *b)
         p.k = turned(b, &p, p.k);
     }
     int64_t size = ir_attr_int(b->node, "v_head_size", 0);
-    a.q = padded(b, &p, p.q);
+    a.q = paged_pad(b, &p.at, p.q);
     a.k = cached(b, &p, p.k, 1);
     if (is_latent(b->node))
         a.v = size > 0 ? body_part(b, a.k, 3, 0, size) : a.k;
     else
         a.v = cached(b, &p, p.v, 2);
-    a.offsets = p.past;
-    a.lengths = body_2(b, p.past, p.fresh, "Add");
-    body_set(b, 0, unpadded(b, &p, attend_run(b, &a)));
+    a.offsets = p.at.past;
+    a.lengths = body_2(b, p.at.past, p.at.fresh, "Add");
+    body_set(b, 0, paged_unpad(b, &p.at, attend_run(b, &a)));
 }
 
 // clang-format off
