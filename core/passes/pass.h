@@ -25,12 +25,14 @@ typedef struct pass_verdict {
 } pass_verdict;
 
 typedef struct pass_def pass_def;
+typedef struct pass_paging pass_paging; /* paging/paging.h */
 
 typedef struct pass_options {
     bool optimize;         /* false: only what is needed to run at all */
     bool check;            /* verify the graph after each pass */
     const char *attention; /* auto (NULL too), off, mha, gqa, flash */
     const char *without;   /* passes that are left out: "gelu,rotary"; NULL: none */
+    pass_paging *paging;   /* a decoder gets its cache in pages; NULL: as it is */
     /* Does some backend compute this node as it is? NULL: none does. */
     heed_status (*takes)(void *self, ir_node *n, bool *taken);
     void *self;

@@ -126,6 +126,7 @@ static heed_status compile(compiled *c, const heed_model *m, const compile_optio
                            .check = o->check,
                            .attention = o->attention,
                            .without = o->without,
+                           .paging = o->paging,
                            .takes = takes,
                            .verdict = verdict,
                            .fused = fused,

@@ -6,6 +6,7 @@
 #ifndef HEED_RUN_COMPILED_H
 #define HEED_RUN_COMPILED_H
 
+#include "passes/pass.h"
 #include "run/execute.h"
 #include "run/model.h"
 #include "run/sites.h"
@@ -30,6 +31,7 @@ typedef struct compile_options {
     const char *without;   /* NULL: no pass is left out */
     uint64_t plan_limit;
     bool optimize, check, named_dims;
+    pass_paging *paging; /* the form with pages, about which this says all; NULL: as it is */
 } compile_options;
 
 heed_status compiled_new(const heed_model *m, const compile_options *options, compiled **out);

@@ -1,6 +1,6 @@
 /* dump_graph.c - prints a model's graph as text, before or after the passes.
  *
- *     dump_graph MODEL [none|infer|all|fused]
+ *     dump_graph MODEL [none|infer|all|fused|paged]
  *
  * A line for each node: outputs with types, operator with attributes, inputs. Symbolic contents of
  * integer values stand behind their type. With `fused`, fused operators stay whole, as if some
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "passes/pass.h"
+#include "passes/paging/paging.h"
 #include "run/model.h"
 
 static void print_type(const ir_model *m, const ir_value *v)
@@ -66,6 +66,24 @@ static void print_attrs(const ir_node *n)
     }
 }
 
+static void print_node(const ir_model *m, const ir_node *n, int indent)
+{
+    printf("%*s", indent, "");
+    for (uint32_t o = 0; o < n->n_out; o++) {
+        printf("%s%s ", o ? ", " : "", n->out[o] ? n->out[o]->name : "-");
+        if (n->out[o])
+            print_type(m, n->out[o]);
+    }
+    printf(" = %s%s%s", n->op->domain, n->op->domain[0] ? "." : "", n->op->name);
+    print_attrs(n);
+    printf(" (");
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        printf("%s", i ? ", " : "");
+        print_input(n->in[i].value);
+    }
+    printf(")\n");
+}
+
 static void print_graph(const ir_model *m, const ir_graph *g, int indent)
 {
     for (uint32_t i = 0; i < g->n_inputs; i++) {
@@ -74,20 +92,7 @@ static void print_graph(const ir_model *m, const ir_graph *g, int indent)
         printf("\n");
     }
     for (const ir_node *n = g->first; n; n = n->next) {
-        printf("%*s", indent, "");
-        for (uint32_t o = 0; o < n->n_out; o++) {
-            printf("%s%s ", o ? ", " : "", n->out[o] ? n->out[o]->name : "-");
-            if (n->out[o])
-                print_type(m, n->out[o]);
-        }
-        printf(" = %s%s%s", n->op->domain, n->op->domain[0] ? "." : "", n->op->name);
-        print_attrs(n);
-        printf(" (");
-        for (uint32_t i = 0; i < n->n_in; i++) {
-            printf("%s", i ? ", " : "");
-            print_input(n->in[i].value);
-        }
-        printf(")\n");
+        print_node(m, n, indent);
         for (uint32_t a = 0; a < n->n_attrs; a++)
             if (n->attrs[a].graph)
                 print_graph(m, n->attrs[a].graph, indent + 4);
@@ -114,19 +119,35 @@ static heed_status say(void *self, const pass_verdict *v)
     return HEED_OK;
 }
 
+static void print_paging(const pass_paging *paging)
+{
+    static const char *const roles[] = {"kept", "tokens", "positions", "mask",
+                                        "past", "switch", "side"};
+    for (uint32_t i = 0; i < paging->n_inputs; i++)
+        printf("role %s %s\n", paging->inputs[i].name, roles[paging->inputs[i].role]);
+    for (uint32_t i = 0; i < paging->n_layers; i++)
+        printf("layer %s %lld heads of %lld and %lld, window %lld\n", paging->layers[i].node,
+               (long long)paging->layers[i].heads, (long long)paging->layers[i].key_dim,
+               (long long)paging->layers[i].value_dim, (long long)paging->layers[i].window);
+}
+
 static heed_status dump(const char *path, const char *how, heed_model **m, ir_model **ir)
 {
     const char *const *report;
     size_t n;
-    bool fused = strcmp(how, "fused") == 0;
+    pass_paging paging = {0};
+    bool paged = strcmp(how, "paged") == 0, fused = paged || strcmp(how, "fused") == 0;
     pass_options options = {.optimize = fused || strcmp(how, "all") == 0};
     options.takes = fused ? takes : NULL;
     options.verdict = fused ? say : NULL;
+    options.paging = paged ? &paging : NULL;
     TRY(heed_model_load(path, NULL, m));
     TRY(ir_model_copy((*m)->ir, ir));
     if (strcmp(how, "none") != 0)
         TRY(pass_pipeline(*ir, &options, &report, &n));
     print_graph(*ir, (*ir)->main, 0);
+    if (paged)
+        print_paging(&paging);
     return HEED_OK;
 }
 

@@ -62,6 +62,7 @@ typedef struct mask_form {
 typedef struct mask {
     ir_dims *dims;
     arena *scratch;
+    bool uniform; /* look for numbers that are everywhere */
     axes_table table;
     ir_dim extent[4];
     uint8_t frame[4]; /* atoms of the axes; 0 where the extent is 1 */
@@ -157,6 +158,9 @@ double mask_in_type(double x, heed_dtype dtype);
 /* mask_source.c: where indices come from; constants. */
 bool mask_source(mask *m, const ir_node *n, const axes *at, mask_form *out);
 bool mask_table(mask *m, ir_value *v, const axes *at, mask_form *out);
+/* mask_uniform.c: one number everywhere, and its running sum. Only where masks were taken for ones:
+ * a search that others can do without. */
+bool mask_uniform(mask *m, const ir_value *v, const axes *at, mask_form *out);
 /* mask_pick.c: Slice, Gather, GatherND, ScatterND at indices that are understood. */
 bool mask_pick(mask *m, const ir_node *n, const axes *at, mask_form *out);
 /* The indices of a lookup, by case. */

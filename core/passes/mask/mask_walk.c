@@ -11,6 +11,7 @@ void mask_init(mask *m, pass_run *p, const ir_dim extent[4])
     memset(m, 0, sizeof(*m));
     m->dims = p->model->dims;
     m->scratch = p->scratch;
+    m->uniform = p->options->paging != NULL;
     axes_table_init(&m->table, m->dims);
     for (int k = 0; k < 4; k++) {
         axes_list list = axes_new(&m->table, extent[k]);
@@ -189,7 +190,7 @@ bool mask_walk(mask *m, ir_value *v, const axes *at, mask_form *out)
         return true;
     bool deep = m->steps++ > MOST_STEPS || m->depth > MOST_DEPTH || !knows_axes(m, at);
     m->depth++;
-    bool known = !deep && (read_content(m, v, out) ||
+    bool known = !deep && (read_content(m, v, out) || (m->uniform && mask_uniform(m, v, at, out)) ||
                            (v->producer ? read_node(m, v->producer, at, out)
                                         : pass_constant(v) && mask_table(m, v, at, out)));
     m->depth--;

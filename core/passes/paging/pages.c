@@ -1,0 +1,322 @@
+/* pages.c - pass: attention over earlier tokens reads them from pages.
+ *
+ * before: y = heed.Attention(q, k, v) causal=1, in a decoder that computes a sequence at once
+ * after:  y, key_pages, value_pages = heed.PagedAttention(q, k, v, key_pages, value_pages, starts,
+ *         past, table), in one that computes any tokens of any sequences
+ *
+ * Only for paging, and only where every row of the result was followed back to its own token, to
+ * its position, and to causal attention (flow.h). */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/heads.h"
+#include "passes/paging/flow.h"
+
+extern const pass_def pass_infer;
+
+enum { Q, K, V, BIAS, SINKS = 6 };
+
+typedef struct writer {
+    pass_run *run;
+    pass_paging *paging;
+    ir_graph *g;
+    flow_map *flows;
+    ir_value *starts, *past, *table, *reach;
+} writer;
+
+/* ---- Inputs and outputs of the graph ----------------------------------------------------------
+ */
+
+static ir_value *add_input(writer *w, const char *name, heed_dtype dtype, int32_t rank,
+                           const ir_dim *dims)
+{
+    arena *memory = &w->run->model->memory;
+    ir_graph *g = w->g;
+    ir_value **inputs = arena_array(memory, g->n_inputs + 1u, sizeof(ir_value *));
+    ir_dim *own = arena_array(memory, (size_t)rank, sizeof(*own));
+    ir_value *v = ir_value_new(g, arena_string(memory, name));
+    if (!inputs || !own || !v)
+        return NULL;
+    memcpy(inputs, g->inputs, g->n_inputs * sizeof(*inputs));
+    memcpy(own, dims, (size_t)rank * sizeof(*own));
+    v->type = (ir_type){.kind = HEED_KIND_TENSOR, .dtype = dtype, .rank = rank, .dims = own};
+    v->is_input = true;
+    v->slot = g->n_inputs;
+    inputs[g->n_inputs++] = v;
+    g->inputs = inputs;
+    return v;
+}
+
+static heed_status add_output(writer *w, const char *name, ir_value *v)
+{
+    arena *memory = &w->run->model->memory;
+    ir_graph *g = w->g;
+    size_t n = g->n_outputs;
+    ir_value **outputs = arena_array(memory, n + 1, sizeof(*outputs));
+    const char **names = arena_array(memory, n + 1, sizeof(*names));
+    ir_type *types = arena_array(memory, n + 1, sizeof(*types));
+    const char *own = arena_string(memory, name);
+    if (!outputs || !names || !types || !own)
+        return HEED_NOMEM;
+    memcpy(outputs, g->outputs, n * sizeof(*outputs));
+    memcpy(names, g->output_names, n * sizeof(*names));
+    memcpy(types, g->output_types, n * sizeof(*types));
+    outputs[n] = v;
+    names[n] = own;
+    types[n] = v->type;
+    v->n_outputs++;
+    g->outputs = outputs;
+    g->output_names = names;
+    g->output_types = types;
+    g->n_outputs++;
+    return HEED_OK;
+}
+
+/* ---- One attention ----------------------------------------------------------------------------
+ */
+
+static heed_status read_layer(writer *w, const ir_node *n, paging_layer *out)
+{
+    heads_layout k, v;
+    const ir_type *keys = &n->in[K].value->type, *values = &n->in[V].value->type;
+    heads_layout_read(n, "k_layout", &k);
+    heads_layout_read(n, "v_layout", &v);
+    *out = (paging_layer){.node = n->name,
+                          .dtype = keys->dtype,
+                          .heads = keys->dims[k.place[1]],
+                          .key_dim = keys->dims[k.place[3]],
+                          .value_dim = values->dims[v.place[3]],
+                          .window = ir_attr_int(n, "left_window", -1)};
+    if (out->heads < 0 || out->key_dim < 0 || out->value_dim < 0)
+        return paging_stop(w->run, "heads whose number or size only a run tells", n);
+    if (values->dims[v.place[1]] != out->heads)
+        return paging_stop(w->run, "keys and values of different numbers of heads", n);
+    double least = ir_attr_float(n, "scores_min", -(double)INFINITY);
+    double most = ir_attr_float(n, "scores_max", (double)INFINITY);
+    if (!isinf(least) || !isinf(most))
+        return paging_stop(w->run, "scores with bounds", n);
+    return HEED_OK;
+}
+
+static ir_value *add_pages(writer *w, const paging_layer *layer, const char *what, int64_t dim)
+{
+    char name[64];
+    ir_dims *dims = w->run->model->dims;
+    snprintf(name, sizeof(name), "heed.%s_pages.%u", what, w->paging->n_layers);
+    ir_dim shape[] = {dims_parse(dims, "pages"), dims_parse(dims, "page_tokens"), layer->heads,
+                      dim};
+    return add_input(w, name, layer->dtype, 4, shape);
+}
+
+/* [heads or 1, reach]: of a bias by distance the entries for keys that are not ahead. */
+static heed_status write_bias(writer *w, const ir_node *n, op_body *b, ir_value **out)
+{
+    ir_value *bias = ir_input(n, BIAS);
+    ir_dim one = 1;
+    *out = NULL;
+    if (!bias)
+        return HEED_OK;
+    if (!w->reach && !(w->reach = add_input(w, "heed.reach", HEED_INT64, 1, &one)))
+        return HEED_NOMEM;
+    bias = flow_replay(w->flows, b, bias, w->reach);
+    if (!bias && b->status != HEED_NOMEM)
+        return paging_stop(w->run, "a bias that cannot be computed for other numbers of tokens", n);
+    if (ir_attr_int(n, "relative", 0))
+        bias = body_slice(b, bias, -1, NULL, w->reach);
+    ir_value *heads =
+        bias && bias->type.rank > 2 ? body_dim(b, bias, -3) : body_ints(b, 1, (int64_t[]){1});
+    ir_value *dims[] = {heads, body_ints(b, 1, (int64_t[]){-1})};
+    *out = body_reshape_to(b, bias, 2, dims);
+    return b->status;
+}
+
+static heed_status write_layer(writer *w, ir_node *n)
+{
+    paging_layer layer;
+    ir_value *out[3];
+    TRY(read_layer(w, n, &layer));
+    ir_value *keys = add_pages(w, &layer, "key", layer.key_dim);
+    ir_value *values = add_pages(w, &layer, "value", layer.value_dim);
+    if (!keys || !values)
+        return HEED_NOMEM;
+    op_body b = pass_body(w->run, n);
+    ir_value *bias;
+    TRY(write_bias(w, n, &b, &bias));
+    ir_value *in[] = {ir_input(n, Q), ir_input(n, K), ir_input(n, V),     keys, values, w->starts,
+                      w->past,        w->table,       ir_input(n, SINKS), NULL, NULL,   bias};
+    body_nodes(&b, 12, in, 3, out,
+               "heed.PagedAttention scale=%.9g softcap=%.9g left_window=%lld bias_by=%s "
+               "q_layout=%s k_layout=%s v_layout=%s y_layout=%s",
+               ir_attr_float(n, "scale", 0), ir_attr_float(n, "softcap", 0),
+               (long long)layer.window, flow_bias_by(w->flows, n) == 2 ? "key" : "distance",
+               ir_attr_string(n, "q_layout", "bhsd"), ir_attr_string(n, "k_layout", "bhsd"),
+               ir_attr_string(n, "v_layout", "bhsd"), ir_attr_string(n, "y_layout", "bhsd"));
+    if (b.status)
+        return b.status;
+    ir_value_replace(n->out[0], out[0]);
+    ir_node_remove(n);
+    TRY(add_output(w, keys->name, out[1]));
+    TRY(add_output(w, values->name, out[2]));
+    w->paging->layers[w->paging->n_layers++] = layer;
+    return HEED_OK;
+}
+
+/* ---- Rows that are wanted ---------------------------------------------------------------------
+ */
+
+/* The input of the node whose rows become its own, when it alone has any. */
+static ir_value *only_rows(const flow_map *flows, const ir_node *n)
+{
+    ir_value *found = NULL;
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        ir_value *v = ir_input(n, i);
+        if (flow_of(flows, v).kind != FLOW_ROWS)
+            continue;
+        if (found)
+            return NULL;
+        found = v;
+    }
+    return found;
+}
+
+static bool is_product(const ir_node *n)
+{
+    return pass_is(n, "MatMul") || pass_is(n, "Gemm") || strcmp(n->op->name, "MatMulNBits") == 0;
+}
+
+/* What is computed for the last tokens alone begins as early as the last product. */
+static heed_status choose_rows(writer *w)
+{
+    const flow_map *flows = w->flows;
+    ir_value *v = w->g->outputs[0];
+    ir_node *reader = NULL;
+    for (ir_node *n = v->producer; n; n = v->producer) {
+        ir_value *up = only_rows(flows, n);
+        bool last = is_product(n);
+        if (!up || !(last || (n->op->flags & OP_ELEMENTWISE)) || up->n_outputs)
+            break;
+        reader = n;
+        v = up;
+        if (last)
+            break;
+    }
+    ir_dim count = dims_parse(w->run->model->dims, "rows");
+    ir_value *rows = add_input(w, "heed.rows", HEED_INT64, 1, &count);
+    if (!rows)
+        return HEED_NOMEM;
+    op_body b = pass_body(w->run, v->producer);
+    ir_value *made = body_2(&b, v, rows, "Gather axis=%d", flow_of(flows, v).axis);
+    if (b.status)
+        return b.status;
+    for (uint32_t i = 0; reader && i < reader->n_in; i++)
+        if (ir_input(reader, i) == v)
+            ir_node_set_input(reader, i, made);
+    if (!reader) {
+        w->g->outputs[0]->n_outputs--;
+        w->g->outputs[0] = made;
+        made->n_outputs++;
+    }
+    return HEED_OK;
+}
+
+/* ---- All of it --------------------------------------------------------------------------------
+ */
+
+static bool reads_earlier(const flow_map *flows, const ir_node *n)
+{
+    return strcmp(n->op->name, "Attention") == 0 && strcmp(n->op->domain, "heed") == 0 &&
+           ir_value_used(n->out[0]) && flow_of(flows, ir_input(n, K)).kind == FLOW_ROWS &&
+           flow_of(flows, n->out[0]).kind == FLOW_ROWS;
+}
+
+static heed_status add_places(writer *w)
+{
+    ir_dims *dims = w->run->model->dims;
+    ir_dim n = dims_parse(dims, "sequences"), more = dims_add(dims, n, 1);
+    w->starts = add_input(w, "heed.starts", HEED_INT32, 1, &more);
+    w->past = add_input(w, "heed.past", HEED_INT32, 1, &n);
+    w->table = add_input(w, "heed.table", HEED_INT32, 2, (ir_dim[]){n, dims_parse(dims, "held")});
+    return w->starts && w->past && w->table ? HEED_OK : HEED_NOMEM;
+}
+
+static heed_status write_layers(writer *w)
+{
+    uint32_t n_layers = 0;
+    for (ir_node *n = w->g->first; n; n = n->next)
+        n_layers += reads_earlier(w->flows, n);
+    if (n_layers == 0)
+        return paging_stop(w->run, "nothing reads earlier tokens by attention", NULL);
+    w->paging->layers = arena_array(&w->run->model->memory, n_layers, sizeof(*w->paging->layers));
+    if (!w->paging->layers)
+        return HEED_NOMEM;
+    TRY(add_places(w));
+    for (ir_node *n = w->g->first, *next; n; n = next) {
+        next = n->next;
+        if (reads_earlier(w->flows, n))
+            TRY(write_layer(w, n));
+    }
+    return HEED_OK;
+}
+
+static heed_status write_positions(writer *w)
+{
+    if (w->flows->n_positions == 0)
+        return HEED_OK;
+    ir_value *positions = add_input(w, "heed.positions", HEED_INT64, 1, &w->flows->tokens);
+    w->paging->positions = true;
+    return positions ? flow_set_positions(w->flows, positions) : HEED_NOMEM;
+}
+
+/* The extent of the tokens, in the input that has them. */
+static ir_dim find_tokens(const pass_paging *paging, const ir_graph *g)
+{
+    for (int role = PAGING_TOKENS; role >= PAGING_KEPT; role--)
+        for (uint32_t i = 0; i < paging->n_inputs; i++)
+            for (uint32_t k = 0; paging->inputs[i].role == role && k < g->n_inputs; k++) {
+                const ir_type *type = &g->inputs[k]->type;
+                if (strcmp(g->inputs[k]->name, paging->inputs[i].name) == 0 && type->rank > 0)
+                    return type->dims[type->rank > 1];
+            }
+    return DIM_UNKNOWN;
+}
+
+static heed_status rewrite(pass_run *p, flow_map *flows)
+{
+    writer w = {.run = p, .paging = p->options->paging, .g = p->model->main, .flows = flows};
+    ir_value *result = w.g->outputs[0];
+    flows->tokens = find_tokens(w.paging, w.g);
+    if (dim_known(flows->tokens))
+        return paging_stop(p, "the number of tokens is fixed in the graph", NULL);
+    TRY(flow_map_all(flows));
+    if (flow_of(flows, result).kind != FLOW_ROWS)
+        return paging_stop(p,
+                           "what is computed for a token depends on others, and not by causal "
+                           "attention alone",
+                           flow_obstacle(flows, result));
+    TRY(choose_rows(&w));
+    TRY(write_layers(&w)); /* reads how places were computed */
+    TRY(write_positions(&w));
+    p->rewrites += w.paging->n_layers;
+    w.g->output_types[0] = w.g->outputs[0]->type;
+    TRY(ir_sort(w.g));
+    return pass_infer.run(p);
+}
+
+static heed_status run(pass_run *p)
+{
+    flow_map flows = {.run = p};
+    if (!p->options->paging)
+        return HEED_OK;
+    heed_status status = rewrite(p, &flows);
+    flow_map_free(&flows);
+    return status;
+}
+
+const pass_def pass_pages = {
+    .name = "pages",
+    .purpose = "attention over earlier tokens reads them from pages",
+    .order = 63,
+    .required = true,
+    .run = run,
+};

@@ -1,0 +1,57 @@
+/* paging.h - a decoder's graph for many sequences at once, with its cache in pages.
+ *
+ * A decoder comes with past and present tensors, with none, or with both forms in one. All become
+ * one form first (inputs.c): the whole sequence at once, one batch, no past, nothing masked. Then
+ * every value is followed (flow.c): a row of it must depend on its own token, on its position, and
+ * through causal attention on the tokens before. Where that holds, attention becomes
+ * heed.PagedAttention and positions become an input (pages.c): the graph takes any tokens of any
+ * sequences, [1, T], and gives what the model gives for each of them.
+ *
+ * New inputs, behind those that stay: positions int64 [T] if something asks for them, rows int64
+ * [R] (the tokens whose outputs are wanted), starts int32 [n + 1], past int32 [n], table int32 [n,
+ * p]; and for each attention key_pages and value_pages, whose outputs of the same name come last.
+ */
+#ifndef HEED_PASSES_PAGING_H
+#define HEED_PASSES_PAGING_H
+
+#include "passes/pass.h"
+
+enum {
+    PAGING_KEPT,      /* the graph still reads it: tokens, embeddings; rows along axis 1 */
+    PAGING_TOKENS,    /* kept, and the indices of the first table of embeddings */
+    PAGING_POSITIONS, /* kept: where each token stands */
+    PAGING_MASK,      /* was taken for ones */
+    PAGING_PAST,      /* was taken for empty */
+    PAGING_SWITCH,    /* chose between a form with and without past: without */
+    PAGING_SIDE,      /* the same for all tokens: what an encoder gives */
+};
+
+typedef struct paging_input {
+    const char *name;
+    int role;
+    int32_t axis; /* of the tokens, of a past */
+} paging_input;
+
+typedef struct paging_layer {
+    const char *node; /* the attention that has these pages */
+    heed_dtype dtype;
+    int64_t heads, key_dim, value_dim;
+    int64_t window; /* tokens before its own that a token sees, -1: all */
+} paging_layer;
+
+/* What became of it; arrays and names live as long as the graph. */
+struct pass_paging {
+    paging_input *inputs; /* of the file, in its order */
+    uint32_t n_inputs;
+    paging_layer *layers;
+    uint32_t n_layers;
+    bool positions;     /* there is an input of this name that the file does not have */
+    const char *reason; /* why there are no pages; NULL: there are */
+    char at[128];       /* the name of the node that stands in the way, or "" */
+};
+
+/* No pages, for this reason: HEED_UNSUPPORTED, and the graph is of no use any more. `at` may be
+ * NULL. */
+heed_status paging_stop(pass_run *p, const char *reason, const ir_node *at);
+
+#endif
