@@ -1,0 +1,41 @@
+/* paged_model.h - a decoder in the form that reads earlier tokens from pages, and the bytes of
+ * these pages. Used by one thread at a time.
+ *
+ * A step takes the next tokens of any sequences, one after the other, and gives the rows of the
+ * model's first result that are wanted. Which pages a sequence has is the caller's to say; a page
+ * must have been reserved, and copied where its table was forked, before it is written. */
+#ifndef HEED_GENERATE_PAGED_MODEL_H
+#define HEED_GENERATE_PAGED_MODEL_H
+
+#include "generate/page_table.h"
+#include "passes/paging/paging.h"
+#include "run/compiled.h"
+
+typedef struct paged_model paged_model;
+
+/* HEED_UNSUPPORTED, with the reason, where the model cannot have pages. */
+heed_status paged_model_new(const heed_model *m, const compile_options *options,
+                            uint32_t page_tokens, paged_model **out);
+void paged_model_free(paged_model *p);
+const pass_paging *paged_model_about(const paged_model *p);
+uint64_t paged_model_page_bytes(const paged_model *p);
+
+/* Room for pages 0 to n - 1. What is there stays. */
+heed_status paged_model_reserve(paged_model *p, uint32_t n);
+void paged_model_copy(paged_model *p, const page_copy *copy);
+
+typedef struct paged_step {
+    uint32_t n_sequences;
+    const page_table *const *tables; /* with the step's tokens */
+    const uint32_t *counts;          /* how many these are, of each sequence */
+    size_t n_inputs; /* the file's inputs but positions and what was taken as known: [1, T, ...] */
+    const char *const *names;
+    heed_tensor *const *inputs;
+    uint32_t n_rows;
+    const uint32_t *rows; /* of the T tokens */
+} paged_step;
+
+/* *out is a new tensor, [1, n_rows, ...] as the model has it. */
+heed_status paged_model_run(paged_model *p, const paged_step *step, heed_tensor **out);
+
+#endif

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Decoders of the corpus through pages: step by step what they give at once.
+
+`stepwise` (tests/tools) computes a case's sequences as a whole, then in random steps of random
+sequences whose keys and values lie in pages of three tokens. No result may differ. Which cases get
+pages is in expected_pages.txt, a list that may only grow (`--update`); for the others the reasons
+are counted."""
+
+import collections
+import glob
+import json
+import os
+import subprocess
+import sys
+
+import corpora
+
+LIST = "expected_pages.txt"
+# Whole models in float32; 20 units of the last place of narrow types.
+WORST = {"fp16": 20 / 2**11, "bf16": 20 / 2**8, "int4": 2e-2}
+SAME, DIFFERENT, NONE = "same", "different", "none"
+
+
+def reads_earlier_tokens(facts):
+    return "causal" in facts["features"] or "past" in facts["features"]
+
+
+def run_case(folder):
+    """(what became of it, its difference or the reason)"""
+    done = subprocess.run([os.path.join(corpora.BUILD, "tests", "stepwise"), folder],
+                          capture_output=True, text=True, check=False)
+    kind, _, rest = done.stdout.strip().partition(" ")
+    return (kind.rstrip(":"), rest) if kind else ("failed", done.stderr.strip())
+
+
+def judge(facts, kind, rest):
+    if kind == DIFFERENT and float(rest) <= WORST.get(facts["dtype"], 1e-3):
+        kind = SAME
+    wrong = rest if kind == "failed" else "differs by " + rest if kind == DIFFERENT else ""
+    return kind, wrong
+
+
+def main():
+    archive = os.path.join(corpora.SHARED, "models", "corpus.tar.xz")
+    if not os.path.exists(archive):
+        corpora.skip("the corpus is not there: ../shared/models/corpus.tar.xz")
+    folder = corpora.unpacked(archive)
+    expected, reached, reasons = set(corpora.read_list(LIST)), set(), collections.Counter()
+    failed = tried = 0
+    for path in sorted(glob.glob(os.path.join(folder, "*", "*", "case.json"))):
+        with open(path, encoding="utf-8") as file:
+            facts = json.load(file)
+        if not reads_earlier_tokens(facts):
+            continue
+        case = os.path.relpath(os.path.dirname(path), folder)
+        kind, rest = run_case(os.path.dirname(path))
+        kind, wrong = judge(facts, kind, rest)
+        tried += 1
+        if kind == SAME:
+            reached.add(case)
+        elif kind == NONE:
+            reasons[rest.split(", at ")[0]] += 1
+        if wrong or (kind != SAME and case in expected):
+            print("FAILED %s: %s" % (case, wrong or "it had pages, and has none"))
+            failed += 1
+    for reason, count in reasons.most_common():
+        print("%4d %s" % (count, reason))
+    print("pages: %d of %d cases" % (len(reached), tried))
+    if reached - expected and "--update" in sys.argv:
+        corpora.write_list(LIST, sorted(expected | reached))
+    elif reached - expected:
+        print("%d cases have pages and are not listed: run this with --update"
+              % len(reached - expected))
+    print("%d passed, %d failed, 0 skipped" % (tried - failed, failed))
+    sys.exit(1 if failed else 0)
+
+
+main()

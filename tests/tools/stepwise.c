@@ -1,0 +1,297 @@
+/* stepwise.c - does a decoder give step by step, through pages, what it gives at once?
+ *
+ *     stepwise FOLDER [SEED]
+ *
+ * FOLDER holds model.onnx and test_data_set_0/input_*.pb in the order of the model's inputs. Each
+ * row of the batch is a sequence. The whole is computed at once, without a past and with nothing
+ * masked; then in pages of a few tokens, in steps of random tokens of random sequences, and every
+ * row is compared. Prints "same MAX_DIFFERENCE", "different ...", or "none: REASON" when the model
+ * gets no pages; exits with 0, 1, 2, and 3 when something fails. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "generate/paged_model.h"
+#include "run/model.h"
+
+enum { MOST_INPUTS = 256, MOST_SEQUENCES = 16, PAGES = 4096 };
+
+typedef struct world {
+    heed_model *model;
+    heed_session *session;
+    paged_model *paged;
+    const pass_paging *about;
+    heed_tensor *given[MOST_INPUTS]; /* as the folder has them */
+    const char *names[MOST_INPUTS];
+    uint32_t main; /* the input of the tokens */
+    int64_t batch, tokens;
+    heed_tensor *whole; /* results at once, [batch, tokens, ...] */
+    uint64_t seed;
+    double worst;
+} world;
+
+static uint32_t draw(world *w, uint32_t n)
+{
+    w->seed = w->seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(w->seed >> 33) % n;
+}
+
+static int role(const world *w, size_t i) { return w->about->inputs[i].role; }
+
+/* ---- At once ----------------------------------------------------------------------------------
+ */
+
+static heed_status fill(heed_tensor *t, double (*value)(int64_t i, int64_t last))
+{
+    int64_t rank = heed_tensor_get_ndim(t), n = heed_tensor_get_count(t);
+    int64_t last = rank > 0 ? heed_tensor_get_dims(t)[rank - 1] : 1;
+    for (int64_t i = 0; i < n; i++) {
+        double x = value(i, last);
+        TRY(heed_tensor_write_f64(t, i, 1, &x));
+    }
+    return HEED_OK;
+}
+
+static double one(int64_t i, int64_t last) { return (void)i, (void)last, 1; }
+static double index_of(int64_t i, int64_t last) { return (double)(i % last); }
+
+/* Input i for a run of all tokens. */
+static heed_status whole_input(const world *w, size_t i, heed_tensor **out)
+{
+    const heed_tensor *g = w->given[i];
+    int64_t dims[16];
+    int32_t rank = heed_tensor_get_ndim(g);
+    memcpy(dims, heed_tensor_get_dims(g), (size_t)rank * sizeof(*dims));
+    if (role(w, i) == PAGING_PAST)
+        dims[w->about->inputs[i].axis] = 0;
+    if (role(w, i) == PAGING_MASK || role(w, i) == PAGING_POSITIONS)
+        dims[rank - 1] = w->tokens;
+    TRY(heed_tensor_new(heed_tensor_get_dtype(g), rank, dims, out));
+    if (role(w, i) == PAGING_MASK)
+        return fill(*out, one);
+    if (role(w, i) == PAGING_POSITIONS)
+        return fill(*out, index_of);
+    if (role(w, i) == PAGING_PAST || role(w, i) == PAGING_SWITCH)
+        return HEED_OK;
+    memcpy(heed_tensor_get_mutable_data(*out), heed_tensor_get_data(g), heed_tensor_get_bytes(g));
+    return HEED_OK;
+}
+
+static heed_status run_whole(world *w)
+{
+    heed_tensor *in[MOST_INPUTS] = {NULL}, *out[MOST_INPUTS] = {NULL};
+    size_t n = heed_model_get_input_count(w->model);
+    size_t n_out = heed_model_get_output_count(w->model);
+    heed_status status = heed_session_new(w->model, NULL, &w->session);
+    for (size_t i = 0; i < n && !status; i++)
+        status = whole_input(w, i, &in[i]);
+    if (!status && n_out > MOST_INPUTS)
+        status = err_fail(HEED_USAGE, "too many outputs");
+    if (!status)
+        status = heed_session_run(w->session, NULL, n, w->names, in, n_out, NULL, out);
+    w->whole = out[0];
+    for (size_t i = 0; i < n; i++)
+        heed_tensor_free(in[i]);
+    for (size_t i = 1; i < n_out; i++)
+        heed_tensor_free(out[i]);
+    return status;
+}
+
+/* ---- Step by step -----------------------------------------------------------------------------
+ */
+
+typedef struct lot {
+    uint32_t n; /* sequences of this step */
+    uint32_t which[MOST_SEQUENCES], counts[MOST_SEQUENCES];
+    uint32_t done[MOST_SEQUENCES]; /* before it, by place */
+    uint32_t tokens;
+} lot;
+
+/* Rows of input i: of a sequence b, `count` from `first` on. */
+static void copy_rows(const world *w, size_t i, char *to, uint32_t b, uint32_t first,
+                      uint32_t count)
+{
+    const heed_tensor *g = w->given[i];
+    size_t row = heed_tensor_get_bytes(g) / (size_t)(w->batch * w->tokens);
+    const char *from = heed_tensor_get_data(g);
+    memcpy(to, from + ((size_t)b * (size_t)w->tokens + first) * row, count * row);
+}
+
+static heed_status step_input(const world *w, size_t i, const lot *l, heed_tensor **out)
+{
+    const heed_tensor *g = w->given[i];
+    int64_t dims[16];
+    int32_t rank = heed_tensor_get_ndim(g);
+    memcpy(dims, heed_tensor_get_dims(g), (size_t)rank * sizeof(*dims));
+    if (role(w, i) == PAGING_SIDE) {
+        if (rank > 0 && dims[0] == w->batch)
+            dims[0] = 1;
+        TRY(heed_tensor_new(heed_tensor_get_dtype(g), rank, dims, out));
+        size_t bytes = heed_tensor_get_bytes(*out);
+        memcpy(heed_tensor_get_mutable_data(*out),
+               (const char *)heed_tensor_get_data(g) + (rank > 0 ? l->which[0] : 0) * bytes, bytes);
+        return HEED_OK;
+    }
+    if (rank > 1)
+        dims[0] = 1;
+    dims[rank > 1] = l->tokens;
+    TRY(heed_tensor_new(heed_tensor_get_dtype(g), rank, dims, out));
+    char *to = heed_tensor_get_mutable_data(*out);
+    size_t row = heed_tensor_get_bytes(*out) / l->tokens;
+    for (uint32_t k = 0; k < l->n; k++) {
+        copy_rows(w, i, to, l->which[k], l->done[k], l->counts[k]);
+        to += row * l->counts[k];
+    }
+    return HEED_OK;
+}
+
+static heed_status compare(world *w, const lot *l, const heed_tensor *result)
+{
+    int64_t width = heed_tensor_get_count(w->whole) / (w->batch * w->tokens), n = 0;
+    if (heed_tensor_get_count(result) != width * l->tokens)
+        return err_fail(HEED_INTERNAL, "a result of another size");
+    for (uint32_t k = 0; k < l->n; k++)
+        for (uint32_t t = 0; t < l->counts[k]; t++)
+            for (int64_t c = 0; c < width; c++, n++) {
+                double have, want;
+                int64_t at = (l->which[k] * w->tokens + l->done[k] + t) * width + c;
+                TRY(heed_tensor_read_f64(result, n, 1, &have));
+                TRY(heed_tensor_read_f64(w->whole, at, 1, &want));
+                double off = fabs(have - want) / (1 + fabs(want));
+                if (!(off <= w->worst) && !(isnan(have) && isnan(want)))
+                    w->worst = isnan(off) ? INFINITY : off;
+            }
+    return HEED_OK;
+}
+
+static heed_status run_lot(world *w, page_pool *pool, page_table *tables, const lot *l)
+{
+    const page_table *step_tables[MOST_SEQUENCES];
+    heed_tensor *in[MOST_INPUTS], *out = NULL;
+    const char *names[MOST_INPUTS];
+    uint32_t rows[1024];
+    size_t n_in = 0;
+    heed_status status = HEED_OK;
+    for (uint32_t k = 0; k < l->n; k++) {
+        page_copy copy;
+        step_tables[k] = &tables[l->which[k]];
+        TRY(page_table_extend(&tables[l->which[k]], pool, l->counts[k], &copy));
+        TRY(paged_model_reserve(w->paged, page_pool_count(pool).used));
+        paged_model_copy(w->paged, &copy);
+    }
+    for (uint32_t i = 0; i < l->tokens; i++)
+        rows[i] = i;
+    for (size_t i = 0; i < w->about->n_inputs && !status; i++)
+        if (role(w, i) <= PAGING_TOKENS || role(w, i) == PAGING_SIDE) {
+            names[n_in] = w->names[i];
+            status = step_input(w, i, l, &in[n_in]);
+            n_in += !status;
+        }
+    paged_step step = {l->n, step_tables, l->counts, n_in, names, in, l->tokens, rows};
+    if (!status)
+        status = paged_model_run(w->paged, &step, &out);
+    if (!status)
+        status = compare(w, l, out);
+    heed_tensor_free(out);
+    for (size_t i = 0; i < n_in; i++)
+        heed_tensor_free(in[i]);
+    return status;
+}
+
+static bool draw_lot(world *w, uint32_t first, uint32_t last, const page_table *tables, lot *l)
+{
+    bool open = false;
+    *l = (lot){0};
+    for (uint32_t b = first; b < last; b++) {
+        uint32_t done = (uint32_t)tables[b].n_tokens, left = (uint32_t)w->tokens - done;
+        uint32_t count = left > 0 ? 1 + draw(w, left < 5 ? left : 5) : 0;
+        open = open || left > 0;
+        if (count == 0 || draw(w, 3) == 0)
+            continue;
+        l->which[l->n] = b;
+        l->done[l->n] = done;
+        l->counts[l->n++] = count;
+        l->tokens += count;
+    }
+    return open;
+}
+
+static heed_status run_steps(world *w, uint32_t first, uint32_t last)
+{
+    page_pool *pool;
+    page_table tables[MOST_SEQUENCES] = {{0}};
+    lot l;
+    heed_status status = HEED_OK;
+    TRY(page_pool_new(3, PAGES, &pool));
+    while (!status && draw_lot(w, first, last, tables, &l))
+        if (l.n > 0)
+            status = run_lot(w, pool, tables, &l);
+    for (uint32_t b = 0; b < MOST_SEQUENCES; b++)
+        page_table_free(&tables[b], pool);
+    page_pool_free(pool);
+    return status;
+}
+
+/* ---- All of it --------------------------------------------------------------------------------
+ */
+
+static heed_status load(world *w, const char *folder)
+{
+    char path[4096];
+    compile_options o = {.optimize = true, .named_dims = true, .check = true};
+    snprintf(path, sizeof(path), "%s/model.onnx", folder);
+    TRY(heed_model_load(path, NULL, &w->model));
+    TRY(paged_model_new(w->model, &o, 3, &w->paged));
+    w->about = paged_model_about(w->paged);
+    for (size_t i = 0; i < w->about->n_inputs && i < MOST_INPUTS; i++) {
+        snprintf(path, sizeof(path), "%s/test_data_set_0/input_%zu.pb", folder, i);
+        w->names[i] = w->about->inputs[i].name;
+        TRY(heed_tensor_load(path, w->model, w->names[i], &w->given[i]));
+        if (w->about->inputs[i].role == PAGING_TOKENS ||
+            (w->about->inputs[i].role == PAGING_KEPT && !w->tokens)) {
+            const int64_t *dims = heed_tensor_get_dims(w->given[i]);
+            bool flat = heed_tensor_get_ndim(w->given[i]) == 1;
+            w->main = (uint32_t)i;
+            w->batch = flat ? 1 : dims[0];
+            w->tokens = dims[!flat];
+        }
+    }
+    return w->batch > MOST_SEQUENCES || w->tokens * w->batch > 1024
+               ? err_fail(HEED_USAGE, "more tokens than this program takes")
+               : HEED_OK;
+}
+
+static heed_status run(world *w, const char *folder)
+{
+    bool side = false;
+    TRY(load(w, folder));
+    TRY(run_whole(w));
+    for (size_t i = 0; i < w->about->n_inputs; i++)
+        side = side || role(w, i) == PAGING_SIDE;
+    for (uint32_t b = 0; side && b < w->batch; b++)
+        TRY(run_steps(w, b, b + 1));
+    return side ? HEED_OK : run_steps(w, 0, (uint32_t)w->batch);
+}
+
+int main(int argc, char **argv)
+{
+    world w = {.seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1};
+    if (argc < 2)
+        return 3;
+    heed_status status = run(&w, argv[1]);
+    int code = status ? 3 : w.worst > 1e-3;
+    if (status == HEED_UNSUPPORTED && !w.paged)
+        code = 2;
+    if (status)
+        printf("%s: %s\n", code == 2 ? "none" : "failed", heed_error_get()->message);
+    else
+        printf("%s %g\n", code ? "different" : "same", w.worst);
+    for (size_t i = 0; i < MOST_INPUTS; i++)
+        heed_tensor_free(w.given[i]);
+    heed_tensor_free(w.whole);
+    heed_session_free(w.session);
+    paged_model_free(w.paged);
+    heed_model_free(w.model);
+    return code;
+}
