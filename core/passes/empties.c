@@ -7,7 +7,7 @@ static bool is_empty(const ir_node *n, uint32_t i, int64_t axis)
 {
     const ir_type *type = &n->in[i].value->type;
     axis += axis < 0 ? type->rank : 0;
-    return type->rank > axis && type->dims[axis] == 0;
+    return axis >= 0 && axis < type->rank && type->dims[axis] == 0;
 }
 
 /* All inputs but one are empty along the axis. */

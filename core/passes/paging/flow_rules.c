@@ -142,7 +142,10 @@ static bool listed(const ir_node *n, uint32_t i, int32_t rank, uint32_t *bits)
         return false;
     for (int64_t k = 0; k < tensor_count(v->constant); k++) {
         int64_t axis = tensor_get_int(v->constant, k);
-        *bits |= 1u << (axis < 0 ? axis + rank : axis);
+        axis += axis < 0 ? rank : 0;
+        if (axis < 0 || axis >= rank)
+            return false;
+        *bits |= 1u << axis;
     }
     return true;
 }
