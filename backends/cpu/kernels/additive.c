@@ -18,6 +18,7 @@ enum {
     FEW = 2,   /* queries for which keys are not prepared */
     TILE = 64, /* keys of a tile */
     STEP = 16, /* the width of a tile is a multiple of it */
+    CUT = 64,  /* keys of a query that are worth a piece of their own */
     MOST_SLOTS = 64,
     WORTH = 1 << 16 /* terms that are worth a thread */
 };
@@ -52,7 +53,8 @@ typedef struct job {
     size_t w_head;
     float *weights; /* output 1, or NULL */
     size_t d, blocks, pieces, slots, slot_floats;
-    float *slot;
+    size_t cuts;       /* of the keys, where pieces are fewer than threads */
+    float *slot, *all; /* the scores of all pieces, where there are cuts */
     atomic_size_t next;
 } job;
 
@@ -186,10 +188,14 @@ static void size_slots(job *j)
     j->blocks = (q[S] + ROWS - 1) / ROWS;
     j->pieces = q[B] * q[H] * j->blocks;
     size_t terms = q[B] * q[H] * q[S] * (keys + 1) * (d + 1);
-    j->slots = j->r->slots < j->pieces ? j->r->slots : j->pieces;
+    bool few = q[S] <= FEW && j->o[K].step[D] == 1;
+    j->cuts = few && j->pieces && j->pieces < j->r->slots ? keys / CUT : 1;
+    j->cuts = j->cuts ? j->cuts : 1;
+    j->slots = j->pieces * j->cuts < j->r->slots ? j->pieces * j->cuts : j->r->slots;
     if (terms / WORTH < j->slots)
         j->slots = terms / WORTH;
     j->slots = j->slots ? j->slots : 1;
+    j->cuts = j->slots > j->pieces ? j->cuts : 1;
     size_t floats = 2 * ROWS * d + d + 2 * TILE * d + ROWS * keys + TILE;
     j->slot_floats = (floats + 7 * STEP + STEP - 1) / STEP * STEP;
 }
@@ -212,7 +218,8 @@ static heed_status plan(job *j, const rules *r, const heed_call *call, uint64_t 
     if (call->n_out > 1 && call->out[1] && call->out[1]->data)
         j->weights = cpu_data(call->out[1]);
     size_slots(j);
-    *bytes = j->slots * j->slot_floats * sizeof(float);
+    size_t all = j->cuts > 1 ? j->pieces * scores[2] * scores[3] : 0;
+    *bytes = (j->slots * j->slot_floats + all) * sizeof(float);
     return HEED_OK;
 }
 
@@ -258,14 +265,15 @@ static void load_weights(const job *j, bench *x, size_t head)
         x->w[c] = j->r->scale * j->w[head * j->w_head + c];
 }
 
-/* Keys are read where they lie. */
-static void score_few(const job *j, bench *x, const size_t at[2], size_t rows)
+/* Against keys [begin, end), which are read where they lie. */
+static void score_few(const job *j, bench *x, const size_t at[2], size_t rows, size_t begin,
+                      size_t end)
 {
     const operand *k = &j->o[K];
-    const float *from = k->data + at[0] * k->step[B] + at[1] * k->step[H];
+    const float *from = k->data + at[0] * k->step[B] + at[1] * k->step[H] + begin * k->step[S];
     for (size_t i = 0; i < rows; i++)
-        j->r->lanes->additive_rows(x->scores + i * k->dims[S], x->q + i * j->d, x->w, from,
-                                   k->step[S], k->dims[D], k->dims[S]);
+        j->r->lanes->additive_rows(x->scores + i * k->dims[S] + begin, x->q + i * j->d, x->w, from,
+                                   k->step[S], k->dims[D], end - begin);
 }
 
 /* The scores of a block against all keys. */
@@ -275,7 +283,7 @@ static void score(const job *j, bench *x, const size_t at[2], size_t first, size
     size_t keys = j->o[K].dims[S], d = j->d;
     load(x->q, 0, false, d, &j->o[Q], first, at, rows);
     if (rows <= FEW && j->o[K].step[D] == 1) {
-        score_few(j, x, at, rows);
+        score_few(j, x, at, rows, 0, keys);
         return;
     }
     bool small = lanes->additive_powers(x->q_powers, x->q, rows * d) <= LARGE;
@@ -356,11 +364,27 @@ static void run_piece(const job *j, bench *x, size_t piece)
     size_t entry = piece / j->blocks, first = piece % j->blocks * ROWS;
     size_t rows = queries - first < ROWS ? queries - first : ROWS;
     const size_t at[2] = {entry / heads, entry % heads};
-    load_weights(j, x, at[1]);
-    score(j, x, at, first, rows);
+    if (j->cuts > 1) {
+        x->scores = j->all + piece * queries * keys;
+    } else {
+        load_weights(j, x, at[1]);
+        score(j, x, at, first, rows);
+    }
     for (size_t i = 0; i < rows && keys; i++)
         weigh_row(j, x->scores + i * keys, at, first + i);
     multiply(j, x->scores, at, first, rows);
+}
+
+/* The scores of a few queries against a part of the keys. */
+static void run_cut(const job *j, bench *x, size_t number)
+{
+    size_t heads = j->o[Q].dims[H], queries = j->o[Q].dims[S], keys = j->o[K].dims[S];
+    size_t piece = number / j->cuts, cut = number % j->cuts;
+    const size_t at[2] = {piece / heads, piece % heads};
+    x->scores = j->all + piece * queries * keys;
+    load_weights(j, x, at[1]);
+    load(x->q, 0, false, j->d, &j->o[Q], 0, at, queries);
+    score_few(j, x, at, queries, keys * cut / j->cuts, keys * (cut + 1) / j->cuts);
 }
 
 static void work(void *arg, uint32_t slot)
@@ -369,6 +393,14 @@ static void work(void *arg, uint32_t slot)
     bench x = bench_at(j, slot);
     for (size_t piece; (piece = atomic_fetch_add(&j->next, 1)) < j->pieces;)
         run_piece(j, &x, piece);
+}
+
+static void work_on_cuts(void *arg, uint32_t slot)
+{
+    job *j = arg;
+    bench x = bench_at(j, slot);
+    for (size_t n; (n = atomic_fetch_add(&j->next, 1)) < j->pieces * j->cuts;)
+        run_cut(j, &x, n);
 }
 
 /* ---- Kernel --------------------------------------------------------------------------------- */
@@ -388,8 +420,13 @@ static heed_status run(const heed_call *call)
     if (status)
         return status;
     j.slot = call->workspace;
+    j.all = j.slot + j.slots * j.slot_floats;
     atomic_init(&j.next, 0);
-    if (j.slots > 1)
+    if (j.cuts > 1) {
+        cpu_host->parallel(work_on_cuts, &j, (uint32_t)j.slots);
+        atomic_store(&j.next, 0);
+    }
+    if (j.slots > 1 && j.pieces > 1)
         cpu_host->parallel(work, &j, (uint32_t)j.slots);
     else
         work(&j, 0);

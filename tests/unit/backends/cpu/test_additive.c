@@ -29,6 +29,7 @@ static const char *const rows[] = {
     HEAD("2", "1", "70", "36") SCORES "Neg(x) -> (z)\n" VALUES,   /* one query */
     HEAD("1", "41", "130", "24") SCORES "Neg(x) -> (z)\n" VALUES, /* blocks and tiles, ragged */
     HEAD("1", "64", "200", "64") SCORES "Neg(x) -> (z)\n" VALUES, /* several threads */
+    HEAD("1", "1", "1500", "96") SCORES "Neg(x) -> (z)\n" VALUES, /* one query on several threads */
     HEAD("2", "9", "17", "8") "in m bool [2, 1, 17]\nconst f float32 [] -1e9\n" SCORES
                               "Where(m, x, f) -> (z)\n" VALUES,
     HEAD("2", "9", "17", "8") "in m float32 [9, 17]\nout p\n" SCORES "Add(x, m) -> (z)\n" VALUES,
