@@ -104,6 +104,33 @@ class Masks:
         seen = np.arange(t)[None, :] >= t - lengths[:, None]
         return self.given("attention_mask", seen, [self.w.keep("b"), ("t",)])
 
+    def length(self):
+        """Keys from a number on are hidden; of each sequence, or of the one that there is."""
+        g, b = self.g, self.w.keep("b")
+        n, t = self.a.extent(b), self.a.extents["t"]
+        low = 0 if self.c.pick("a length of 0", False, True, odds=0.15) else 1
+        lengths = self.c.rng("length").integers(low, t + 1, n)
+        dtype = self.c.pick("type of lengths", "int64", "int32")
+        lengths = g.input("lengths", lengths, [self.w.dim(b) if b else 1], dtype)
+        keys = g.op("Unsqueeze", g.cast(self.counted("t"), dtype), g.ints(0))
+        last = g.op("Unsqueeze", lengths, g.ints(1))
+        way = self.c.pick("shorter", "Less", "Greater", "Not GreaterOrEqual")
+        if way == "Less":
+            seen = g.op("Less", keys, last)
+        elif way == "Greater":
+            seen = g.op("Greater", last, keys)
+        else:
+            seen = g.op("Not", g.op("GreaterOrEqual", keys, last))
+        return Tensor(seen, [b, ("t",)])
+
+    def band(self):
+        """Keys on both sides, as one number that is compared."""
+        g = self.g
+        rows, columns = self.rows_and_columns(self.offset())
+        far = g.op("Abs", g.op("Sub", *self.c.shuffled("distance", [rows, columns])))
+        size = g.constant(np.int64(self.c.pick("window", 2, 1, 3)))
+        return Tensor(self.compare(far, size), [("s",), ("t",)])
+
     def random(self):
         b, h = self.w.keep("b"), self.w.heads
         s, t = ("s",), ("t",)
@@ -181,6 +208,28 @@ class Masks:
         if way == "hidden":
             return g.op("Mul", g.cast(hidden, dtype), low)
         return g.op("Where", hidden, low, zero)
+
+    def put_on_with(self, scores, bias, kinds):
+        """A bias that the mask replaces, or is added to, before the scores have it."""
+        g, fill, dtype = self.g, self.fill(), self.w.dtype
+        visible = self.visible(kinds)
+        seen = self.a.canonical(visible, self.w.order) > 0
+        number = self.a.canonical(bias, self.w.order)
+        low, frame = rounded(np.array(fill), dtype), self.w.standard
+        bias, beside = self.a.arrange(bias, frame), self.a.arrange(visible, frame)
+        way = self.c.pick("mask of the bias", "Add", "Where")
+        if way == "Add":
+            pair = [bias.value, self.additive(beside, fill)]
+            value = g.op("Add", *self.c.shuffled("bias and mask", pair))
+            add = rounded(number + np.where(seen, 0.0, low), dtype)
+        else:
+            value = g.op("Where", beside.value, bias.value, g.constant(np.array(fill), dtype))
+            add = np.where(seen, number, low)
+        both = bias.letters() + visible.letters()
+        sum_of = Tensor(value, [tuple(x for x in a if x in both) for a in frame])
+        scores, sum_of = self.w.meet(scores, sum_of)
+        pair = self.c.shuffled("bias operands", [scores.value, sum_of.value])
+        return Tensor(g.op("Add", *pair), scores.axes), lambda x: x + add
 
     def put_on(self, scores, name, kinds):
         """(new scores, the mask's meaning as a function of canonical scores)."""

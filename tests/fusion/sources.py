@@ -125,12 +125,55 @@ class Sources:
         made["v"] = self.renamed(made["v"], "d", "e")
         return {who: self.renamed(t, "s", self.letters(who)[2][0]) for who, t in made.items()}
 
+    def packed_groups(self, hidden):
+        """One projection: of each group its queries, then its key and its value."""
+        g, n = self.g, self.a.extents["g"]
+        self.a.extents["n"] = n + 2
+        t = self.project(hidden, ("k", "n", "d"))
+        t = self.a.arrange(t, t.axes[:-1] + [("k",), ("n",), ("d",)])
+        at = t.axis("n")
+        sizes, axis = [n, 1, 1], ("g",) if "g" in self.w.letters else ()
+        if self.c.pick("cut", "Split", "Slice") == "Split":
+            values = g.op("Split", t.value, g.ints(*sizes), n_out=3, axis=at)
+        else:
+            ends = np.cumsum(sizes)
+            values = [g.op("Slice", t.value, g.ints(end - size), g.ints(end), g.ints(at))
+                      for size, end in zip(sizes, ends)]
+        made = {}
+        for who, value in zip("qkv", values):
+            axes = t.axes[:at] + [axis if who == "q" else ()] + t.axes[at + 1:]
+            made[who] = self.renamed(Tensor(value, axes), "s", self.letters(who)[2][0])
+        made["v"] = self.renamed(made["v"], "d", "e")
+        return made
+
+    def packed_pair(self, hidden, other):
+        """Queries from one projection, keys and values from another."""
+        g, k = self.g, self.w.keep("k")
+        self.a.extents["n"] = 2
+        order = self.c.pick("packed pair", ("n",) + k + ("d",), k + ("n", "d"))
+        t = self.project(other, order)
+        t = self.a.arrange(t, t.axes[:-1] + [(x,) for x in order])
+        at = t.axis("n")
+        if self.c.pick("cut", "Split", "Gather") == "Split":
+            values = [g.op("Squeeze", v, g.ints(at))
+                      for v in g.op("Split", t.value, g.ints(1, 1), n_out=2, axis=at)]
+        else:
+            values = [g.op("Gather", t.value, g.constant(np.int64(i)), axis=at) for i in range(2)]
+        rest = t.axes[:at] + t.axes[at + 1:]
+        made = {who: self.renamed(Tensor(v, rest), "s", self.keys) for who, v in zip("kv", values)}
+        return {"q": self.projected("q", hidden), "k": made["k"],
+                "v": self.renamed(made["v"], "d", "e")}
+
     def kinds(self):
         w, kinds = self.w, ["inputs", "projections"]
         if w.is_self:
             kinds.append("packed flat")
             if "g" not in w.letters and w.a.extents["d"] == w.a.extents["e"]:
                 kinds.append("packed apart")
+            if w.blocks and "k" in w.letters and w.a.extents["d"] == w.a.extents["e"]:
+                kinds.append("packed groups")
+        if w.a.extents["d"] == w.a.extents["e"]:
+            kinds.append("keys and values packed")
         return kinds
 
     def make(self):
@@ -143,7 +186,11 @@ class Sources:
             return self.packed_flat(hidden)
         if kind == "packed apart":
             return self.packed_apart(hidden)
+        if kind == "packed groups":
+            return self.packed_groups(hidden)
         other = hidden if self.w.is_self else self.hidden(self.keys)
+        if kind == "keys and values packed":
+            return self.packed_pair(hidden, other)
         return {who: self.projected(who, hidden if who == "q" else other) for who in "qkv"}
 
     # ---- A cache ----

@@ -210,7 +210,7 @@ class Spelling:
         self.steps.append(lambda s: np.tanh(s / cap) * cap)
         return Tensor(value, x.axes)
 
-    def step_bias(self, x):
+    def draw_bias(self):
         b, h, s, t = self.w.keep("b"), self.w.heads, ("s",), ("t",)
         kind = self.c.pick("bias", "relative", "ALiBi", "input", "low rank")
         axes = {"relative": [(), h, s, t], "ALiBi": [(), h, (), t], "input": [b, h, s, t],
@@ -221,6 +221,10 @@ class Spelling:
         else:
             shape = [self.a.extent(a) for a in axes]
             bias = Tensor(self.g.constant(self.sources.data(*shape), self.w.dtype), axes)
+        return bias
+
+    def step_bias(self, x):
+        bias = self.draw_bias()
         x, beside = self.w.meet(x, bias)
         value = self.g.op("Add", *self.c.shuffled("bias operands", [x.value, beside.value]))
         add = self.a.canonical(bias, self.w.order)
@@ -229,6 +233,11 @@ class Spelling:
 
     def step_mask(self, x, name, kinds):
         x, meaning = self.masks.put_on(x, name, kinds)
+        self.steps.append(meaning)
+        return x
+
+    def step_both(self, x, kinds):
+        x, meaning = self.masks.put_on_with(x, self.draw_bias(), kinds)
         self.steps.append(meaning)
         return x
 
@@ -242,9 +251,12 @@ class Spelling:
         rest = [self.step_bias] if c.pick("has bias", False, True, odds=0.3) else []
         chain = c.pick("masks", (), ("causal",), ("padding",), ("causal", "padding"),
                        ("causal", "window"), ("random",), ("padding", "causal", "window"),
+                       ("length",), ("causal", "length"), ("band",), ("band", "length"),
                        odds=0.75)
         self.chain = chain
-        if chain and c.pick("masks apart", False, True, odds=0.25):
+        if rest and chain and c.pick("mask of the bias first", False, True, odds=0.3):
+            rest = [lambda x: self.step_both(x, chain)]
+        elif chain and c.pick("masks apart", False, True, odds=0.25):
             rest += [self.mask_step(f"mask {kind}", (kind,)) for kind in chain]
         elif chain:
             rest.append(self.mask_step("mask", chain))
