@@ -21,10 +21,12 @@ NARROW = {"float16": "half", "bfloat16": "rough"}
 
 
 class Verdict:
-    """Of one case: `fused`, the reasons of sites that are not, and what went wrong."""
+    """Of one case: `fused`, the reasons of sites that are not, how many nodes of ours there are by
+    name, and what went wrong."""
 
     def __init__(self):
         self.fused, self.reasons, self.wrong = 0, [], []
+        self.made = collections.Counter()
 
 
 def kind_of(spelling):
@@ -52,6 +54,8 @@ def look_at_sites(folder, verdicts):
         verdict = verdicts[os.path.basename(os.path.dirname(path))]
         if what == "fused":
             verdict.fused += 1
+        elif what == "made":
+            verdict.made[rest[0]] += 1
         else:
             verdict.reasons.append(" at ".join(rest[1:] if what == "left" else rest))
     return done.returncode == 0

@@ -80,9 +80,12 @@ def name_of(kind, index):
 
 
 
-def complaints(kind, verdict, excuse):
-    """What is wrong with a case, in words."""
+def complaints(kind, verdict, excuse, turned=0):
+    """What is wrong with a case, in words; `turned`: how many tensors are turned by positions in a
+    way that is to be found."""
     found = list(verdict.wrong)
+    if kind == "same" and turned == 2 and not verdict.made["RotaryEmbedding"]:
+        found.append("not recognised: what turns queries and keys")
     if kind == "same" and not verdict.fused and not (excuse or verdict.wrong):
         found.append("not recognised: " + "; ".join(verdict.reasons or ["no softmax is left"]))
     return found
@@ -92,12 +95,13 @@ def batch(job):
     """{name: [complaint]}, how many changed cases were fused all the same, and how many others were
     not and need not be."""
     seed, cases, folder = job
-    wrong, count, left, excuses = {}, 0, 0, set()
+    wrong, count, left, excuses, turned = {}, 0, 0, set(), {}
     with tempfile.TemporaryDirectory() as temporary:
         place = folder or temporary
         for kind, index in cases:
             spelling, doubt = draw(seed, kind, index)
             judging.write(spelling, place, name_of(kind, index))
+            turned[kind, index] = spelling.rotary.count
             if excused(spelling):
                 excuses.add((kind, index))
             if doubt:
@@ -107,7 +111,7 @@ def batch(job):
         verdict = verdicts.pop(name_of(kind, index), judging.Verdict())
         count += kind == "changed" and verdict.fused > 0
         left += kind == "same" and not verdict.fused
-        found = complaints(kind, verdict, (kind, index) in excuses)
+        found = complaints(kind, verdict, (kind, index) in excuses, turned[kind, index])
         if found:
             wrong.setdefault(name_of(kind, index), []).extend(found)
     for name, verdict in verdicts.items():
@@ -123,7 +127,8 @@ def look(seed, kind, index, plain, fixed):
     with tempfile.TemporaryDirectory() as folder:
         spelling, doubt = draw(seed, kind, index, plain, fixed)
         judging.write(spelling, folder, "case")
-        found = complaints(kind, judging.judge(folder, MODES)["case"], excused(spelling))
+        found = complaints(kind, judging.judge(folder, MODES)["case"], excused(spelling),
+                           spelling.rotary.count)
     return spelling.c.taken, ([doubt] if doubt else []) + found
 
 
@@ -172,7 +177,8 @@ def one(options):
         verdict = judging.judge(folder, MODES)[name_of(kind, int(index))]
     for name, text in sorted(spelling.c.taken.items()):
         print(f"{name} = {text}")
-    found = ([doubt] if doubt else []) + complaints(kind, verdict, excused(spelling))
+    found = ([doubt] if doubt else []) + complaints(kind, verdict, excused(spelling),
+                                                     spelling.rotary.count)
     print("\n".join(found or [f"right; {verdict.fused} recognised {verdict.reasons}"]))
     return 1 if found else 0
 

@@ -3,7 +3,8 @@
  *     attention_sites FILE      a line for each model: the path of its folder or file
  *
  * Lines, tab-separated: "fused" or "left", path, node, reason, and the operator that stood in the
- * way; or "error", path, message. Fused operators count whether or not a backend computes them. */
+ * way; or "error", path, message; and "made", path, name for each node of ours that there is in the
+ * end. Fused operators count whether or not a backend computes them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,17 @@ static heed_status say(void *self, const pass_verdict *v)
     return HEED_OK;
 }
 
+static void say_made(const char *path, const ir_graph *g)
+{
+    for (const ir_node *n = g->first; n; n = n->next) {
+        if (strcmp(n->op->domain, "heed") == 0)
+            printf("made\t%s\t%s\n", path, n->op->name);
+        for (uint32_t a = 0; a < n->n_attrs; a++)
+            if (n->attrs[a].graph)
+                say_made(path, n->attrs[a].graph);
+    }
+}
+
 static heed_status look(char *path, heed_model **m, ir_model **ir)
 {
     const char *const *report;
@@ -31,7 +43,9 @@ static heed_status look(char *path, heed_model **m, ir_model **ir)
     pass_options options = {.optimize = true, .takes = takes, .verdict = say, .self = path};
     TRY(heed_model_load(path, NULL, m));
     TRY(ir_model_copy((*m)->ir, ir));
-    return pass_pipeline(*ir, &options, &report, &n);
+    TRY(pass_pipeline(*ir, &options, &report, &n));
+    say_made(path, (*ir)->main);
+    return HEED_OK;
 }
 
 int main(int argc, char **argv)
