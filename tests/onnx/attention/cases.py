@@ -168,6 +168,8 @@ def heed_case(d):
     fill = d.pick(-np.inf, -np.inf, -1e4)
     empty = d.pick("zero", "zero", "nan")
     fill_first, fill = d.later(fill)
+    fill_added = np.random.default_rng([3, d.index]).random() < 0.3
+    fill = -64.0 if fill_added and fill == -1e4 else fill  # a sum keeps its digits
     mask, factor = d.mask_and_factor(bias)
     least, most = (-np.inf, np.inf) if d.index % 7 else (d.pick(-np.inf, -0.3), 0.4)
     for name, value in (("bias", bias), ("lengths", lengths), ("offsets", offsets),
@@ -176,10 +178,11 @@ def heed_case(d):
             given[name] = value
     y, stages = attention(q, k, v, bias, lengths, offsets, sinks, d.scale, d.softcap, d.causal,
                           d.left, d.right, fill, empty, factor, fill_first, mask,
-                          least, most)
+                          least, most, fill_added)
     attrs = attributes(scale=d.scale, softcap=d.softcap, causal=int(d.causal), left_window=d.left,
                        right_window=d.right, scores=d.stage, softmax_precision=d.precision(),
                        empty=empty, fill=float(fill), fill_first=int(fill_first),
+                       fill_added=int(fill_added),
                        scores_min=float(least), scores_max=float(most))
     outputs = {"y": y, "scores": stages[d.stage]} if d.chance(0.6) else {"y": y}
     order = ("q", "k", "v", "bias", "lengths", "offsets", "sinks", "mask", "factor")

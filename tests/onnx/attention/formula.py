@@ -48,7 +48,7 @@ def softmax(x, sinks=None):
 
 def attention(q, k, v, bias=None, lengths=None, offsets=None, sinks=None, scale=None, softcap=0.0,
               causal=False, left=-1, right=-1, fill=-np.inf, empty="zero", factor=None,
-              fill_first=False, mask=None, least=-np.inf, most=np.inf):
+              fill_first=False, mask=None, least=-np.inf, most=np.inf, fill_added=False):
     """(Y, the four stages of the scores) for q [B, Hq, Sq, D], k and v [B, Hkv, Skv, *]."""
     group = q.shape[1] // max(k.shape[1], 1)
     q, k, v = (x.astype(np.float64) for x in (q, k, v))
@@ -61,7 +61,9 @@ def attention(q, k, v, bias=None, lengths=None, offsets=None, sinks=None, scale=
     allowed = allowed & visible(raw.shape, lengths, offsets, causal, left, right)
     scaled = np.clip(capped, least, most)
     scaled = scaled if factor is None else scaled * factor.astype(np.float64)
-    if fill_first and not np.isinf(fill):
+    if fill_added and not np.isinf(fill):
+        masked = scaled + np.where(allowed, added, added + fill if fill_first else fill)
+    elif fill_first and not np.isinf(fill):
         masked = np.where(allowed, scaled, fill) + added
     else:
         masked = np.where(allowed, scaled + added, fill)
