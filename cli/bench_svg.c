@@ -140,15 +140,15 @@ static void draw_across(const panel *p)
     svg_text(p->file, p->x + panel_width / 2, bottom + 38, 12, "middle", false, what);
 }
 
-static void draw_whisker(const panel *p, const bench_cell *cell, double x)
+static void draw_whisker(const panel *p, const bench_cell *cell, double x, const char *colour)
 {
     if (p->figure != time_of)
         return;
     double low = svg_axis_place(&p->up, cell->stats.interval.low);
     double high = svg_axis_place(&p->up, cell->stats.interval.high);
-    svg_line(p->file, x, low, x, high, "#000000");
-    svg_line(p->file, x - 3, low, x + 3, low, "#000000");
-    svg_line(p->file, x - 3, high, x + 3, high, "#000000");
+    svg_line(p->file, x, low, x, high, colour);
+    svg_line(p->file, x - 3, low, x + 3, low, colour);
+    svg_line(p->file, x - 3, high, x + 3, high, colour);
 }
 
 static void draw_series(const panel *p, size_t series)
@@ -163,7 +163,9 @@ static void draw_series(const panel *p, size_t series)
             continue;
         x[n] = svg_axis_place(&p->across, (double)axis->values[i]);
         y[n] = svg_axis_place(&p->up, value);
-        draw_whisker(p, cell, x[n]);
+        /* beside each other where they would hide each other */
+        double shift = 3 * ((double)series - (double)(series_count(p->r) - 1) / 2);
+        draw_whisker(p, cell, x[n] + shift, svg_colour(series));
         n++;
     }
     if (n > 1)
@@ -205,7 +207,7 @@ static void draw_bars(panel *p)
             continue;
         double y = svg_axis_place(&p->up, value);
         svg_box(p->file, x - width / 2, y, width, top + panel_height - y, s);
-        draw_whisker(p, cell, x);
+        draw_whisker(p, cell, x, "#000000");
         if (p->figure == time_of)
             y = svg_axis_place(&p->up, cell->stats.interval.high);
         if (n <= 6)
@@ -242,17 +244,34 @@ static void draw_legend(FILE *file, const bench_report *r, double y)
     }
 }
 
+/* The file with its folder: most are called model.onnx. */
+static const char *short_path(const char *path)
+{
+    const char *at = path;
+    for (const char *c = path; *c; c++) {
+        const char *next = *c == '/' ? strchr(c + 1, '/') : NULL;
+        if (next && !strchr(next + 1, '/'))
+            at = c + 1;
+    }
+    return at;
+}
+
+/* Two lines: what was measured, and where and how. */
 static void draw_source(FILE *file, const bench_report *r, double y)
 {
     char cpu[128];
-    const char *name = strrchr(r->path, '/');
+    bool swept = r->n_axes > 0 && r->axes[0].n_values > 1;
+    const char *inputs = swept || !r->points[0].inputs ? "" : r->points[0].inputs;
+    char *model = cli_format("%s%s%s", short_path(r->path), *inputs ? "; " : "", inputs);
     machine_cpu_name(cpu, sizeof cpu);
-    char *text = cli_format("%s; heed %s; %s, %u thread%s; medians with 95 %% intervals; memory: "
-                            "peak of a run beside the weights",
-                            name ? name + 1 : r->path, heed_version(), cpu, r->points[0].threads,
-                            r->points[0].threads == 1 ? "" : "s");
-    svg_text(file, left, y, 10, "start", false, text);
-    free(text);
+    char *how =
+        cli_format("heed %s; %s, %u thread%s; medians with 95 %% intervals; memory: "
+                   "peak of a run beside the weights",
+                   heed_version(), cpu, r->points[0].threads, r->points[0].threads == 1 ? "" : "s");
+    svg_text(file, left, y, 10, "start", false, model);
+    svg_text(file, left, y + 14, 10, "start", false, how);
+    free(model);
+    free(how);
 }
 
 void bench_print_svg(FILE *file, const bench_report *r)
@@ -260,7 +279,7 @@ void bench_print_svg(FILE *file, const bench_report *r)
     double second = left + panel_width + 100, width = second + panel_width + 30;
     double legend = top + panel_height + 66;
     double source = legend + row * (double)((series_count(r) + 2) / 3) + 14;
-    svg_open(file, width, source + 16, r->path);
+    svg_open(file, width, source + 30, short_path(r->path));
     draw_panel((panel){.r = r,
                        .file = file,
                        .x = left,

@@ -11,6 +11,8 @@ static const char *const colours[SVG_STYLES] = {"#0072b2", "#d55e00", "#009e73",
 static const char *const dashes[SVG_STYLES] = {"none", "7 3", "2 3", "9 3 2 3",
                                                "none", "7 3", "2 3", "9 3 2 3"};
 
+const char *svg_colour(size_t style) { return colours[style % SVG_STYLES]; }
+
 static void write_escaped(FILE *file, const char *text)
 {
     for (; *text; text++)
@@ -61,7 +63,7 @@ void svg_box(FILE *file, double x, double y, double width, double height, size_t
     fprintf(file,
             "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\" "
             "fill-opacity=\"0.75\"/>\n",
-            x, y, width, height, colours[style % SVG_STYLES]);
+            x, y, width, height, svg_colour(style));
 }
 
 void svg_path(FILE *file, const double *x, const double *y, size_t n, size_t style)
@@ -69,7 +71,7 @@ void svg_path(FILE *file, const double *x, const double *y, size_t n, size_t sty
     fprintf(file,
             "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.8\" "
             "stroke-dasharray=\"%s\" points=\"",
-            colours[style % SVG_STYLES], dashes[style % SVG_STYLES]);
+            svg_colour(style), dashes[style % SVG_STYLES]);
     for (size_t i = 0; i < n; i++)
         fprintf(file, "%s%.1f,%.1f", i ? " " : "", x[i], y[i]);
     fputs("\"/>\n", file);
@@ -84,7 +86,7 @@ void svg_mark(FILE *file, double x, double y, size_t style)
         "M0 -5L5 0L0 5L-5 0z",                 /* diamond */
     };
     fprintf(file, "<path transform=\"translate(%.1f %.1f)\" d=\"%s\" fill=\"%s\"/>\n", x, y,
-            marks[style % 4], colours[style % SVG_STYLES]);
+            marks[style % 4], svg_colour(style));
 }
 
 /* ---- Axes ---- */

@@ -19,6 +19,8 @@ void svg_box(FILE *file, double x, double y, double width, double height, size_t
  * dashes. */
 void svg_path(FILE *file, const double *x, const double *y, size_t n, size_t style);
 void svg_mark(FILE *file, double x, double y, size_t style);
+/* What a style's lines are drawn in. */
+const char *svg_colour(size_t style);
 
 /* An axis from values to places. Logarithmic when the values span enough and are positive. */
 typedef struct svg_axis {
