@@ -122,14 +122,6 @@ static void json_interval(json_out *out, const char *key, const stats_interval *
     json_close(out, '}');
 }
 
-static void json_samples(json_out *out, const char *key, const double *values, size_t n)
-{
-    json_open(out, key, '[');
-    for (size_t i = 0; i < n; i++)
-        json_real(out, NULL, values[i]);
-    json_close(out, ']');
-}
-
 static void json_times(json_out *out, const bench_cell *c)
 {
     const stats_summary *s = &c->stats;
@@ -173,8 +165,8 @@ static void json_cell(json_out *out, const bench_report *r, size_t point, size_t
         json_real(out, "max_abs_error", c->max_abs);
         json_real(out, "max_rel_error", c->max_rel);
     }
-    json_samples(out, "samples_ms", c->ms, c->n);
-    json_samples(out, "round_medians_ms", c->rounds, c->n_rounds);
+    json_reals(out, "samples_ms", c->ms, c->n);
+    json_reals(out, "round_medians_ms", c->rounds, c->n_rounds);
     json_close(out, '}');
 }
 

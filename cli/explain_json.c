@@ -12,14 +12,6 @@ static void json_number(json_out *out, const char *key, int64_t number)
         json_int(out, key, number);
 }
 
-static void json_names(json_out *out, const char *key, const char *const *names, size_t n)
-{
-    json_open(out, key, '[');
-    for (size_t i = 0; i < n; i++)
-        json_text(out, NULL, names[i]);
-    json_close(out, ']');
-}
-
 static void json_fused(json_out *out, const heed_site *s)
 {
     char op[PRINT_SIZE];
@@ -32,8 +24,8 @@ static void json_fused(json_out *out, const heed_site *s)
     json_number(out, "v_heads", s->v_heads);
     json_number(out, "head_dim", s->head_dim);
     json_number(out, "v_head_dim", s->v_head_dim);
-    json_names(out, "features", s->features, s->n_features);
-    json_names(out, "nodes", s->nodes, s->n_nodes);
+    json_texts(out, "features", s->features, s->n_features);
+    json_texts(out, "nodes", s->nodes, s->n_nodes);
     json_text(out, "mask", s->mask);
 }
 

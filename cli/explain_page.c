@@ -8,14 +8,6 @@
 extern const unsigned char page_explain[];
 extern const size_t page_explain_size;
 
-static void write_numbers(json_out *out, const char *key, const int64_t *numbers, size_t n)
-{
-    json_open(out, key, '[');
-    for (size_t i = 0; i < n; i++)
-        json_int(out, NULL, numbers[i]);
-    json_close(out, ']');
-}
-
 static void write_node(json_out *out, const heed_graph_node *n)
 {
     json_open(out, NULL, '{');
@@ -26,8 +18,8 @@ static void write_node(json_out *out, const heed_graph_node *n)
     json_text(out, "backend", n->backend);
     json_int(out, "graph", n->graph);
     json_int(out, "site", n->site);
-    write_numbers(out, "inputs", n->inputs, n->n_inputs);
-    write_numbers(out, "outputs", n->outputs, n->n_outputs);
+    json_ints(out, "inputs", n->inputs, n->n_inputs);
+    json_ints(out, "outputs", n->outputs, n->n_outputs);
     json_close(out, '}');
 }
 

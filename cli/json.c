@@ -81,11 +81,27 @@ void json_null(json_out *out, const char *key)
     fputs("null", out->file);
 }
 
-void json_dims(json_out *out, const char *key, int32_t ndim, const int64_t *dims)
+void json_texts(json_out *out, const char *key, const char *const *texts, size_t n)
 {
     json_open(out, key, '[');
-    for (int32_t i = 0; i < ndim; i++)
-        json_int(out, NULL, dims[i]);
+    for (size_t i = 0; i < n; i++)
+        json_text(out, NULL, texts[i]);
+    json_close(out, ']');
+}
+
+void json_ints(json_out *out, const char *key, const int64_t *numbers, size_t n)
+{
+    json_open(out, key, '[');
+    for (size_t i = 0; i < n; i++)
+        json_int(out, NULL, numbers[i]);
+    json_close(out, ']');
+}
+
+void json_reals(json_out *out, const char *key, const double *numbers, size_t n)
+{
+    json_open(out, key, '[');
+    for (size_t i = 0; i < n; i++)
+        json_real(out, NULL, numbers[i]);
     json_close(out, ']');
 }
 

@@ -21,7 +21,9 @@ void json_int(json_out *out, const char *key, int64_t value);
 void json_real(json_out *out, const char *key, double value); /* NaN, infinities: null */
 void json_bool(json_out *out, const char *key, bool value);
 void json_null(json_out *out, const char *key);
-void json_dims(json_out *out, const char *key, int32_t ndim, const int64_t *dims);
+void json_texts(json_out *out, const char *key, const char *const *texts, size_t n);
+void json_ints(json_out *out, const char *key, const int64_t *numbers, size_t n);
+void json_reals(json_out *out, const char *key, const double *numbers, size_t n);
 void json_end(json_out *out); /* the line's end */
 
 /* The string value of `key` in the top object of `text`. False when it is not there, is no

@@ -134,8 +134,8 @@ static void json_inputs(json_out *out, const run_report *report)
         json_text(out, "name", item->info->name);
         json_text(out, "dtype", heed_dtype_name(heed_tensor_get_dtype(item->tensor)));
         if (heed_tensor_get_kind(item->tensor) == HEED_TENSOR)
-            json_dims(out, "shape", heed_tensor_get_ndim(item->tensor),
-                      heed_tensor_get_dims(item->tensor));
+            json_ints(out, "shape", heed_tensor_get_dims(item->tensor),
+                      (size_t)heed_tensor_get_ndim(item->tensor));
         json_text(out, "from", item->from ? item->from : "");
         json_close(out, '}');
     }

@@ -118,7 +118,7 @@ void summary_add(print_table *table, const char *name, const heed_tensor *tensor
 static void json_dense(json_out *out, const heed_tensor *tensor)
 {
     json_text(out, "dtype", heed_dtype_name(heed_tensor_get_dtype(tensor)));
-    json_dims(out, "shape", heed_tensor_get_ndim(tensor), heed_tensor_get_dims(tensor));
+    json_ints(out, "shape", heed_tensor_get_dims(tensor), (size_t)heed_tensor_get_ndim(tensor));
     if (heed_tensor_get_dtype(tensor) == HEED_STRING)
         return;
     statistics s = measure(tensor);

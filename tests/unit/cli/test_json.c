@@ -30,13 +30,15 @@ static void values_are_separated_and_quoted(void **state)
     json_null(&out, "e");
     json_open(&out, "f", '{');
     json_close(&out, '}');
-    json_dims(&out, "g", 2, (const int64_t[]){3, 4});
+    json_ints(&out, "g", (const int64_t[]){3, 4}, 2);
+    json_texts(&out, "h", (const char *const[]){"x", "y\""}, 2);
+    json_reals(&out, "i", (const double[]){0.5}, 1);
     json_close(&out, '}');
     json_end(&out);
     fclose(out.file);
     assert_string_equal(text, "{\"a\": \"x\\\"\\\\\\u000a\\u0001y\", \"b\": -7, "
                               "\"c\": [0.5, null, null], \"d\": true, \"e\": null, \"f\": {}, "
-                              "\"g\": [3, 4]}\n");
+                              "\"g\": [3, 4], \"h\": [\"x\", \"y\\\"\"], \"i\": [0.5]}\n");
     free(text);
 }
 
