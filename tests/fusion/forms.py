@@ -16,7 +16,7 @@ except ImportError as error:
 
 MODES = (("--attention", "off"), ("--attention", "auto"), ("--attention", "mha"),
          ("--attention", "auto", "--backends", "reference"))
-SIZES = {"b": 2, "h": 3, "s": 5, "t": 7, "d": 8, "e": 4, "1": 1}
+SIZES = {"b": 2, "h": 3, "s": 5, "t": 7, "d": 8, "e": 4, "w": 12, "1": 1}
 
 
 class Form:
