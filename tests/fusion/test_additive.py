@@ -4,7 +4,6 @@ that are nearly the same and mean something else."""
 import sys
 
 import forms
-from forms import np
 
 
 def weights(f, axes):
@@ -17,7 +16,8 @@ def repeated(f, x, axis, like, of):
     ones = f.g.ints(1)
     shape = [ones, ones, ones]
     shape[axis] = extent
-    return f.g.op("Expand", f.g.op("Unsqueeze", x, f.g.ints(axis)), f.g.op("Concat", *shape, axis=0))
+    apart = f.g.op("Unsqueeze", x, f.g.ints(axis))
+    return f.g.op("Expand", apart, f.g.op("Concat", *shape, axis=0))
 
 
 def summed_up(f, y, v=None):

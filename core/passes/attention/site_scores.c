@@ -184,6 +184,27 @@ const char *site_take_roles(site *s, const contraction *c, const axes in[2], con
     return NULL;
 }
 
+/* One operand is weights, and the other one scores: a product of two tensors, but for moves and
+ * numbers. */
+static bool mixes_heads(const contraction *c, arena *scratch)
+{
+    static const char *const moves[] = {"Transpose", "Reshape", "Mul", "Div", "Cast"};
+    contraction before;
+    const ir_value *v = c->in[pass_constant(c->in[0].value)].value;
+    for (int i = 0; i < MOST_STEPS && v->producer; i++) {
+        const ir_node *n = v->producer;
+        bool moved = false;
+        if (contraction_read(n, scratch, &before))
+            return !pass_constant(before.in[0].value) && !pass_constant(before.in[1].value);
+        for (size_t k = 0; k < sizeof(moves) / sizeof(*moves); k++)
+            moved |= pass_is(n, moves[k]);
+        if (!moved)
+            return false;
+        v = ir_input(n, pass_constant(ir_input(n, 0)));
+    }
+    return false;
+}
+
 static bool take_product(site *s, const site_place *p, const contraction *c, const ir_node *n,
                          arena *scratch)
 {
@@ -196,6 +217,8 @@ static bool take_product(site *s, const site_place *p, const contraction *c, con
     if (!contraction_up(&s->table, c, &at, in))
         return site_stop(s, n, "there are too many axes to follow");
     const char *reason = site_take_roles(s, c, in, &at, &pair);
+    if (reason && mixes_heads(c, scratch))
+        return site_stop(s, n, "a layer's weights mix the scores of all heads before the softmax");
     if (reason)
         return site_stop(s, n, reason);
     s->scores = (ir_node *)(uintptr_t)n;

@@ -70,6 +70,9 @@ static bool take_product(site *s, const contraction *c, ir_node *n, uint32_t i, 
         return site_stop(s, n, "the softmax's result is multiplied with itself");
     if (!contraction_down(&s->table, c, i, &at, &other, &out))
         return site_stop(s, n, "there are too many axes to follow");
+    if (pass_constant(c->in[1 - i].value) && axes_have_all(&out, &s->keys))
+        return site_stop(s, n,
+                         "a layer's weights mix the heads between the softmax and the values");
     if (!axes_have_all(&other, &s->keys))
         return site_stop(s, n, "the product after the softmax is not over its axis");
     for (uint32_t k = 0; k < s->keys.n; k++)
@@ -180,6 +183,9 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
             p = u->node->out[0];
             continue;
         }
+        if (pass_is(u->node, "Conv") && u->slot == 0)
+            return site_stop(s, u->node,
+                             "a layer's weights mix the heads between the softmax and the values");
         if (u->slot != 0 || !axes_down(&s->table, u->node, &at, &out))
             return site_stop(s, u->node, "no product with values follows the softmax");
         p = u->node->out[0];

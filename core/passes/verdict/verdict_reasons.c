@@ -11,6 +11,8 @@ typedef struct row {
 } row;
 
 #define PLAIN "write the scores as a plain product of queries and keys, then scale, bias, mask"
+#define TALKING                                                                                    \
+    "talking heads: fused attention takes one head at a time and cannot; computed node by node"
 #define FIXED "export with this size fixed, or with the same symbol for it everywhere"
 
 // clang-format off
@@ -34,7 +36,9 @@ static const row rows[] = {
     {"masked scores are changed and then clipped", "mask with -inf, after all that is added"},
     {"the scores are an input or a constant", ""},
     {"the scores are a product with a layer's weights, not with keys",
-     "scores that weights mix before the softmax (talking heads) cannot be fused"},
+     "attention multiplies queries with keys: what weights alone score is computed as it is"},
+    {"a layer's weights mix the scores of all heads before the softmax", TALKING},
+    {"a layer's weights mix the heads between the softmax and the values", TALKING},
     {"the scores of additive attention are clipped, or multiplied with a tensor",
      "multiply the vector that sums up the channels instead of the scores"},
     {"the softmax is not over the keys of a product",
