@@ -9,6 +9,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
 #endif
 
 typedef struct isa_row {
@@ -32,17 +33,33 @@ static bool has_avx512(void)
 }
 
 static bool has_avx512_bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+
+/* Tiles need memory that the kernel gives a process which asks for it; it may refuse, and knows
+ * whether the processor has them. */
+enum { CPUID_TILES = 1 << 24, CPUID_TILES_BF16 = 1 << 22, ASK_PERMISSION = 0x1023, TILE_DATA = 18 };
+
+static bool has_amx_bf16(void)
+{
+    unsigned a, b, c, d = 0;
+    if (!has_avx512_bf16() || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return false;
+    if (!(d & CPUID_TILES) || !(d & CPUID_TILES_BF16))
+        return false;
+    return syscall(SYS_arch_prctl, ASK_PERMISSION, TILE_DATA) == 0;
+}
 #endif
 
 /* The first that is there is the best; what stands behind `base` is there for tests. */
 static const isa_row isas[] = {
 #if defined(__x86_64__)
+    {{"amx_bf16", &cpu_lanes_avx512, &cpu_brain_amx}, has_amx_bf16},
     {{"avx512_bf16", &cpu_lanes_avx512, &cpu_brain_avx512}, has_avx512_bf16},
     {{"avx512", &cpu_lanes_avx512, NULL}, has_avx512},
     {{"avx2", &cpu_lanes_avx2, NULL}, has_avx2},
 #endif
     {{"base", &cpu_lanes_base, NULL}, always},
     {{"base_bf16", &cpu_lanes_base, &cpu_brain_base}, always},
+    {{"base_amx", &cpu_lanes_base, &cpu_brain_base_amx}, always},
 };
 
 const cpu_device *cpu_device_find(const char *name)

@@ -114,7 +114,7 @@ typedef struct cpu_lanes {
 } cpu_lanes;
 
 extern const cpu_lanes cpu_lanes_base, cpu_lanes_avx2, cpu_lanes_avx512;
-extern const cpu_flash_brain cpu_brain_base, cpu_brain_avx512;
+extern const cpu_flash_brain cpu_brain_base, cpu_brain_avx512, cpu_brain_amx, cpu_brain_base_amx;
 
 const cpu_map_row *cpu_map_find(const cpu_lanes *lanes, const char *op, heed_dtype in);
 const cpu_zip_row *cpu_zip_find(const cpu_lanes *lanes, const char *op, heed_dtype in);

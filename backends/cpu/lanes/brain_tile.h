@@ -18,21 +18,23 @@ FLASH_INLINE lane_f brain_start(const float *c, const float *alpha, size_t r)
 }
 
 // clang-format off
-/* c[m][rows] = factor a b, or alpha c + a b: a register block of it. */
+/* c[m][rows] = factor a b, or alpha c + a b: a register block of it. `step` is the number of rows
+ * of the panel. */
 FLASH_INLINE void brain_block(size_t m, size_t vectors, float *c, const uint16_t *a, size_t a_row,
-                              const uint16_t *b, size_t pairs, float factor, const float *alpha)
+                              const uint16_t *b, size_t pairs, size_t step, float factor,
+                              const float *alpha)
 {
     lane_f sum[DEEP][2];
     FLASH_UNROLL
     for (size_t j = 0; j < m; j++)
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
-            sum[j][v] = brain_start(c + (j * vectors + v) * LANES, alpha, v * LANES);
+            sum[j][v] = brain_start(c + j * step + v * LANES, alpha, v * LANES);
     for (size_t i = 0; i < pairs; i++) {
         lane_u row[2];
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
-            row[v] = brain_load(b + (i * vectors + v) * WIDE);
+            row[v] = brain_load(b + 2 * i * step + v * WIDE);
         FLASH_UNROLL
         for (size_t j = 0; j < m; j++) {
             lane_u one = brain_all(a + j * a_row + 2 * i);
@@ -45,25 +47,28 @@ FLASH_INLINE void brain_block(size_t m, size_t vectors, float *c, const uint16_t
     for (size_t j = 0; j < m; j++)
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
-            lane_store(c + (j * vectors + v) * LANES, sum[j][v] * factor);
+            lane_store(c + j * step + v * LANES, sum[j][v] * factor);
 }
 // clang-format on
 
-typedef void brain_score_function(float *s, const uint16_t *k, size_t k_row, const uint16_t *q,
-                                  size_t pairs, float scale);
-typedef void brain_value_function(float *o, const uint16_t *v, size_t v_row, const uint16_t *p,
-                                  size_t pairs, const float *alpha);
+typedef void brain_function(float *c, const uint16_t *a, size_t a_row, const uint16_t *b,
+                            size_t pairs, size_t step, float factor, const float *alpha);
 
+/* Factors are for scores, alpha is for values: what is not asked for is not computed. */
 #define BRAIN_BLOCK(m, vectors)                                                                    \
-    static void brain_score_##m##_##vectors(float *s, const uint16_t *k, size_t k_row,             \
-                                            const uint16_t *q, size_t pairs, float scale)          \
+    static void brain_score_##m##_##vectors(float *c, const uint16_t *a, size_t a_row,             \
+                                            const uint16_t *b, size_t pairs, size_t step,          \
+                                            float factor, const float *alpha)                      \
     {                                                                                              \
-        brain_block(m, vectors, s, k, k_row, q, pairs, scale, NULL);                               \
+        (void)alpha;                                                                               \
+        brain_block(m, vectors, c, a, a_row, b, pairs, step, factor, NULL);                        \
     }                                                                                              \
-    static void brain_value_##m##_##vectors(float *o, const uint16_t *v, size_t v_row,             \
-                                            const uint16_t *p, size_t pairs, const float *alpha)   \
+    static void brain_value_##m##_##vectors(float *c, const uint16_t *a, size_t a_row,             \
+                                            const uint16_t *b, size_t pairs, size_t step,          \
+                                            float factor, const float *alpha)                      \
     {                                                                                              \
-        brain_block(m, vectors, o, v, v_row, p, pairs, 1.0f, alpha);                               \
+        (void)factor;                                                                              \
+        brain_block(m, vectors, c, a, a_row, b, pairs, step, 1.0f, alpha);                         \
     }
 
 #define BRAIN_BLOCKS(m) BRAIN_BLOCK(m, 1) BRAIN_BLOCK(m, 2)
@@ -82,46 +87,45 @@ BRAIN_BLOCKS(7) BRAIN_BLOCKS(8) BRAIN_BLOCKS(9) BRAIN_BLOCKS(10) BRAIN_BLOCKS(11
     {NULL, brain_##kind##_1_##vectors, brain_##kind##_2_##vectors, brain_##kind##_3_##vectors,     \
      brain_##kind##_4_##vectors, brain_##kind##_5_##vectors, brain_##kind##_6_##vectors}
 #endif
+    // clang-format on
 
-static brain_score_function *const brain_score_blocks[2][DEEP + 1] = {BRAIN_ROW(score, 1),
-                                                                      BRAIN_ROW(score, 2)};
-static brain_value_function *const brain_value_blocks[2][DEEP + 1] = {BRAIN_ROW(value, 1),
-                                                                      BRAIN_ROW(value, 2)};
-// clang-format on
+    typedef brain_function *brain_functions[2][DEEP + 1];
+static const brain_functions brain_score_blocks = {BRAIN_ROW(score, 1), BRAIN_ROW(score, 2)};
+static const brain_functions brain_value_blocks = {BRAIN_ROW(value, 1), BRAIN_ROW(value, 2)};
 
 #undef BRAIN_BLOCK
 #undef BRAIN_BLOCKS
 #undef BRAIN_ROW
 
-/* The part of n that comes next when `left` are left, see flash_tile.h. */
-static inline size_t brain_part(size_t left)
+/* All of c: equal parts of at most DEEP rows of a, as in flash_tile.h, by one or two vectors. */
+static void brain_product(const brain_functions blocks, float *c, const uint16_t *a, size_t a_row,
+                          size_t m, const uint16_t *b, size_t pairs, size_t vectors, float factor,
+                          const float *alpha)
 {
-    size_t parts = (left + DEEP - 1) / DEEP;
-    return (left + parts - 1) / parts;
+    size_t step = vectors * LANES;
+    while (m) {
+        size_t parts = (m + DEEP - 1) / DEEP, n = (m + parts - 1) / parts;
+        for (size_t v = 0; v < vectors; v += 2) {
+            size_t at = v * LANES;
+            brain_function *run = blocks[vectors - v > 1][n];
+            run(c + at, a, a_row, b + 2 * at, pairs, step, factor, alpha ? alpha + at : NULL);
+        }
+        c += n * step;
+        a += n * a_row;
+        m -= n;
+    }
 }
 
 static void brain_scores(float *s, const uint16_t *k, size_t k_row, size_t keys, const uint16_t *q,
                          size_t d, size_t vectors, float scale)
 {
-    while (keys) {
-        size_t m = brain_part(keys);
-        brain_score_blocks[vectors - 1][m](s, k, k_row, q, (d + 1) / 2, scale);
-        s += m * vectors * LANES;
-        k += m * k_row;
-        keys -= m;
-    }
+    brain_product(brain_score_blocks, s, k, k_row, keys, q, (d + 1) / 2, vectors, scale, NULL);
 }
 
 static void brain_values(float *o, const uint16_t *v, size_t v_row, size_t cols, const uint16_t *p,
                          size_t keys, const float *alpha, size_t vectors)
 {
-    while (cols) {
-        size_t m = brain_part(cols);
-        brain_value_blocks[vectors - 1][m](o, v, v_row, p, (keys + 1) / 2, alpha);
-        o += m * vectors * LANES;
-        v += m * v_row;
-        cols -= m;
-    }
+    brain_product(brain_value_blocks, o, v, v_row, cols, p, (keys + 1) / 2, vectors, 1.0f, alpha);
 }
 
 /* ---- Softmax -------------------------------------------------------------------------------- */

@@ -1,12 +1,15 @@
 /* heed.FlashAttention in bfloat16 arithmetic: the products of each kind of vector code against sums
- * in the same order, bit by bit; turned tiles; whole calls against the meaning, and against the
+ * in the same order, bit by bit; tiles of AMX in plain C, which run on any machine what is written
+ * for tiles; turned tiles; whole calls against the meaning, and against the
  * bound of README.md; and rows that are divided by the sum of their own weights. */
 #include "attention_case.h"
 #include "cpu.h"
 #include "flash_brain.h"
+#include "lanes/tile_plain.h"
 
-static const char *const kinds[] = {"base_bf16", "avx512_bf16"};
-static const char *const options[] = {"isa=base_bf16", "isa=avx512_bf16"};
+static const char *const kinds[] = {"base_bf16", "avx512_bf16", "base_amx", "amx_bf16"};
+static const char *const options[] = {"isa=base_bf16", "isa=avx512_bf16", "isa=base_amx",
+                                      "isa=amx_bf16"};
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 enum { MOST = 80, PAD = 192 };
@@ -63,6 +66,29 @@ static float product_at(const product *p, size_t j, size_t r, float sum)
     return sum;
 }
 
+/* In the order of tiles, 32 numbers deep: even ones, odd ones, their sum. */
+static float tiled_at(const product *p, size_t j, size_t r, float sum)
+{
+    for (size_t first = 0; first < p->n; first += 32) {
+        float part[2] = {0, 0};
+        for (size_t i = first; i < first + 32; i++) {
+            float x = float_of_brain(p->a[j * PAD + i]);
+            part[i % 2] =
+                fmaf(x, float_of_brain(p->b[(i / 2 * p->rows + r) * 2 + i % 2]), part[i % 2]);
+        }
+        sum += part[0] + part[1];
+    }
+    return sum;
+}
+
+/* Rows that fill no tile are not summed in tiles. */
+static float sum_of(const cpu_flash_brain *f, const product *p, size_t i, float sum)
+{
+    size_t j = i / p->rows, r = i % p->rows;
+    bool tiled = f->depth == 32 && j < p->m / 16 * 16;
+    return tiled ? tiled_at(p, j, r, sum) : product_at(p, j, r, sum);
+}
+
 static void expect_bits(const char *kind, const product *p, size_t i, float got, float want)
 {
     if (memcmp(&got, &want, sizeof(got)))
@@ -78,15 +104,19 @@ static void check_products(const cpu_device *device)
     float *want = malloc(2 * count * sizeof(*want));
     for (size_t i = 0; i < count; i++) {
         float kept = p.c[i] * p.alpha[i % p.rows];
-        want[i] = product_at(&p, i / p.rows, i % p.rows, kept);
-        want[count + i] = product_at(&p, i / p.rows, i % p.rows, 0) * 0.375f;
+        want[i] = sum_of(f, &p, i, kept);
+        want[count + i] = sum_of(f, &p, i, 0) * 0.375f;
     }
+    if (f->begin)
+        f->begin();
     f->values(p.c, p.a, PAD, p.m, p.b, p.n, p.alpha, vectors);
     for (size_t i = 0; i < count; i++)
         expect_bits(device->name, &p, i, p.c[i], want[i]);
     f->scores(p.c, p.a, PAD, p.m, p.b, flash_round(p.n, f->depth), vectors, 0.375f);
     for (size_t i = 0; i < count; i++)
         expect_bits(device->name, &p, i, p.c[i], want[count + i]);
+    if (f->end)
+        f->end();
     free(want);
     free_product(&p);
 }
@@ -138,6 +168,46 @@ static void test_kernels(void **state)
             check_weights(device);
         }
     }
+}
+
+/* ---- Tiles in plain C ----------------------------------------------------------------------- */
+
+/* A tile of 2 x 2 pairs, times one of 2 x 3, with subnormal numbers and an order that shows. */
+static void test_tiles(void **state)
+{
+    (void)state;
+    const tile_config config = {
+        .palette = 1, .bytes = {12, 8, 12}, .rows = {2, 2, 2}}; /* sums; a; b */
+    const float tiny = 0x1p-130f, big = 0x1p24f;
+    const float a[2][4] = {{1, 2, 3, 4}, {big, -big, tiny, 0x1p-100f}};
+    const float b[2][6] = {{1, 1, 1, 0, 0, 1}, {1, 1, 0x1p126f, 0, 1, 0x1p-60f}};
+    const float c[2][3] = {{10, tiny, 1}, {1, 2, 3}};
+    /* 10 + (1 + 3) + (2 + 4), 0 + (1 + 3 2^126), 1 + 4 2^-60 + 2 + 3: subnormal is 0. */
+    const float want[2][3] = {{20, 1 + 3 * 0x1p126f, 1 + (3 + 2)}, {1, 2 + big, 3 - big}};
+    uint16_t x[8], y[12];
+    float sum[2][3], got[3][3];
+    for (size_t i = 0; i < 8; i++)
+        x[i] = (uint16_t)(brain_of(((const float *)a)[i]));
+    for (size_t i = 0; i < 12; i++)
+        y[i] = brain_of(((const float *)b)[i]);
+    memcpy(sum, c, sizeof(sum));
+    memset(got, 0, sizeof(got));
+    TILE_CONFIGURE(&config);
+    TILE_LOAD(0, sum, sizeof(sum[0]));
+    TILE_LOAD(1, x, 8);
+    TILE_LOAD(2, y, 12);
+    TILE_DOT(0, 1, 2);
+    TILE_STORE(0, got, sizeof(got[0]));
+    for (size_t i = 0; i < 6; i++)
+        if (got[i / 3][i % 3] != want[i / 3][i % 3])
+            fail_msg("tile: %zu is %.9g, not %.9g", i, (double)got[i / 3][i % 3],
+                     (double)want[i / 3][i % 3]);
+    assert_true(got[2][0] == 0); /* no more rows than it has */
+    TILE_ZERO(0);
+    TILE_STORE(0, got, sizeof(got[0]));
+    for (size_t i = 0; i < 6; i++)
+        assert_true(got[i / 3][i % 3] == 0);
+    TILE_RELEASE();
 }
 
 /* ---- Whole calls ---------------------------------------------------------------------------- */
@@ -221,7 +291,7 @@ static void test_calls(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels), cmocka_unit_test(test_tiles),
                                        cmocka_unit_test(test_calls)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
