@@ -11,7 +11,7 @@
 enum { WIDE = 2 * LANES }; /* numbers of a vector */
 
 /* A pair in each lane, the first of it in the lower half. */
-typedef uint32_t lane_u __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef uint32_t lane_u __attribute__((vector_size(LANES * 4), aligned(2), may_alias));
 
 #define BRAIN_ONES 0x3f803f80u
 

@@ -2,12 +2,15 @@
 """How fast is attention, beside the best of ONNX Runtime and PyTorch on the same machine?
 
     tests/bench/attention/run.py [--threads 2] [--rounds 5] [--only TEXT] [--quick] [--json FILE]
+        [--dtype bf16|f16]
 
 Every shape of the list is computed by all ways that have it (ways.py), in alternating rounds; times
-are the best of all rounds. GF/s count the two products, half of them when causal. The peak of
-fused multiply-adds is measured before each shape, on as many threads. `x peer` is heed's speed over
-that of the fastest peer, `x off` that over heed without attention operators. No way may disagree
-with heed by more than 1e-3. Shapes that need more than --memory or --seconds are left out."""
+are the best of all rounds, of processor time where there is one thread. GF/s count the two
+products, half of them when causal. The peak of fused multiply-adds (for bf16, of pairs of bfloat16)
+is measured before each shape, on as many threads. `x peer` is heed's speed over that of the fastest
+peer, `x off` that over heed without attention operators, `x f32` that over heed in float32. No way
+may disagree with heed by more than 1e-3, or what the type holds. Shapes that need more than
+--memory or --seconds are left out."""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,10 +34,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("HEED_BUILD") or ROOT / "build")
 LENGTHS = [1, 128, 512, 2048, 4096]
 ONE_QUERY = (0, 2048)  # its keys
-WORST = 1e-3
+WORST = {"f32": 1e-3, "f16": 4e-3, "bf16": 3e-2}
 
 
-def shapes() -> list[Shape]:
+def shapes(dtype: str) -> list[Shape]:
     """The list of the benchmark."""
     listed = []
     for batch in (1, 4, 16):
@@ -46,14 +50,14 @@ def shapes() -> list[Shape]:
                             Shape(batch, heads, kv_heads, s, max(s, ONE_QUERY[s == 1]), size, kind)
                             for s in lengths
                         ]
-    return listed
+    return [replace(shape, dtype=dtype) for shape in listed]
 
 
-def quick() -> list[Shape]:
+def quick(dtype: str) -> list[Shape]:
     """A few of them that say most."""
     return [
         shape
-        for shape in shapes()
+        for shape in shapes(dtype)
         if (shape.batch, shape.heads, shape.size) in ((1, 12, 64), (4, 8, 128))
         and (shape.kv_heads == shape.heads or shape.kind == "causal" or shape.queries == 1)
     ]
@@ -64,11 +68,11 @@ def needed(shape: Shape) -> float:
     return 3 * 4.0 * shape.batch * shape.heads * shape.queries * shape.keys
 
 
-def peak(threads: int) -> float:
+def peak(threads: int, dtype: str) -> float:
     """GF/s of fused multiply-adds, by the program beside this."""
     program = BUILD / "tests" / "bench_attention"
     done = subprocess.run(
-        [program, "peak", f"threads={threads}"],
+        [program, "peak", f"threads={threads}", dtype],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -91,7 +95,7 @@ def open_ways(makers: dict) -> dict:
     return ways
 
 
-def same_results(ways: dict) -> None:
+def same_results(ways: dict, worst: float) -> None:
     """Drops ways that compute something else."""
     want = ways["heed"].result()
     for name in list(ways):
@@ -99,12 +103,12 @@ def same_results(ways: dict) -> None:
         if got.ndim == 3:
             got = got.reshape(want.shape[0], want.shape[2], want.shape[1], -1).swapaxes(1, 2)
         error = float(np.max(np.abs(got - want))) if got.shape == want.shape else float("inf")
-        if not error < WORST:
+        if not error < worst:
             print(f"  {name}: other results, by {error:g}", file=sys.stderr)
             ways.pop(name).free()
 
 
-def best_times(ways: dict, rounds: int, seconds: float) -> dict:
+def best_times(ways: dict, rounds: int, seconds: float, clock) -> dict:
     """Alternating rounds; in each a way runs for a moment, the first time untimed, so that it finds
     its own data in the caches, and threads of others have gone to sleep."""
     best = {name: float("inf") for name in ways}
@@ -115,10 +119,10 @@ def best_times(ways: dict, rounds: int, seconds: float) -> dict:
         for name, way in ways.items():
             time.sleep(0.002)
             way.run()
-            begin = last = time.perf_counter()
+            begin = last = clock()
             while last - begin < 0.03:
                 way.run()
-                now = time.perf_counter()
+                now = clock()
                 best[name] = min(best[name], now - last)
                 last = now
     return best
@@ -132,17 +136,20 @@ def measure(library: Library, shape: Shape, options: argparse.Namespace) -> dict
             makers.pop("off")
         makers.update(peers(shape, options.threads))
         ways = open_ways(makers)
-        same_results(ways)
-        top = peak(options.threads)
-        best = best_times(ways, options.rounds, options.seconds)
+        same_results(ways, WORST[shape.dtype])
+        top = peak(options.threads, shape.dtype)
+        clock = time.thread_time if options.threads == 1 else time.perf_counter
+        best = best_times(ways, options.rounds, options.seconds, clock)
         for way in ways.values():
             way.free()
-    rivals = {name: t for name, t in best.items() if name not in ("heed", "off")}
+    rivals = {name: t for name, t in best.items() if name not in ("heed", "off", "float32")}
+    rivals = rivals or {"none": float("nan")}
     peer = min(rivals, key=rivals.get)
     row = {"shape": str(shape), "seconds": best, "peer": peer, "peak": top}
     row["gflops"] = shape.flops / best["heed"] * 1e-9
     row["x_peer"] = rivals[peer] / best["heed"]
     row["x_off"] = best.get("off", float("nan")) / best["heed"]
+    row["x_f32"] = best.get("float32", float("nan")) / best["heed"]
     return row
 
 
@@ -151,7 +158,8 @@ def show(row: dict) -> None:
     print(
         f"{row['shape']} {row['seconds']['heed'] * 1e6:10.1f} us {row['gflops']:6.0f} GF/s "
         f"{100 * row['gflops'] / row['peak']:4.0f} % of {row['peak']:4.0f}  "
-        f"{row['x_peer']:6.2f} x {row['peer']:23} {row['x_off']:6.2f} x off",
+        f"{row['x_peer']:6.2f} x {row['peer']:23} {row['x_off']:6.2f} x off"
+        + (f" {row['x_f32']:6.2f} x f32" if row["x_f32"] > 0 else ""),
         flush=True,
     )
 
@@ -178,6 +186,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", type=float, default=3, help="GB that the unfused ways may take")
     parser.add_argument("--seconds", type=float, default=4, help="for the rounds of a shape")
+    parser.add_argument("--dtype", default="f32", choices=list(WORST), help="of all tensors")
     parser.add_argument("--only", help="shapes whose line has this text")
     parser.add_argument("--quick", action="store_true", help="a few shapes that say most")
     parser.add_argument("--json", help="also write the rows to this file")
@@ -191,7 +200,7 @@ def main() -> None:
     library = Library(BUILD)
     library.set_threads(options.threads)
     rows = []
-    for shape in quick() if options.quick else shapes():
+    for shape in (quick if options.quick else shapes)(options.dtype):
         if needed(shape) > options.memory * 1e9 or (options.only or "") not in str(shape):
             continue
         rows.append(measure(library, shape, options))

@@ -1,5 +1,5 @@
 """Ways of computing one attention: heed with attention on and off, ONNX Runtime as an unfused graph
-and with each of its attention operators, PyTorch. All start from the same arrays of float32; what
+and with each of its attention operators, PyTorch. All start from the same arrays of one type; what
 a way wants in another layout is laid out beforehand, and is not timed."""
 
 from __future__ import annotations
@@ -12,15 +12,29 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+try:
+    from ml_dtypes import bfloat16
+except ImportError:  # it comes with onnx
+    bfloat16 = np.float32
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "peers"))
 from heed_ctypes import Library  # noqa: E402
 
 LOWEST = float(np.finfo(np.float32).min)
+TYPES = {"f32": np.float32, "bf16": bfloat16, "f16": np.float16}
+KINDS = {
+    np.dtype(np.float32): TensorProto.FLOAT,
+    np.dtype(np.float16): TensorProto.FLOAT16,
+    np.dtype(np.bool_): TensorProto.BOOL,
+    np.dtype(np.int32): TensorProto.INT32,
+}
+KINDS.setdefault(np.dtype(bfloat16), TensorProto.BFLOAT16)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One entry of the list. kind: full, causal, or padded (each sequence is shorter)."""
+    """One entry of the list. kind: full, causal, or padded (each sequence is shorter); dtype: a key
+    of TYPES."""
 
     batch: int
     heads: int
@@ -29,12 +43,13 @@ class Shape:
     keys: int
     size: int
     kind: str
+    dtype: str = "f32"
 
     def __str__(self) -> str:
         """As the table prints it."""
         return (
             f"B {self.batch:2}  H {self.heads:2}/{self.kv_heads:<2}  S {self.queries:4} x "
-            f"{self.keys:4}  D {self.size:3}  {self.kind:6}"
+            f"{self.keys:4}  D {self.size:3}  {self.kind:6} {self.dtype:4}"
         )
 
     @property
@@ -67,18 +82,16 @@ def operands(shape: Shape) -> list[np.ndarray]:
             (shape.kv_heads, shape.keys),
         )
     ]
-    return [rng.standard_normal(d, np.float32) for d in dims]
+    return [rng.standard_normal(d, np.float32).astype(TYPES[shape.dtype]) for d in dims]
 
 
 def model(nodes: list, feeds: dict, rank: int = 4, constants: dict | None = None) -> bytes:
     """A graph from the feeds to y."""
-    kinds = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.bool_): TensorProto.BOOL}
-    kinds[np.dtype(np.int32)] = TensorProto.INT32
     inputs = [
-        helper.make_tensor_value_info(name, kinds[array.dtype], array.shape)
+        helper.make_tensor_value_info(name, KINDS[array.dtype], array.shape)
         for name, array in feeds.items()
     ]
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * rank)
+    y = helper.make_tensor_value_info("y", KINDS[feeds["q"].dtype], [None] * rank)
     known = [onnx.numpy_helper.from_array(x, name) for name, x in (constants or {}).items()]
     graph = helper.make_graph(nodes, "attention", inputs, [y], known)
     opsets = [helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)]
@@ -188,7 +201,7 @@ class Heed:
 
     def result(self) -> np.ndarray:
         """What the last run gave."""
-        return self.call.fetch(0)
+        return self.call.fetch(0).astype(np.float32)
 
     def free(self) -> None:
         """Gives the session back."""
@@ -220,7 +233,7 @@ class Ort:
 
     def result(self) -> np.ndarray:
         """What the last run gave."""
-        return self.binding.get_outputs()[0].numpy()
+        return self.binding.get_outputs()[0].numpy().astype(np.float32)
 
     def free(self) -> None:
         """Nothing to give back."""
@@ -233,7 +246,11 @@ class Torch:
         import torch
 
         self.torch = torch
-        self.arrays = [torch.from_numpy(x) for x in (q, k, v)]
+        if q.dtype == bfloat16 and q.itemsize == 2:
+            raw = [torch.from_numpy(x.view(np.int16)) for x in (q, k, v)]
+            self.arrays = [x.view(torch.bfloat16) for x in raw]
+        else:
+            self.arrays = [torch.from_numpy(x) for x in (q, k, v)]
         self.options = {"is_causal": shape.kind == "causal"}
         if shape.kind == "padded":
             self.options["attn_mask"] = torch.from_numpy(shape.visible())
@@ -249,7 +266,7 @@ class Torch:
 
     def result(self) -> np.ndarray:
         """What the last run gave."""
-        return self.y.numpy()
+        return self.y.float().numpy()
 
     def free(self) -> None:
         """Nothing to give back."""
@@ -258,6 +275,8 @@ class Torch:
 def peers(shape: Shape, threads: int) -> dict:
     """Name to a function that makes the way, for those that have this shape."""
     arrays = operands(shape)
+    if shape.dtype == "bf16":  # ONNX Runtime has no attention of it on the CPU
+        return {"torch": lambda: Torch(shape, *arrays)}
     made = {
         "ort unfused": lambda: Ort(unfused(shape, *arrays), threads),
         "ort Attention": lambda: Ort(standard(shape, *arrays), threads),
@@ -271,9 +290,14 @@ def peers(shape: Shape, threads: int) -> dict:
 
 
 def heeds(library: Library, shape: Shape, folder) -> dict:
-    """heed as it is, and with its attention operators forbidden."""
-    made = standard(shape, *operands(shape))
-    return {
+    """heed as it is, with its attention operators forbidden, and in float32."""
+    arrays = operands(shape)
+    made = standard(shape, *arrays)
+    ways = {
         "heed": lambda: Heed(library, made, "auto", folder),
         "off": lambda: Heed(library, made, "off", folder),
     }
+    if shape.dtype != "f32":
+        wide = standard(shape, *(x.astype(np.float32) for x in arrays))
+        ways["float32"] = lambda: Heed(library, wide, "auto", folder)
+    return ways

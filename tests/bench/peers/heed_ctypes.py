@@ -15,7 +15,13 @@ from pathlib import Path
 import numpy as np
 
 BUILD = Path(__file__).resolve().parents[3] / "build"
-DTYPES = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 11: np.float64}
+DTYPES = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16, 11: np.float64}
+try:
+    import ml_dtypes
+
+    DTYPES[16] = ml_dtypes.bfloat16
+except ImportError:  # it comes with onnx
+    pass
 NUMBERS = {np.dtype(kind): number for number, kind in DTYPES.items()}
 
 
