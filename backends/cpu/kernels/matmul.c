@@ -1,9 +1,11 @@
-/* MatMul and Gemm in float32. B is read where it lies, constant or not; only a constant B that
- * Gemm transposes is turned once, in prepare, into the row-major form that the tiles want. */
+/* MatMul and Gemm in float32; of 16 bits by way of it. B is read where it lies, constant or not;
+ * only a constant B that Gemm transposes is turned once, in prepare, into the row-major form that
+ * the tiles want. */
 #include <string.h>
 
 #include "cpu.h"
 #include "gemm.h"
+#include "widen.h"
 
 typedef struct matmul_state {
     bool transpose_a, transpose_b;
@@ -11,15 +13,6 @@ typedef struct matmul_state {
     float *turned; /* B as [k, n], or NULL: B is used as it is */
     size_t turned_bytes;
 } matmul_state;
-
-static heed_status accepts(void *device, const heed_node *node)
-{
-    (void)device;
-    for (uint32_t i = 0; i < node->n_in; i++)
-        if (node->in[i] && cpu_dtype(node->in[i]->dtype) != HEED_FLOAT32)
-            return cpu_refuse_dtype(node, i);
-    return HEED_OK;
-}
 
 /* ---- MatMul ------------------------------------------------------------------------------- */
 
@@ -56,7 +49,7 @@ static void join_batch(cpu_gemm *g, const DLTensor *b)
     g->batch_rank = 0;
 }
 
-static heed_status matmul_run(const heed_call *call)
+static heed_status run_matmul(const heed_call *call)
 {
     const DLTensor *a = call->in[0], *b = call->in[1];
     if (a->ndim > CPU_MAX_RANK || b->ndim > CPU_MAX_RANK || a->ndim < 1 || b->ndim < 1)
@@ -98,7 +91,8 @@ static heed_status gemm_prepare(void *device, const heed_node *node, void **stat
     s->beta = cpu_attr_float(node, "beta", 1.0f);
     const DLTensor *b = node->in[1]->constant;
     heed_status status = HEED_OK;
-    if (b && s->transpose_b && b->ndim == 2 && cpu_lanes_of(device)->product)
+    bool plain = b && cpu_dtype(b->dtype) == HEED_FLOAT32;
+    if (plain && s->transpose_b && b->ndim == 2 && cpu_lanes_of(device)->product)
         status = cpu_gemm_turn(b, &s->turned);
     s->turned_bytes = s->turned ? cpu_count(b) * sizeof(float) : 0;
     if (status) {
@@ -119,7 +113,7 @@ static void add_bias(cpu_gemm *g, const DLTensor *c)
     g->bias_row = rows == 1 ? 0 : cols;
 }
 
-static heed_status gemm_run(const heed_call *call)
+static heed_status run_gemm(const heed_call *call)
 {
     const matmul_state *s = call->state;
     const DLTensor *a = call->in[0], *b = call->in[1];
@@ -142,13 +136,17 @@ static heed_status gemm_run(const heed_call *call)
     return cpu_gemm_run(&g);
 }
 
+static heed_status matmul_run(const heed_call *call) { return cpu_widen_run(call, run_matmul); }
+
+static heed_status gemm_run(const heed_call *call) { return cpu_widen_run(call, run_gemm); }
+
 // clang-format off
 static const heed_kernel matmul = HEED_KERNEL(
     .op = "MatMul", .since = 1, .flags = HEED_UNALIGNED,
-    .accepts = accepts, .run = matmul_run);
+    .accepts = cpu_widen_accepts, .measure = cpu_widen_measure, .run = matmul_run);
 static const heed_kernel gemm = HEED_KERNEL(
-    .op = "Gemm", .since = 1, .flags = HEED_UNALIGNED, .accepts = accepts,
-    .prepare = gemm_prepare, .run = gemm_run, .release = release);
+    .op = "Gemm", .since = 1, .flags = HEED_UNALIGNED, .accepts = cpu_widen_accepts,
+    .prepare = gemm_prepare, .measure = cpu_widen_measure, .run = gemm_run, .release = release);
 // clang-format on
 
 const heed_kernel *const kernels_matmul[] = {&matmul, &gemm, NULL};

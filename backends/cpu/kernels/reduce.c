@@ -1,11 +1,13 @@
-/* Reductions in float32 over any axes. Neighbouring axes that are all kept or all reduced are
- * one; a shape then alternates, and its innermost group decides the loop: a reduced one is
- * folded row by row, a kept one is a row of totals that other rows are folded into. */
+/* Reductions in float32 (of 16 bits by way of it) over any axes. Neighbouring axes that are all
+ * kept or all reduced are one; a shape then alternates, and its innermost group decides the loop: a
+ * reduced one is folded row by row, a kept one is a row of totals that other rows are folded into.
+ */
 #include <math.h>
 #include <string.h>
 
 #include "cpu.h"
 #include "loop.h"
+#include "widen.h"
 
 typedef struct reduce_state {
     const cpu_fold_row *fold;
@@ -160,7 +162,7 @@ static void run_items(const void *arg, size_t first, size_t last)
     }
 }
 
-static heed_status run(const heed_call *call)
+static heed_status run_float(const heed_call *call)
 {
     const DLTensor *x = call->in[0];
     bool reduced[CPU_MAX_RANK];
@@ -180,11 +182,13 @@ static heed_status run(const heed_call *call)
     return HEED_OK;
 }
 
+static heed_status run(const heed_call *call) { return cpu_widen_run(call, run_float); }
+
 // clang-format off
 #define REDUCE(ident, name)                                                                        \
     static const heed_kernel reduce_##ident =                                                      \
-        HEED_KERNEL(.op = name, .since = 1, .accepts = cpu_accept_f32, .prepare = prepare,         \
-                    .run = run, .release = release)
+        HEED_KERNEL(.op = name, .since = 1, .accepts = cpu_widen_accepts, .prepare = prepare,      \
+                    .measure = cpu_widen_measure, .run = run, .release = release)
 
 REDUCE(sum, "ReduceSum");
 REDUCE(mean, "ReduceMean");

@@ -1,9 +1,11 @@
-/* Softmax and LogSoftmax in float32. Along the last axis a row is one call; along another axis
- * blocks of neighbouring columns are worked on together, so that the loops stay vector code. */
+/* Softmax and LogSoftmax in float32; of 16 bits by way of it. Along the last axis a row is one
+ * call; along another axis blocks of neighbouring columns are worked on together, so that the loops
+ * stay vector code. */
 #include <string.h>
 
 #include "cpu.h"
 #include "loop.h"
+#include "widen.h"
 
 enum { BLOCK = 256 };
 
@@ -103,7 +105,7 @@ static void run_blocks(const void *arg, size_t first, size_t last)
     }
 }
 
-static heed_status run(const heed_call *call)
+static heed_status run_float(const heed_call *call)
 {
     const DLTensor *x = call->in[0];
     const softmax_state *s = call->state;
@@ -125,13 +127,15 @@ static heed_status run(const heed_call *call)
     return HEED_OK;
 }
 
+static heed_status run(const heed_call *call) { return cpu_widen_run(call, run_float); }
+
 // clang-format off
 static const heed_kernel softmax = HEED_KERNEL(
-    .op = "Softmax", .since = 1, .flags = HEED_INPLACE, .accepts = cpu_accept_f32,
-    .prepare = prepare, .run = run, .release = release);
+    .op = "Softmax", .since = 1, .flags = HEED_INPLACE, .accepts = cpu_widen_accepts,
+    .prepare = prepare, .measure = cpu_widen_measure, .run = run, .release = release);
 static const heed_kernel log_softmax = HEED_KERNEL(
-    .op = "LogSoftmax", .since = 1, .flags = HEED_INPLACE, .accepts = cpu_accept_f32,
-    .prepare = prepare, .run = run, .release = release);
+    .op = "LogSoftmax", .since = 1, .flags = HEED_INPLACE, .accepts = cpu_widen_accepts,
+    .prepare = prepare, .measure = cpu_widen_measure, .run = run, .release = release);
 // clang-format on
 
 const heed_kernel *const kernels_softmax[] = {&softmax, &log_softmax, NULL};
