@@ -29,6 +29,7 @@ HEADS = {
     "diffllama": ({(4, 2, 1, 8, 16), (4, 2, 2, 8, 16)},
                   "values of two heads side by side, the same for all queries"),
     "differential": ({(4, 4, 2, 8, 16)}, "a value head for the two heads that are subtracted"),
+    "differential": ({(4, 4, 2, 8, 16)}, "two softmaxes share the values that they weigh"),
     "falcon-gqa": ({(4, 4, 2, 8, 8), (4, 2, 2, 8, 8)},
                    "keys are repeated before their rotary embedding"),
     "hiera": ({(1, 1, 1, 16, 16), (2, 2, 2, 16, 16)}, "more heads in the second stage"),

@@ -111,7 +111,7 @@ static axes_list beside_channels(const site *s, const axes_list *shared, const a
     return out;
 }
 
-/* [B, H, S, T] and its like: an axis of its own, and not the first one. */
+/* [B, H, S, T] and its like: an axis of its own, and not the first one, with all its parts. */
 static axes_list last_alone(const site *s, const axes_list *shared, const axes_list *rows)
 {
     axes_list out = {0};
@@ -120,8 +120,9 @@ static axes_list last_alone(const site *s, const axes_list *shared, const axes_l
         stands_beside(&s->y.at, last, shared))
         return out;
     for (int32_t i = 1; i < s->frame.rank; i++)
-        if (axes_list_has(&s->frame.axis[i], last))
-            append(&out, last);
+        for (uint32_t k = 0; axes_list_has(&s->frame.axis[i], last) && k < shared->n; k++)
+            if (axes_list_has(&s->frame.axis[i], shared->atoms[k]))
+                append(&out, shared->atoms[k]);
     return out;
 }
 

@@ -166,6 +166,29 @@ static void by_hand(void **state)
     CHECK(rows);
 }
 
+#define PAIRS                                                                                      \
+    "in q float32 [b, 4, 5, 8]\nin k float32 [b, 4, 8, 6]\nin v float32 [b, 2, 6, 7]\n"            \
+    "in l float32 []\nin m float32 [6]\nout y float32\nMatMul(q, k) -> (s1)\n"                     \
+    "Softmax(s1) -> (p) axis=-1\nconst d int64 [5] 0 2 2 5 6\nReshape(p, d) -> (p5)\n"             \
+    "const i0 int64 [] 0\nconst i1 int64 [] 1\nGather(p5, i0) -> (p0) axis=2\n"                    \
+    "Gather(p5, i1) -> (p1) axis=2\n"
+
+/* Two softmaxes are subtracted before they meet the values. */
+static void differential(void **state)
+{
+    (void)state;
+    static const row rows[] = {
+        {PAIRS "Mul(l, p1) -> (pl)\nSub(p0, pl) -> (w)\nMatMul(w, v) -> (y)\n", "4 4 2 8 7", 0},
+        {PAIRS "Add(p1, p0) -> (w)\nMatMul(w, v) -> (y)\n", "4 4 2 8 7", 0},
+        /* another factor for each key */
+        {PAIRS "Mul(m, p1) -> (pl)\nSub(p0, pl) -> (w)\nMatMul(w, v) -> (y)\n", "-1 -1 -1 -1 -1",
+         0},
+        /* what is no softmax is subtracted */
+        {PAIRS "Mul(l, p1) -> (pl)\nSub(pl, l) -> (w)\nMatMul(w, v) -> (y)\n", "-1 -1 -1 -1 -1", 0},
+    };
+    CHECK(rows);
+}
+
 static void axes(void **state)
 {
     (void)state;
@@ -260,10 +283,8 @@ static void cut_and_joined(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(repeated),
-        cmocka_unit_test(cut_and_joined),
-        cmocka_unit_test(by_hand),
-        cmocka_unit_test(axes),
+        cmocka_unit_test(repeated),     cmocka_unit_test(cut_and_joined), cmocka_unit_test(by_hand),
+        cmocka_unit_test(differential), cmocka_unit_test(axes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
