@@ -37,6 +37,7 @@ def judge_case(case, facts, told, expected):
     fused, sites = told["attention"]["fused"], facts["attention_sites"]
     yield from report.wrong_form(told)
     yield from report.wrong_heads(case, facts, told)
+    yield from report.wrong_names(facts, told)
     if fused > sites:
         yield "%d fused of %d: something is fused that is no attention" % (fused, sites)
     if fused < expected:
