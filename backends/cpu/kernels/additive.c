@@ -1,14 +1,16 @@
 /* heed.AdditiveAttention: scores of a block of queries against tiles of keys, a softmax of each
  * row, the product with the values.
  *
- * Memory holds a block's scores and one tile of keys for each thread, never Sq x Skv x D. The
- * meaning is that of core/ops/additive_attention.c. */
+ * Memory holds a block's scores and one tile of keys for each thread, never Sq x Skv x D; small
+ * calls have it on the stack. Halves are widened as they are loaded. The meaning is that of
+ * core/ops/additive_attention.c. */
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cpu.h"
+#include "half.h"
 
 enum { Q, K, V, W, BIAS, MASK, INPUTS };
 enum { B, H, S, D };
@@ -20,7 +22,8 @@ enum {
     STEP = 16, /* the width of a tile is a multiple of it */
     CUT = 64,  /* keys of a query that are worth a piece of their own */
     MOST_SLOTS = 64,
-    WORTH = 1 << 16 /* terms that are worth a thread */
+    ON_STACK = 12288, /* floats of a slot, at most */
+    WORTH = 1 << 16   /* terms that are worth a thread */
 };
 
 /* Products of two powers, and of two sums of them, stay far from overflow. */
@@ -32,10 +35,12 @@ typedef struct rules {
     float scale, fill;
     bool late, guard;
     size_t slots;
+    cpu_half half; /* of the tensors; NULLs for float32 */
+    size_t bytes;  /* of an element */
 } rules;
 
 typedef struct operand {
-    float *data;
+    char *data;
     size_t dims[4], step[4];
 } operand;
 
@@ -45,23 +50,32 @@ typedef struct cover {
     size_t step[4];
 } cover;
 
-typedef struct job {
+typedef struct job job;
+typedef struct bench bench;
+typedef void run_function(const job *j, bench *x, size_t n);
+
+struct job {
     const rules *r;
     operand o[3], y;
     cover bias, mask;
-    const float *w;
+    const char *w;
     size_t w_head;
-    float *weights; /* output 1, or NULL */
+    char *weights;     /* output 1, or NULL */
+    size_t rows, tile; /* of a block, of keys */
     size_t d, blocks, pieces, slots, slot_floats;
     size_t cuts;       /* of the keys, where pieces are fewer than threads */
     float *slot, *all; /* the scores of all pieces, where there are cuts */
+    bool on_stack;     /* slots are no workspace */
+    run_function *run; /* what threads take in turn, and how often */
+    size_t n_runs;
     atomic_size_t next;
-} job;
+};
 
 /* What a thread works in. */
-typedef struct bench {
+struct bench {
     float *q, *q_powers, *w, *k, *k_powers, *scores, *tile;
-} bench;
+    float *v, *y; /* halves: a tile of values, results */
+};
 
 /* ---- The node ------------------------------------------------------------------------------- */
 
@@ -92,17 +106,30 @@ static bool read_layouts(const heed_node *node, int place[4][4])
 static heed_status accepts(void *device, const heed_node *node)
 {
     int place[4][4];
-    (void)device;
     int64_t precision = cpu_attr_int(node, "softmax_precision", 0);
-    for (uint32_t i = 0; i < node->n_in && i < INPUTS; i++)
-        if (node->in[i] && cpu_dtype(node->in[i]->dtype) != (i == MASK ? HEED_BOOL : HEED_FLOAT32))
-            return cpu_refuse_dtype(node, i);
+    heed_status status = cpu_accept_float(device, node);
+    heed_dtype type = status ? HEED_UNDEFINED : cpu_dtype(node->in[Q]->dtype);
+    for (uint32_t i = 0; i < node->n_in && i < INPUTS && !status; i++)
+        if (node->in[i] && cpu_dtype(node->in[i]->dtype) != (i == MASK ? HEED_BOOL : type))
+            status = cpu_refuse_dtype(node, i);
+    if (status)
+        return status;
     if (precision != 0 && precision != HEED_FLOAT32)
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s has its softmax in float32", node->op);
     if (!read_layouts(node, place))
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s with channels that are not the last axis",
                               node->op);
     return HEED_OK;
+}
+
+static float rounded(const rules *r, float x)
+{
+    uint16_t half;
+    if (!r->half.narrow)
+        return x;
+    r->half.narrow(&half, &x, 1, NULL);
+    r->half.widen(&x, &half, 1, NULL);
+    return x;
 }
 
 static heed_status prepare(void *device, const heed_node *node, void **state)
@@ -114,7 +141,9 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     r->lanes = cpu_lanes_of(device);
     read_layouts(node, r->place);
     r->scale = cpu_attr_float(node, "scale", 1.0f);
-    r->fill = cpu_attr_float(node, "fill", -INFINITY);
+    r->half = cpu_half_find(r->lanes, cpu_dtype(node->in[Q]->dtype));
+    r->bytes = cpu_element_bytes(node->in[Q]->dtype);
+    r->fill = rounded(r, cpu_attr_float(node, "fill", -INFINITY));
     r->late = cpu_attr_int(node, "fill_first", 0) != 0;
     r->guard = cpu_attr_is(node, "empty", "guard");
     r->slots = cores < 1 ? 1 : cores > MOST_SLOTS ? MOST_SLOTS : (size_t)cores;
@@ -186,9 +215,11 @@ static void size_slots(job *j)
     size_t keys = j->o[K].dims[S], d;
     j->d = d = (q[D] + 1) / 2 * 2;
     j->blocks = (q[S] + ROWS - 1) / ROWS;
+    j->rows = q[S] < ROWS ? q[S] : ROWS;
+    j->tile = keys < TILE ? (keys + STEP - 1) / STEP * STEP : TILE;
     j->pieces = q[B] * q[H] * j->blocks;
     size_t terms = q[B] * q[H] * q[S] * (keys + 1) * (d + 1);
-    bool few = q[S] <= FEW && j->o[K].step[D] == 1;
+    bool few = q[S] <= FEW && j->o[K].step[D] == 1 && !j->r->half.widen;
     j->cuts = few && j->pieces && j->pieces < j->r->slots ? keys / CUT : 1;
     j->cuts = j->cuts ? j->cuts : 1;
     j->slots = j->pieces * j->cuts < j->r->slots ? j->pieces * j->cuts : j->r->slots;
@@ -196,8 +227,11 @@ static void size_slots(job *j)
         j->slots = terms / WORTH;
     j->slots = j->slots ? j->slots : 1;
     j->cuts = j->slots > j->pieces ? j->cuts : 1;
-    size_t floats = 2 * ROWS * d + d + 2 * TILE * d + ROWS * keys + TILE;
-    j->slot_floats = (floats + 7 * STEP + STEP - 1) / STEP * STEP;
+    size_t floats = 2 * j->rows * d + d + 2 * j->tile * d + j->rows * keys + j->tile;
+    if (j->r->half.widen)
+        floats += (j->rows + j->tile) * j->o[V].dims[D];
+    j->slot_floats = (floats + 9 * STEP + STEP - 1) / STEP * STEP;
+    j->on_stack = j->slot_floats <= ON_STACK;
 }
 
 static heed_status plan(job *j, const rules *r, const heed_call *call, uint64_t *bytes)
@@ -219,7 +253,7 @@ static heed_status plan(job *j, const rules *r, const heed_call *call, uint64_t 
         j->weights = cpu_data(call->out[1]);
     size_slots(j);
     size_t all = j->cuts > 1 ? j->pieces * scores[2] * scores[3] : 0;
-    *bytes = (j->slots * j->slot_floats + all) * sizeof(float);
+    *bytes = ((j->on_stack ? 0 : j->slots * j->slot_floats) + all) * sizeof(float);
     return HEED_OK;
 }
 
@@ -232,37 +266,69 @@ static float *take(float **at, size_t floats)
     return here;
 }
 
-static bench bench_at(const job *j, size_t slot)
+static bench bench_in(const job *j, float *memory)
 {
-    float *at = j->slot + slot * j->slot_floats;
-    bench x = {.q = take(&at, ROWS * j->d)};
-    x.q_powers = take(&at, ROWS * j->d);
+    float *at = memory;
+    size_t width = j->r->half.widen ? j->o[V].dims[D] : 0;
+    bench x = {.q = take(&at, j->rows * j->d)};
+    x.q_powers = take(&at, j->rows * j->d);
     x.w = take(&at, j->d);
-    x.k = take(&at, TILE * j->d);
-    x.k_powers = take(&at, TILE * j->d);
-    x.tile = take(&at, TILE);
-    x.scores = take(&at, ROWS * j->o[K].dims[S]);
+    x.k = take(&at, j->tile * j->d);
+    x.k_powers = take(&at, j->tile * j->d);
+    x.tile = take(&at, j->tile);
+    x.scores = take(&at, j->rows * j->o[K].dims[S]);
+    x.v = take(&at, j->tile * width);
+    x.y = take(&at, j->rows * width);
     return x;
 }
 
+/* Where the rows of a head begin. */
+static char *find(const job *j, const operand *o, const size_t at[2], size_t first)
+{
+    return o->data + (at[0] * o->step[B] + at[1] * o->step[H] + first * o->step[S]) * j->r->bytes;
+}
+
+/* n elements, `step` apart, as float32, `to_step` apart. */
+static void widen(const rules *r, float *to, size_t to_step, const char *from, size_t step,
+                  size_t n)
+{
+    static const float none[2];
+    float block[CPU_HALF_BLOCK];
+    for (size_t i = 0; i < n; i += CPU_HALF_BLOCK) {
+        size_t m = n - i < CPU_HALF_BLOCK ? n - i : CPU_HALF_BLOCK;
+        const char *at = from + i * step * r->bytes;
+        const float *x = block;
+        if (!r->half.widen)
+            x = (const float *)(const void *)at;
+        else if (step == 1)
+            r->half.widen(block, at, m, none);
+        else
+            for (size_t k = 0; k < m; k++)
+                r->half.widen(&block[k], at + k * step * r->bytes, 1, none);
+        size_t walk = r->half.widen ? 1 : step;
+        for (size_t k = 0; k < m; k++)
+            to[(i + k) * to_step] = x[k * walk];
+    }
+}
+
 /* Rows of a tensor as [row][channel] or, turned, [channel][width]; what is missing is 0. */
-static void load(float *to, size_t width, bool turned, size_t d, const operand *o, size_t first,
+static void load(const job *j, float *to, size_t width, bool turned, const operand *o, size_t first,
                  const size_t at[2], size_t rows)
 {
-    const float *from = o->data + at[0] * o->step[B] + at[1] * o->step[H] + first * o->step[S];
-    size_t own = o->dims[D];
-    memset(to, 0, (turned ? width : rows) * d * sizeof(*to));
+    const char *from = find(j, o, at, first);
+    memset(to, 0, (turned ? width : rows) * j->d * sizeof(*to));
     for (size_t i = 0; i < rows; i++)
-        for (size_t c = 0; c < own; c++)
-            to[turned ? c * width + i : i * d + c] = from[i * o->step[S] + c * o->step[D]];
+        widen(j->r, turned ? to + i : to + i * j->d, turned ? width : 1,
+              from + i * o->step[S] * j->r->bytes, o->step[D], o->dims[D]);
 }
 
 static void load_weights(const job *j, bench *x, size_t head)
 {
     size_t own = j->o[Q].dims[D];
     memset(x->w, 0, j->d * sizeof(float));
+    widen(j->r, x->w, 1, j->w + head * j->w_head * j->r->bytes, 1, own);
     for (size_t c = 0; c < own; c++)
-        x->w[c] = j->r->scale * j->w[head * j->w_head + c];
+        x->w[c] *= j->r->scale;
 }
 
 /* Against keys [begin, end), which are read where they lie. */
@@ -270,7 +336,7 @@ static void score_few(const job *j, bench *x, const size_t at[2], size_t rows, s
                       size_t end)
 {
     const operand *k = &j->o[K];
-    const float *from = k->data + at[0] * k->step[B] + at[1] * k->step[H] + begin * k->step[S];
+    const float *from = (const float *)(const void *)find(j, k, at, begin);
     for (size_t i = 0; i < rows; i++)
         j->r->lanes->additive_rows(x->scores + i * k->dims[S] + begin, x->q + i * j->d, x->w, from,
                                    k->step[S], k->dims[D], end - begin);
@@ -281,15 +347,15 @@ static void score(const job *j, bench *x, const size_t at[2], size_t first, size
 {
     const cpu_lanes *lanes = j->r->lanes;
     size_t keys = j->o[K].dims[S], d = j->d;
-    load(x->q, 0, false, d, &j->o[Q], first, at, rows);
-    if (rows <= FEW && j->o[K].step[D] == 1) {
+    load(j, x->q, 0, false, &j->o[Q], first, at, rows);
+    if (rows <= FEW && j->o[K].step[D] == 1 && !j->r->half.widen) {
         score_few(j, x, at, rows, 0, keys);
         return;
     }
     bool small = lanes->additive_powers(x->q_powers, x->q, rows * d) <= LARGE;
-    for (size_t t = 0; t < keys; t += TILE) {
-        size_t n = keys - t < TILE ? keys - t : TILE, width = (n + STEP - 1) / STEP * STEP;
-        load(x->k, width, true, d, &j->o[K], t, at, n);
+    for (size_t t = 0; t < keys; t += j->tile) {
+        size_t n = keys - t < j->tile ? keys - t : j->tile, width = (n + STEP - 1) / STEP * STEP;
+        load(j, x->k, width, true, &j->o[K], t, at, n);
         bool fast = small && lanes->additive_powers(x->k_powers, x->k, d * width) <= LARGE;
         for (size_t i = 0; i < rows; i++) {
             if (fast)
@@ -301,19 +367,39 @@ static void score(const job *j, bench *x, const size_t at[2], size_t first, size
     }
 }
 
+static void add_bias(const job *j, float *row, const char *bias, size_t keys)
+{
+    float block[CPU_HALF_BLOCK];
+    for (size_t i = 0; i < keys; i += CPU_HALF_BLOCK) {
+        size_t m = keys - i < CPU_HALF_BLOCK ? keys - i : CPU_HALF_BLOCK;
+        widen(j->r, block, 1, bias + i * j->bias.step[D] * j->r->bytes, j->bias.step[D], m);
+        for (size_t k = 0; k < m; k++)
+            row[i + k] += block[k];
+    }
+}
+
 static void apply_masks(const job *j, float *row, const size_t at[2], size_t query, size_t keys)
 {
     const cover *b = &j->bias, *m = &j->mask;
     size_t bias_at = at[0] * b->step[B] + at[1] * b->step[H] + query * b->step[S];
     size_t mask_at = at[0] * m->step[B] + at[1] * m->step[H] + query * m->step[S];
-    const float *bias = b->data ? (const float *)(const void *)b->data + bias_at : NULL;
+    const char *bias = b->data ? b->data + bias_at * j->r->bytes : NULL;
     const uint8_t *mask = m->data ? (const uint8_t *)m->data + mask_at : NULL;
-    for (size_t i = 0; i < keys && bias && !j->r->late; i++)
-        row[i] += bias[i * b->step[D]];
+    if (bias && !j->r->late)
+        add_bias(j, row, bias, keys);
     for (size_t i = 0; i < keys && mask; i++)
         row[i] = mask[i * m->step[D]] ? row[i] : j->r->fill;
-    for (size_t i = 0; i < keys && bias && j->r->late; i++)
-        row[i] += bias[i * b->step[D]];
+    if (bias && j->r->late)
+        add_bias(j, row, bias, keys);
+}
+
+static void store(const rules *r, char *to, const float *from, size_t n)
+{
+    static const float none[2];
+    if (r->half.narrow)
+        r->half.narrow(to, from, n, none);
+    else
+        memcpy(to, from, n * sizeof(*from));
 }
 
 static void weigh_row(const job *j, float *row, const size_t at[2], size_t query)
@@ -325,37 +411,73 @@ static void weigh_row(const job *j, float *row, const size_t at[2], size_t query
         row[i] = isnan(row[i]) ? 0.0f : row[i];
     size_t entry = (at[0] * j->o[Q].dims[H] + at[1]) * queries + query;
     if (j->weights)
-        memcpy(j->weights + entry * keys, row, keys * sizeof(float));
+        store(j->r, j->weights + entry * keys * j->r->bytes, row, keys);
 }
 
-static void multiply(const job *j, const float *weights, const size_t at[2], size_t first,
-                     size_t rows)
+/* y (+)= weights times some values; rows of weights are `keys` apart. */
+typedef struct share {
+    const float *weights, *values;
+    float *y;
+    size_t rows, keys, n, width, v_row, y_row;
+    bool add;
+} share;
+
+static void multiply(const cpu_lanes *lanes, const share *s)
 {
-    const operand *v = &j->o[V], *y = &j->y;
-    size_t keys = v->dims[S], width = v->dims[D];
-    const float *values = v->data + at[0] * v->step[B] + at[1] * v->step[H];
-    float *to = y->data + at[0] * y->step[B] + at[1] * y->step[H] + first * y->step[S];
-    if (j->r->lanes->product && keys && width) {
-        const cpu_product p = {.m = rows,
-                               .n = width,
-                               .k = keys,
-                               .a = weights,
-                               .a_row = keys,
+    if (lanes->product && s->n && s->width) {
+        const cpu_product p = {.m = s->rows,
+                               .n = s->width,
+                               .k = s->n,
+                               .a = s->weights,
+                               .a_row = s->keys,
                                .a_col = 1,
-                               .b = values,
-                               .b_row = v->step[S],
-                               .c = to,
-                               .c_row = y->step[S],
-                               .alpha = 1.0f};
-        j->r->lanes->product(&p);
+                               .b = s->values,
+                               .b_row = s->v_row,
+                               .c = s->y,
+                               .c_row = s->y_row,
+                               .alpha = 1.0f,
+                               .add = s->add};
+        lanes->product(&p);
         return;
     }
-    for (size_t i = 0; i < rows; i++) {
-        memset(to + i * y->step[S], 0, width * sizeof(float));
-        for (size_t k = 0; k < keys; k++)
-            j->r->lanes->axpy(to + i * y->step[S], values + k * v->step[S], width,
-                              weights[i * keys + k]);
+    for (size_t i = 0; i < s->rows; i++) {
+        if (!s->add)
+            memset(s->y + i * s->y_row, 0, s->width * sizeof(float));
+        for (size_t k = 0; k < s->n; k++)
+            lanes->axpy(s->y + i * s->y_row, s->values + k * s->v_row, s->width,
+                        s->weights[i * s->keys + k]);
     }
+}
+
+static void multiply_floats(const job *j, share *s, const size_t at[2], size_t first)
+{
+    s->values = (const float *)(const void *)find(j, &j->o[V], at, 0);
+    s->y = (float *)(void *)find(j, &j->y, at, first);
+    s->n = s->keys;
+    s->v_row = j->o[V].step[S];
+    s->y_row = j->y.step[S];
+    multiply(j->r->lanes, s);
+}
+
+/* Values are widened tile by tile. */
+static void multiply_halves(const job *j, bench *x, share *s, const size_t at[2], size_t first)
+{
+    const operand *v = &j->o[V];
+    const float *weights = s->weights;
+    s->values = x->v;
+    s->y = x->y;
+    s->v_row = s->y_row = s->width;
+    memset(x->y, 0, s->rows * s->width * sizeof(float));
+    for (size_t t = 0; t < s->keys; t += j->tile) {
+        s->n = s->keys - t < j->tile ? s->keys - t : j->tile;
+        for (size_t k = 0; k < s->n; k++)
+            widen(j->r, x->v + k * s->width, 1, find(j, v, at, t + k), 1, s->width);
+        s->weights = weights + t;
+        s->add = t > 0;
+        multiply(j->r->lanes, s);
+    }
+    for (size_t i = 0; i < s->rows; i++)
+        store(j->r, find(j, &j->y, at, first + i), x->y + i * s->width, s->width);
 }
 
 static void run_piece(const job *j, bench *x, size_t piece)
@@ -372,7 +494,11 @@ static void run_piece(const job *j, bench *x, size_t piece)
     }
     for (size_t i = 0; i < rows && keys; i++)
         weigh_row(j, x->scores + i * keys, at, first + i);
-    multiply(j, x->scores, at, first, rows);
+    share s = {.weights = x->scores, .rows = rows, .keys = keys, .width = j->o[V].dims[D]};
+    if (j->r->half.widen)
+        multiply_halves(j, x, &s, at, first);
+    else
+        multiply_floats(j, &s, at, first);
 }
 
 /* The scores of a few queries against a part of the keys. */
@@ -383,24 +509,42 @@ static void run_cut(const job *j, bench *x, size_t number)
     const size_t at[2] = {piece / heads, piece % heads};
     x->scores = j->all + piece * queries * keys;
     load_weights(j, x, at[1]);
-    load(x->q, 0, false, j->d, &j->o[Q], 0, at, queries);
+    load(j, x->q, 0, false, &j->o[Q], 0, at, queries);
     score_few(j, x, at, queries, keys * cut / j->cuts, keys * (cut + 1) / j->cuts);
+}
+
+/* ---- Threads -------------------------------------------------------------------------------- */
+
+static void take_pieces(job *j, float *memory)
+{
+    bench x = bench_in(j, memory);
+    for (size_t n; (n = atomic_fetch_add(&j->next, 1)) < j->n_runs;)
+        j->run(j, &x, n);
 }
 
 static void work(void *arg, uint32_t slot)
 {
     job *j = arg;
-    bench x = bench_at(j, slot);
-    for (size_t piece; (piece = atomic_fetch_add(&j->next, 1)) < j->pieces;)
-        run_piece(j, &x, piece);
+    take_pieces(j, j->slot + slot * j->slot_floats);
 }
 
-static void work_on_cuts(void *arg, uint32_t slot)
+static void work_on_stack(void *arg, uint32_t slot)
 {
-    job *j = arg;
-    bench x = bench_at(j, slot);
-    for (size_t n; (n = atomic_fetch_add(&j->next, 1)) < j->pieces * j->cuts;)
-        run_cut(j, &x, n);
+    _Alignas(64) float memory[ON_STACK];
+    (void)slot;
+    take_pieces(arg, memory);
+}
+
+static void run_all(job *j, run_function *run, size_t n, size_t slots)
+{
+    void (*run_slot)(void *arg, uint32_t slot) = j->on_stack ? work_on_stack : work;
+    j->run = run;
+    j->n_runs = n;
+    atomic_init(&j->next, 0);
+    if (slots > 1)
+        cpu_host->parallel(run_slot, j, (uint32_t)slots);
+    else
+        run_slot(j, 0);
 }
 
 /* ---- Kernel --------------------------------------------------------------------------------- */
@@ -420,16 +564,10 @@ static heed_status run(const heed_call *call)
     if (status)
         return status;
     j.slot = call->workspace;
-    j.all = j.slot + j.slots * j.slot_floats;
-    atomic_init(&j.next, 0);
-    if (j.cuts > 1) {
-        cpu_host->parallel(work_on_cuts, &j, (uint32_t)j.slots);
-        atomic_store(&j.next, 0);
-    }
-    if (j.slots > 1 && j.pieces > 1)
-        cpu_host->parallel(work, &j, (uint32_t)j.slots);
-    else
-        work(&j, 0);
+    j.all = j.slot + (j.on_stack ? 0 : j.slots * j.slot_floats);
+    if (j.cuts > 1)
+        run_all(&j, run_cut, j.pieces * j.cuts, j.slots);
+    run_all(&j, run_piece, j.pieces, j.slots < j.pieces ? j.slots : j.pieces);
     return HEED_OK;
 }
 
