@@ -28,6 +28,11 @@ ir_dim dims_fresh(ir_dims *t);
 ir_dim dims_fresh_integer(ir_dims *t);
 
 static inline bool dim_known(ir_dim d) { return d >= 0; }
+/* Different symbols are not one extent, though numbers may make them so. */
+static inline bool dim_may_equal(ir_dim a, ir_dim b)
+{
+    return a == b || a == DIM_UNKNOWN || b == DIM_UNKNOWN;
+}
 
 /* Arithmetic. With t NULL a result that needs a symbol is DIM_UNKNOWN. Overflow too. Contents of
  * integer tensors are dims as well, and may be negative numbers (dims_constant, dims_value). */

@@ -32,13 +32,12 @@ static heed_status infer_gated(op_infer *c)
     int32_t a = infer_rank(c, 0), b = infer_rank(c, 1);
     if (!infer_has(c, 1))
         return infer_halves(c);
-    if (a < 0 || a != b) /* the body would broadcast what is found out later */
+    if (a < 0 || a != b)
         return infer_error(c, "inputs of one shape", "ranks %d and %d", a, b);
     for (int32_t i = 0; i < a; i++) {
         ir_dim x = c->in[0]->dims[i], y = c->in[1]->dims[i];
-        if (dim_known(x) && dim_known(y) && x != y)
-            return infer_error(c, "inputs of one shape", "%lld and %lld on axis %d", (long long)x,
-                               (long long)y, i);
+        if (!dim_may_equal(x, y)) /* the body would broadcast what is found out later */
+            return infer_error(c, "inputs of one shape", "different extents on axis %d", i);
     }
     return infer_set_like(c, 0, 0);
 }

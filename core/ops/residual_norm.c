@@ -11,23 +11,21 @@ static heed_status check_row(const op_infer *c, uint32_t input)
     if (!infer_has(c, input))
         return HEED_OK;
     ir_dim n = infer_dim(c, 0, rank - 1), m = infer_dim(c, input, own - 1);
-    if (own != 1 || (dim_known(n) && dim_known(m) && n != m))
-        return infer_error(c, "one row of the last axis", "rank %d, extent %lld", own,
-                           (long long)m);
+    if (own != 1 || !dim_may_equal(n, m))
+        return infer_error(c, "one row of the last axis", "rank %d, or another extent", own);
     return HEED_OK;
 }
 
 static heed_status infer_norm(op_infer *c)
 {
     int32_t rank = infer_rank(c, 0), other = infer_rank(c, 1);
-    if (rank < 1 || rank != other) /* the body would broadcast what is found out later */
+    if (rank < 1 || rank != other)
         return infer_error(c, "two tensors of one shape with a last axis", "ranks %d and %d", rank,
                            other);
     for (int32_t i = 0; i < rank; i++) {
         ir_dim x = infer_dim(c, 0, i), y = infer_dim(c, 1, i);
-        if (dim_known(x) && dim_known(y) && x != y)
-            return infer_error(c, "two tensors of one shape", "%lld and %lld on axis %d",
-                               (long long)x, (long long)y, i);
+        if (!dim_may_equal(x, y)) /* the body would broadcast what is found out later */
+            return infer_error(c, "two tensors of one shape", "different extents on axis %d", i);
     }
     for (uint32_t i = 2; i < 5; i++)
         TRY(check_row(c, i));

@@ -179,11 +179,51 @@ static void test_bfloat16(void **state)
         check(&rows[i], "bfloat16", 3e-2);
 }
 
+/* Extents of two names are not one shape, whoever computes: with one of them 1 the bodies would
+ * broadcast, and the kernels refuse. */
+static void two_names_are_not_one_shape(void **state)
+{
+    static const char *const backends[] = {"cpu,reference", "reference"};
+    static const struct {
+        const char *model, *error; /* NULL: fine */
+    } models[] = {
+        {"in x float32 [n, 4]\nin u float32 [m, 4]\nout y\nGatedActivation(x, u) -> (y) heed\n",
+         "one shape"},
+        {"in x float32 [n, 4]\nin u float32 [n, 4]\nout y\nGatedActivation(x, u) -> (y) heed\n",
+         NULL},
+        {"in x float32 [n, 4]\nin u float32 [m, 4]\nin w float32 [4]\nout y\n"
+         "ResidualNormalization(x, u, w) -> (y) heed\n",
+         "one shape"},
+        {"in x float32 [n, 4]\nin u float32 [n, 4]\nin w float32 [m]\nout y\n"
+         "ResidualNormalization(x, u, w) -> (y) heed\n",
+         "one row of the last axis"},
+        {"in x float32 [n, m]\nin u float32 [n, m]\nin w float32 [m]\nout y\n"
+         "ResidualNormalization(x, u, w) -> (y) heed\n",
+         NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(models) / sizeof(*models); i++) {
+        heed_session_options options = {.size = sizeof(options), .backends = backends[i % 2]};
+        onnx_message bytes = {0};
+        heed_session *session = NULL;
+        heed_model *model = onnx_text_load(models[i / 2].model, &bytes);
+        assert_non_null(model);
+        heed_status status = heed_session_new(model, &options, &session);
+        if (models[i / 2].error)
+            assert_true(status && strstr(heed_error_get()->message, models[i / 2].error));
+        else
+            assert_int_equal(status, HEED_OK);
+        heed_session_free(session);
+        heed_model_free(model);
+        onnx_write_free(&bytes);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_float32),
-                                       cmocka_unit_test(test_float16),
-                                       cmocka_unit_test(test_bfloat16)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_float32), cmocka_unit_test(test_float16),
+        cmocka_unit_test(two_names_are_not_one_shape), cmocka_unit_test(test_bfloat16)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     heed_shutdown();
     return failed;
