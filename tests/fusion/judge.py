@@ -15,7 +15,7 @@ from differential.case import write_case  # noqa: E402
 SITES = os.path.join(corpora.BUILD, "tests", "attention_sites")
 # Relative and absolute tolerance: of float32; where a mask of -1e4 leaves three digits of the
 # scores; of float16; of bfloat16.
-TOLERANCES = {"full": ("2e-4", "5e-5"), "coarse": ("1e-2", "1e-2"), "half": ("2e-2", "2e-2"),
+TOLERANCES = {"full": ("2e-4", "5e-5"), "coarse": ("1e-2", "1e-2"), "half": ("3e-2", "3e-2"),
               "rough": ("1e-1", "1e-1")}
 NARROW = {"float16": "half", "bfloat16": "rough"}
 

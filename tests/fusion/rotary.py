@@ -96,7 +96,8 @@ class Rotary:
             pairs = "neighbours" if pairs == "halves" else "halves"
         frame = t.axes[:-1] + [("r",)]
         beside = [self.a.arrange(x, frame).value for x in (cosines, sines)]
-        self.count += t.axes in ([b, h, s, d], [b, s, h, d])
+        # one position has angles that may be known, and be none
+        self.count += t.axes in ([b, h, s, d], [b, s, h, d]) and self.a.extent(s) > 1
         made = Tensor(self.part(t.value, pairs, beside), t.axes)
         if not changed:
             self.check(t, made, s[0])
