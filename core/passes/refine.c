@@ -4,8 +4,8 @@
  * before: y = Pad(x [1, 56], pads) of unknown extents, pads made by many nodes
  * after:  y has the type [1, 57] once pads is a constant
  *
- * Apart from infer, which runs when nothing is known: here only numbers are taken over, and what is
- * a symbol keeps the one that other values have. */
+ * Apart from infer, which runs when nothing is known: here only numbers are taken over, and names
+ * in the place of what had none; any other symbol stays the one that other values have. */
 #include <string.h>
 
 #include "passes/pass.h"
@@ -21,30 +21,38 @@ static bool has_symbols(const ir_value *v)
            (v->type.rank >= 0 && v->type.rank <= 1 && dtype_is_int(v->type.dtype) && !v->content);
 }
 
-/* Numbers of the new list, symbols of the old one. Returns how many numbers are new. */
-static uint32_t merge(ir_dim *now, const ir_dim *was, int64_t n)
+static bool is_named(const ir_dims *t, ir_dim dim)
+{
+    char text[128];
+    return dim != DIM_UNKNOWN && !strpbrk(dims_text(t, dim, text, sizeof(text)), "?#(");
+}
+
+/* Numbers and names of the new list, symbols of the old one. Returns how many are new. */
+static uint32_t merge(const ir_dims *t, ir_dim *now, const ir_dim *was, int64_t n)
 {
     uint32_t gained = 0;
     for (int64_t i = 0; i < n; i++)
         if (dim_known(now[i]))
             gained += !dim_known(was[i]);
+        else if (now[i] != was[i] && is_named(t, now[i]) && !is_named(t, was[i]))
+            gained++;
         else if (was[i] != DIM_UNKNOWN)
             now[i] = was[i];
     return gained;
 }
 
 /* The value has been inferred anew: keeps what is better of both. */
-static uint32_t keep_better(ir_value *v, const ir_value *was)
+static uint32_t keep_better(const ir_dims *t, ir_value *v, const ir_value *was)
 {
     uint32_t gained = 0;
     if (was->type.rank < 0)
         gained += v->type.rank >= 0;
     else if (v->type.rank == was->type.rank)
-        gained += merge(v->type.dims, was->type.dims, v->type.rank);
+        gained += merge(t, v->type.dims, was->type.dims, v->type.rank);
     else
         v->type = was->type;
     if (was->content && v->content && v->n_content == was->n_content)
-        return gained + merge(v->content, was->content, v->n_content);
+        return gained + merge(t, v->content, was->content, v->n_content);
     if (!was->content && v->content) {
         for (int64_t i = 0; i < v->n_content; i++)
             gained += dim_known(v->content[i]);
@@ -83,7 +91,7 @@ static heed_status visit(pass_run *p, ir_node *n)
     for (uint32_t i = 0; i < n->n_out; i++) {
         ir_value *v = n->out[i];
         if (v && !status)
-            gained += keep_better(v, &was[i]);
+            gained += keep_better(p->model->dims, v, &was[i]);
         if (v && status) {
             v->type = was[i].type;
             v->content = was[i].content;

@@ -5,6 +5,11 @@ import sys
 
 import forms
 
+try:
+    import numpy as np
+except ImportError:
+    np = None  # forms.py says so and leaves
+
 
 def without_largest(f):
     e = f.g.op("Exp", f.scaled())
@@ -104,6 +109,27 @@ def weights_masked_with_guard(f):
     f.finish(f.values(f.do("Where", some, p, 0.0)))
 
 
+def hidden_by_ones(f):
+    """The fill is a number times ones in the shape of the scores."""
+    x = f.scaled()
+    m = f.g.op("Greater", f.tensor("m", "b1st"), f.g.constant(np.array(0.0), "float32"))
+    ones = f.g.op("Expand", f.g.constant(np.ones(1), "float32"), f.g.op("Shape", x))
+    f.finish(f.values(f.softmax(f.g.op("Where", m, x, f.do("Mul", ones, -9e15)))))
+
+
+def shifted_bias_and_a_mask_again(f):
+    """Positions relative to the query, moved by a column; the keys' mask hides weights as well."""
+    q = f.tensor("q", "bhsd")
+    r = f.g.op("MatMul", q, f.g.op("Transpose", f.tensor("r", "bhtd"), perm=[0, 1, 3, 2]))
+    none = f.g.op("Expand", f.g.constant(np.zeros(1), "float32"), f.g.op("Shape", f.total(r)))
+    moved = f.g.op("Concat", none, f.g.op("Slice", r, f.g.ints(0), f.g.ints(-1), f.g.ints(3)),
+                   axis=-1)
+    x = f.do("Mul", f.g.op("Add", f.scores(q), moved), 0.35)
+    m = f.g.op("Greater", f.tensor("m", "b11t"), f.g.constant(np.array(1.0), "float32"))
+    p = f.softmax(f.g.op("Where", m, f.g.constant(np.array(-3.0e38), "float32"), x))
+    f.finish(f.values(f.g.op("Where", m, f.g.constant(np.array(0.0), "float32"), p)))
+
+
 def learned_queries(f):
     q = f.g.constant(f.data("1hsd"), "float32")
     f.finish(f.values(f.softmax(f.scores(q))))
@@ -137,8 +163,9 @@ def weighed_beside_the_sum(f):
 
 FUSED = (without_largest, divided_late, one_in_the_sum, powers_of_two, axes_put_back, sink_before,
          sink_behind, keys_weighed, keys_weighed_a_little_less, weights_masked,
-         weights_masked_with_guard, scaled_after_masks_that_are_added,
-         scaled_after_masks_of_two_kinds, learned_queries, products_in_two_types)
+         weights_masked_with_guard, hidden_by_ones, shifted_bias_and_a_mask_again,
+         scaled_after_masks_that_are_added, scaled_after_masks_of_two_kinds, learned_queries,
+         products_in_two_types)
 LEFT = (layer_that_scores, sum_of_another, weighed_beside_the_sum)
 
 

@@ -67,6 +67,9 @@ static bool is_moderate(const ir_value *v, int depth)
         "Gather",  "Cast",      "Split",   "Neg",       "Tile",          "Identity",
         "Mul",     "Div",       "Add",     "Sub",       "GatherElements"};
     const ir_node *n = v->producer;
+    double number;
+    if (site_is_scalar(v, &number)) /* also one that was filled in */
+        return fabs(number) < 1e4;
     if (pass_constant(v)) {
         bool small = tensor_count(v->constant) <= 1 << 20;
         for (int64_t i = 0; small && i < tensor_count(v->constant); i++)
@@ -77,6 +80,12 @@ static bool is_moderate(const ir_value *v, int depth)
         return false;
     if (pass_is(n, "MatMul") || pass_is(n, "Gemm") || pass_is(n, "Einsum") || pass_is(n, "Sqrt"))
         return true;
+    if (pass_is(n, "Concat")) {
+        bool all = true;
+        for (uint32_t i = 0; all && i < n->n_in; i++)
+            all = is_moderate(ir_input(n, i), depth + 1);
+        return all;
+    }
     for (size_t i = 0; i < sizeof(moves) / sizeof(*moves); i++) {
         bool two = i >= 12 && i < 16;
         if (pass_is(n, moves[i]))

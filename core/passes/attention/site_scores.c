@@ -35,12 +35,40 @@ static bool is_filled(const ir_node *n, double *number)
     return true;
 }
 
-bool site_is_scalar(const ir_value *v, double *number)
+static bool is_uniform(const ir_value *v, double *number, int depth);
+
+/* As float32 has it: other types round otherwise. */
+static bool calculate(const ir_node *n, double a, double b, double *number)
 {
-    while (v && v->producer && pass_is(v->producer, "Expand")) /* zeros in the shape of another */
-        v = ir_input(v->producer, 0);
-    if (v && v->producer && is_filled(v->producer, number))
+    if (pass_is(n, "Mul"))
+        *number = (double)(float)(a * b);
+    else if (pass_is(n, "Add"))
+        *number = (double)(float)(a + b);
+    else if (pass_is(n, "Sub"))
+        *number = (double)(float)(a - b);
+    else
+        return false;
+    return true;
+}
+
+/* Of tensors that have one value throughout: -1e9 * ones in the shape of another. */
+static bool is_computed(const ir_value *v, double *number, int depth)
+{
+    const ir_node *n = v->producer;
+    double a, b;
+    if (is_filled(n, number))
         return true;
+    if (pass_is(n, "Expand"))
+        return is_uniform(ir_input(n, 0), number, depth);
+    return n->n_in == 2 && v->type.dtype == HEED_FLOAT32 && depth > 0 &&
+           is_uniform(ir_input(n, 0), &a, depth - 1) && is_uniform(ir_input(n, 1), &b, depth - 1) &&
+           calculate(n, a, b, number);
+}
+
+static bool is_uniform(const ir_value *v, double *number, int depth)
+{
+    if (v && v->producer && !pass_constant(v))
+        return is_computed(v, number, depth);
     if (!pass_constant(v) || dtype_get_class(v->constant->dtype) >= CLASS_STRING)
         return false;
     int64_t n = tensor_count(v->constant);
@@ -52,6 +80,8 @@ bool site_is_scalar(const ir_value *v, double *number)
             return false;
     return true;
 }
+
+bool site_is_scalar(const ir_value *v, double *number) { return is_uniform(v, number, 3); }
 
 axes site_beside(const axes *at, const ir_value *v)
 {
