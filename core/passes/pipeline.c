@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "passes/pass.h"
 
-#define MAX_PASSES 64
+#define MAX_PASSES 128
 #define MAX_ROUNDS 8
 
 static heed_status visit_graph(pass_run *p, ir_graph *g,
