@@ -378,7 +378,7 @@ typedef atomic_uint_fast64_t flash_share;
 typedef struct flash_work {
     flash_job *job;
     piece_function *run;
-    size_t slots;
+    size_t pieces, slots;
     flash_share share[FLASH_SLOTS];
 } flash_work;
 
@@ -404,7 +404,9 @@ static void take_pieces(flash_work *w, flash_slot *slot, size_t i)
     const cpu_flash_brain *brain = w->job->brain;
     if (brain && brain->begin)
         brain->begin();
-    for (size_t k = 0, piece; k < w->slots; k++)
+    for (size_t n = 0; n < w->pieces && w->slots <= 1; n++)
+        w->run(w->job, slot, n);
+    for (size_t k = 0, piece; k < w->slots && w->slots > 1; k++)
         while (take_piece(&w->share[(i + k) % w->slots], k == 0, &piece))
             w->run(w->job, slot, piece);
     if (brain && brain->end)
@@ -428,8 +430,12 @@ static void work(void *arg, uint32_t i)
 
 static void run_all(flash_job *job, piece_function *run, size_t pieces, size_t slots)
 {
-    flash_work w = {.job = job, .run = run, .slots = flash_min(slots, pieces)};
-    for (size_t i = 0; i < w.slots; i++) {
+    flash_work w; /* not all of it is touched by a small call */
+    w.job = job;
+    w.run = run;
+    w.pieces = pieces;
+    w.slots = flash_min(slots, pieces);
+    for (size_t i = 0; i < w.slots && w.slots > 1; i++) {
         uint_fast64_t begin = pieces * i / w.slots, end = pieces * (i + 1) / w.slots;
         atomic_init(&w.share[i], begin | end << 32);
     }

@@ -12,6 +12,9 @@
 /* A bias from here down may leave a key no weight. */
 #define LOW_BIAS (-1000.0f)
 
+/* Multiply-adds that are worth finding out whether they may be left out. */
+enum { LOOK_LEAST = 4096 };
+
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
 static size_t cover_at(const flash_cover *c, const flash_job *job, const flash_panel *p, size_t r)
@@ -105,35 +108,54 @@ static void load_marks(const flash_job *job, const flash_panel *p, flash_marks *
 
 /* ---- What a tile needs ---------------------------------------------------------------------- */
 
-/* What masks do to keys [part[0], part[1]) of a tile: which are left when those are cut off that no
- * row sees, whether something is hidden among them, and whether all rows hide the same. */
-static void look_at_marks(const flash_job *job, const flash_panel *p, flash_marks *m, size_t n,
-                          size_t span[2])
+static bool hides_some(const uint8_t *mask, size_t n) { return memchr(mask, 0, n) != NULL; }
+
+/* Without the ends that a row of marks does not show. */
+static void find_shown(const uint8_t *shown, size_t n, size_t span[2])
 {
-    uint8_t shown[FLASH_TILE] = {0}, hidden[FLASH_TILE] = {0}, some = 0, both = 0;
-    for (size_t r = 0; r < p->rows; r++)
-        if (r == 0 || m->at[r] != m->at[r - 1])
-            job->f->mask_join(shown, hidden, m->at[r], n);
     span[0] = 0;
     span[1] = n;
     while (span[0] < n && !shown[span[0]])
         span[0]++;
     while (span[1] > span[0] && !shown[span[1] - 1])
         span[1]--;
-    for (size_t j = 0; j < n; j++) {
-        some |= hidden[j];
-        both |= hidden[j] & shown[j];
-    }
-    m->used = some != 0;
-    m->alike |= !both;
 }
 
-static bool hides_some(const uint8_t *mask, size_t n)
+/* Of rows that differ: the keys that some row sees are left in `shown`. */
+static void join_marks(const flash_job *job, const flash_panel *p, flash_marks *m, size_t n,
+                       uint8_t *shown)
 {
-    for (size_t j = 0; j < n; j++)
-        if (!mask[j])
-            return true;
-    return false;
+    uint8_t hidden[FLASH_TILE];
+    memset(shown, 0, n);
+    memset(hidden, 0, n);
+    for (size_t r = 0; r < p->rows; r++)
+        if (r == 0 || m->at[r] != m->at[r - 1])
+            job->f->mask_join(shown, hidden, m->at[r], n);
+    m->used = memchr(hidden, 1, n) != NULL;
+    m->alike = true;
+    for (size_t j = 0; j < n && m->alike && m->used; j++)
+        m->alike = !(hidden[j] & shown[j]);
+}
+
+/* What masks do to n keys of a tile: whether something is hidden, whether all rows hide the same,
+ * and which keys some row sees, perhaps in `room`. */
+static const uint8_t *look_at_marks(const flash_job *job, const flash_panel *p, flash_marks *m,
+                                    size_t n, uint8_t *room)
+{
+    m->alike |= p->rows == 1;
+    if (m->alike)
+        m->used = hides_some(m->at[0], n);
+    else
+        join_marks(job, p, m, n, room);
+    return m->alike ? m->at[0] : room;
+}
+
+/* Leaving out `cut` of n keys saves their products with all rows of the head, and costs a look at
+ * the values of all n. */
+static bool is_worth_it(const flash_job *job, size_t n, size_t cut)
+{
+    size_t saved = cut * job->rows * (job->d + job->dv);
+    return saved >= LOOK_LEAST && saved >= n * job->dv;
 }
 
 /* Leaves out what masks hide from all rows, where that may be skipped; false when that is all. */
@@ -141,11 +163,14 @@ static bool trim(const flash_job *job, const flash_panel *p, flash_marks *m, siz
                  size_t part[2])
 {
     size_t span[2], n = part[1] - part[0];
+    uint8_t room[FLASH_TILE];
     if (!m->used)
         return true;
-    look_at_marks(job, p, m, n, span);
-    if ((span[0] == 0 && span[1] == n) || p->full || job->rules->sums ||
-        !flash_may_skip(job, p, tile))
+    const uint8_t *shown = look_at_marks(job, p, m, n, room);
+    if (!m->used || p->full || job->rules->sums || !is_worth_it(job, n, n))
+        return true;
+    find_shown(shown, n, span);
+    if (!is_worth_it(job, n, n - (span[1] - span[0])) || !flash_may_skip(job, p, tile))
         return true;
     for (size_t r = 0; r < job->height; r++)
         m->at[r] += span[0];

@@ -101,9 +101,13 @@ static uint32_t peak_of(const flash_job *job, const flash_operand *o, size_t b, 
 {
     const char *at = o->data + (b * o->step[FLASH_B] + h * o->step[FLASH_H]) * o->bytes;
     uint32_t (*peak)(const void *, size_t) = o->bytes == 4 ? job->f->peak32 : job->f->peak16;
-    bool along = o->step[FLASH_D] == 1;
+    bool along = o->step[FLASH_D] == 1, whole = along && o->step[FLASH_S] == o->dims[FLASH_D];
     size_t run = along ? o->dims[FLASH_D] : o->step[FLASH_S] == 1 ? n : 1;
     size_t d = along ? 1 : o->dims[FLASH_D], keys = !along && run == n ? 1 : n;
+    if (whole) { /* rows follow each other: many short ones would take longer */
+        run *= n;
+        keys = 1;
+    }
     uint32_t most = 0;
     at += first * o->step[FLASH_S] * o->bytes;
     for (size_t j = 0; j < keys; j++)
