@@ -39,11 +39,21 @@ static heed_status check_table(const op_infer *c, uint32_t i, ir_dim turned)
     return HEED_OK;
 }
 
+/* The body is written for a number of channels: what it cannot be written for no kernel takes. */
+static heed_status check_known(const op_infer *c)
+{
+    for (uint32_t i = X; c->dims && i <= SIN; i++)
+        if (!dim_known(infer_dim(c, i, infer_rank(c, i) - 1)))
+            return infer_error(c, "a number of channels that is known", "input %u without", i);
+    return HEED_OK;
+}
+
 static heed_status infer_rotary(op_infer *c)
 {
     int32_t rank = infer_rank(c, X);
     if (rank == 0)
         return infer_error(c, "an input with an axis of channels", "a scalar");
+    TRY(check_known(c));
     ir_dim channels = infer_dim(c, X, rank - 1), turned = turned_channels(c->node, channels);
     bool odd = dim_known(turned) && turned % 2 != 0;
     if (odd || (dim_known(turned) && dim_known(channels) && turned > channels))

@@ -200,6 +200,12 @@ static void two_names_are_not_one_shape(void **state)
         {"in x float32 [n, m]\nin u float32 [n, m]\nin w float32 [m]\nout y\n"
          "ResidualNormalization(x, u, w) -> (y) heed\n",
          NULL},
+        {"in x float32 [n, 4]\nin c float32 [m]\nin s float32 [m]\nout y\n"
+         "RotaryEmbedding(x, c, s) -> (y) heed\n",
+         "a number of channels that is known"},
+        {"in x float32 [n, 4]\nin c float32 [4]\nin s float32 [4]\nout y\n"
+         "RotaryEmbedding(x, c, s) -> (y) heed\n",
+         NULL},
     };
     (void)state;
     for (size_t i = 0; i < 2 * sizeof(models) / sizeof(*models); i++) {
