@@ -67,6 +67,8 @@ heed_status cpu_widen_run(const heed_call *call, heed_status (*run)(const heed_c
     char *at = call->workspace;
     if (!is_half(call->in[0]))
         return run(call);
+    if (!at) /* nothing has elements */
+        return HEED_OK;
     cpu_half half = cpu_half_find(cpu_lanes_of(call->device), cpu_dtype(call->in[0]->dtype));
     for (uint32_t i = 0; i < call->n_in; i++) {
         in[i] = call->in[i];

@@ -13,6 +13,9 @@
 #include "lanes.h"
 #include "lanes/math.h"
 
+/* Weights of 16 bits lie at any byte of their file, and are widened from there. */
+typedef uint16_t loose_half __attribute__((aligned(1), may_alias));
+
 static inline float half_float(uint16_t h)
 {
     uint32_t body = (uint32_t)(h & 0x7fff) << 13;
@@ -76,7 +79,7 @@ static inline int32_t float_i32(float x)
 static void f16_to_f32(void *out, const void *in, size_t n, const float *p)
 {
     float *y = out;
-    const uint16_t *x = in;
+    const loose_half *x = in;
     size_t i = 0;
     (void)p;
 #if defined(__AVX512F__)
@@ -105,7 +108,7 @@ static void f16_to_f32(void *out, const void *in, size_t n, const float *p)
 
 // clang-format off
 CONVERT(f32_to_f16, float, uint16_t, float_half(x))
-CONVERT(bf16_to_f32, uint16_t, float, brain_float(x))
+CONVERT(bf16_to_f32, loose_half, float, brain_float(x))
 CONVERT(f32_to_bf16, float, uint16_t, float_brain(x))
 CONVERT(i64_to_f32, int64_t, float, (float)x)
 CONVERT(i32_to_f32, int32_t, float, (float)x)
