@@ -17,23 +17,35 @@ ir_type op_type_of(const heed_tensor *t)
     return type;
 }
 
-/* Dtypes do not depend on shapes: they are known since load, except inside bodies whose inputs have
- * no declared type. */
+/* Some input or output has no dtype in the graph. */
+static bool is_open(const ir_node *n)
+{
+    bool open = false;
+    for (uint32_t i = 0; i < n->n_in; i++)
+        open = open || (n->in[i].value && !n->in[i].value->type.dtype);
+    for (uint32_t o = 0; o < n->n_out; o++)
+        open = open || (n->out[o] && !n->out[o]->type.dtype);
+    return open;
+}
+
+/* Dtypes do not depend on shapes: they are known, and checked, since load, except where inputs of a
+ * graph or of a body have no declared type. */
 static heed_status preset_types(const ir_node *n, op_concrete *c)
 {
-    bool known = true;
+    for (uint32_t o = 0; o < n->n_out; o++)
+        c->out[o] = (ir_type){.rank = -1};
+    if (is_open(n))
+        TRY(op_bind_types(n, c->in, c->out));
     for (uint32_t o = 0; o < n->n_out; o++) {
         const ir_value *v = n->out[o];
-        known = known && (!v || v->type.dtype);
-        c->out[o] = (ir_type){.rank = -1};
-        if (v) {
-            c->out[o].kind = v->type.kind;
-            c->out[o].dtype = v->type.dtype;
-            c->out[o].optional_sequence = v->type.optional_sequence;
-            c->out[o].keys = v->type.keys;
-        }
+        if (!v || (!v->type.dtype && c->out[o].dtype))
+            continue;
+        c->out[o].kind = v->type.kind;
+        c->out[o].dtype = v->type.dtype;
+        c->out[o].optional_sequence = v->type.optional_sequence;
+        c->out[o].keys = v->type.keys;
     }
-    return known ? HEED_OK : op_bind_types(n, c->in, c->out);
+    return HEED_OK;
 }
 
 heed_status op_infer_concrete(const ir_node *n, arena *memory, op_concrete *c)
