@@ -351,7 +351,7 @@ static bool is_causal(flow_map *m, const ir_node *n)
 }
 
 /* Queries against what is the same for all of them. */
-static bool is_free(const flow_map *m, const ir_node *n, const heads_layout layout[4])
+static bool is_free(const flow_map *m, const ir_node *n)
 {
     for (uint32_t i = K; i < n->n_in; i++) {
         const ir_value *v = ir_input(n, i);
@@ -363,7 +363,6 @@ static bool is_free(const flow_map *m, const ir_node *n, const heads_layout layo
             (rows && v && v->type.rank > 1 && v->type.dims[v->type.rank - 2] != 1))
             return false;
     }
-    (void)layout;
     return !ir_attr_int(n, "causal", 0) && ir_attr_int(n, "left_window", -1) < 0 &&
            ir_attr_int(n, "right_window", -1) < 0;
 }
@@ -384,7 +383,7 @@ static flow attention(flow_map *m, const ir_node *n, uint32_t o)
     }
     if (flow_of(m, ir_input(n, Q)).kind != FLOW_ROWS)
         return mixed;
-    if (is_free(m, n, layout))
+    if (is_free(m, n))
         return flow_rows(layout[3].place[2]);
     bool own = flow_of(m, ir_input(n, K)).kind == FLOW_ROWS &&
                flow_of(m, ir_input(n, V)).kind == FLOW_ROWS && is_causal(m, n);

@@ -7,9 +7,10 @@
  * heed.PagedAttention and positions become an input (pages.c): the graph takes any tokens of any
  * sequences, [1, T], and gives what the model gives for each of them.
  *
- * New inputs, behind those that stay: positions int64 [T] if something asks for them, rows int64
- * [R] (the tokens whose outputs are wanted), starts int32 [n + 1], past int32 [n], table int32 [n,
- * p]; and for each attention key_pages and value_pages, whose outputs of the same name come last.
+ * New inputs stand behind those that stay, all with "heed." before their names: rows int64 [R], the
+ * tokens whose outputs are wanted; starts int32 [n + 1], past int32 [n], table int32 [n, p]; for
+ * each attention key_pages.N and value_pages.N, whose outputs of the same name come last; and where
+ * something asks for them positions int64 [T] and reach int64 [1], the most tokens of a sequence.
  */
 #ifndef HEED_PASSES_PAGING_H
 #define HEED_PASSES_PAGING_H
