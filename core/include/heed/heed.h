@@ -369,4 +369,6 @@ HEED_EXPORT const char *heed_plugin_get_device(size_t i, size_t j);
 #ifdef __cplusplus
 }
 #endif
+#include "heed/generate.h" /* text: tokenizers, generators */
+
 #endif
