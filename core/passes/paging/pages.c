@@ -13,7 +13,7 @@
 #include "ops/heads.h"
 #include "passes/paging/flow.h"
 
-extern const pass_def pass_infer;
+extern const pass_def pass_infer, pass_dead;
 
 enum { Q, K, V, BIAS, SINKS = 6 };
 
@@ -308,6 +308,7 @@ static heed_status run(pass_run *p)
     flow_map flows = {.run = p};
     if (!p->options->paging)
         return HEED_OK;
+    TRY(pass_dead.run(p)); /* what recognition replaced would get pages of its own */
     heed_status status = rewrite(p, &flows);
     flow_map_free(&flows);
     return status;
