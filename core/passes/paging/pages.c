@@ -12,6 +12,7 @@
 
 #include "ops/heads.h"
 #include "passes/paging/flow.h"
+#include "passes/paging/ports.h"
 
 extern const pass_def pass_infer, pass_dead;
 
@@ -24,54 +25,6 @@ typedef struct writer {
     flow_map *flows;
     ir_value *starts, *past, *table, *reach;
 } writer;
-
-/* ---- Inputs and outputs of the graph ----------------------------------------------------------
- */
-
-static ir_value *add_input(writer *w, const char *name, heed_dtype dtype, int32_t rank,
-                           const ir_dim *dims)
-{
-    arena *memory = &w->run->model->memory;
-    ir_graph *g = w->g;
-    ir_value **inputs = arena_array(memory, g->n_inputs + 1u, sizeof(ir_value *));
-    ir_dim *own = arena_array(memory, (size_t)rank, sizeof(*own));
-    ir_value *v = ir_value_new(g, arena_string(memory, name));
-    if (!inputs || !own || !v)
-        return NULL;
-    memcpy(inputs, g->inputs, g->n_inputs * sizeof(*inputs));
-    memcpy(own, dims, (size_t)rank * sizeof(*own));
-    v->type = (ir_type){.kind = HEED_KIND_TENSOR, .dtype = dtype, .rank = rank, .dims = own};
-    v->is_input = true;
-    v->slot = g->n_inputs;
-    inputs[g->n_inputs++] = v;
-    g->inputs = inputs;
-    return v;
-}
-
-static heed_status add_output(writer *w, const char *name, ir_value *v)
-{
-    arena *memory = &w->run->model->memory;
-    ir_graph *g = w->g;
-    size_t n = g->n_outputs;
-    ir_value **outputs = arena_array(memory, n + 1, sizeof(*outputs));
-    const char **names = arena_array(memory, n + 1, sizeof(*names));
-    ir_type *types = arena_array(memory, n + 1, sizeof(*types));
-    const char *own = arena_string(memory, name);
-    if (!outputs || !names || !types || !own)
-        return HEED_NOMEM;
-    memcpy(outputs, g->outputs, n * sizeof(*outputs));
-    memcpy(names, g->output_names, n * sizeof(*names));
-    memcpy(types, g->output_types, n * sizeof(*types));
-    outputs[n] = v;
-    names[n] = own;
-    types[n] = v->type;
-    v->n_outputs++;
-    g->outputs = outputs;
-    g->output_names = names;
-    g->output_types = types;
-    g->n_outputs++;
-    return HEED_OK;
-}
 
 /* ---- One attention ----------------------------------------------------------------------------
  */
@@ -106,7 +59,7 @@ static ir_value *add_pages(writer *w, const paging_layer *layer, const char *wha
     snprintf(name, sizeof(name), "heed.%s_pages.%u", what, w->paging->n_layers);
     ir_dim shape[] = {dims_parse(dims, "pages"), dims_parse(dims, "page_tokens"), layer->heads,
                       dim};
-    return add_input(w, name, layer->dtype, 4, shape);
+    return ports_add_input(w->g, name, layer->dtype, 4, shape);
 }
 
 /* [heads or 1, reach]: of a bias by distance the entries for keys that are not ahead. */
@@ -117,7 +70,7 @@ static heed_status write_bias(writer *w, const ir_node *n, op_body *b, ir_value 
     *out = NULL;
     if (!bias)
         return HEED_OK;
-    if (!w->reach && !(w->reach = add_input(w, "heed.reach", HEED_INT64, 1, &one)))
+    if (!w->reach && !(w->reach = ports_add_input(w->g, "heed.reach", HEED_INT64, 1, &one)))
         return HEED_NOMEM;
     bias = flow_replay(w->flows, b, bias, w->reach);
     if (!bias && b->status != HEED_NOMEM)
@@ -156,8 +109,8 @@ static heed_status write_layer(writer *w, ir_node *n)
         return b.status;
     ir_value_replace(n->out[0], out[0]);
     ir_node_remove(n);
-    TRY(add_output(w, keys->name, out[1]));
-    TRY(add_output(w, values->name, out[2]));
+    TRY(ports_add_output(w->g, keys->name, out[1]));
+    TRY(ports_add_output(w->g, values->name, out[2]));
     w->paging->layers[w->paging->n_layers++] = layer;
     return HEED_OK;
 }
@@ -202,7 +155,7 @@ static heed_status choose_rows(writer *w)
             break;
     }
     ir_dim count = dims_parse(w->run->model->dims, "rows");
-    ir_value *rows = add_input(w, "heed.rows", HEED_INT64, 1, &count);
+    ir_value *rows = ports_add_input(w->g, "heed.rows", HEED_INT64, 1, &count);
     if (!rows)
         return HEED_NOMEM;
     op_body b = pass_body(w->run, v->producer);
@@ -234,9 +187,10 @@ static heed_status add_places(writer *w)
 {
     ir_dims *dims = w->run->model->dims;
     ir_dim n = dims_parse(dims, "sequences"), more = dims_add(dims, n, 1);
-    w->starts = add_input(w, "heed.starts", HEED_INT32, 1, &more);
-    w->past = add_input(w, "heed.past", HEED_INT32, 1, &n);
-    w->table = add_input(w, "heed.table", HEED_INT32, 2, (ir_dim[]){n, dims_parse(dims, "held")});
+    w->starts = ports_add_input(w->g, "heed.starts", HEED_INT32, 1, &more);
+    w->past = ports_add_input(w->g, "heed.past", HEED_INT32, 1, &n);
+    w->table =
+        ports_add_input(w->g, "heed.table", HEED_INT32, 2, (ir_dim[]){n, dims_parse(dims, "held")});
     return w->starts && w->past && w->table ? HEED_OK : HEED_NOMEM;
 }
 
@@ -263,7 +217,7 @@ static heed_status write_positions(writer *w)
 {
     if (w->flows->n_positions == 0)
         return HEED_OK;
-    ir_value *positions = add_input(w, "heed.positions", HEED_INT64, 1, &w->flows->tokens);
+    ir_value *positions = ports_add_input(w->g, "heed.positions", HEED_INT64, 1, &w->flows->tokens);
     w->paging->positions = true;
     return positions ? flow_set_positions(w->flows, positions) : HEED_NOMEM;
 }
