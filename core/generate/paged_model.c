@@ -7,6 +7,7 @@
 struct paged_model {
     pass_paging about; /* in memory of the compiled graph */
     compiled *form;
+    side_model *side;
     uint32_t page_tokens, n_pages;
     heed_tensor **pages; /* keys and values of each layer, in the order of the graph's inputs */
     size_t n_tensors;
@@ -83,6 +84,8 @@ heed_status paged_model_new(const heed_model *m, const compile_options *options,
     o.paging = &p->about;
     p->page_tokens = page_tokens;
     heed_status status = compiled_new(m, &o, &p->form);
+    if (!status)
+        status = side_model_new(m, options, &p->about, &p->side);
     p->n_tensors = 2u * p->about.n_layers;
     p->pages = status ? NULL : mem_array(p->n_tensors, sizeof(*p->pages));
     if (!status && !p->pages)
@@ -101,11 +104,13 @@ void paged_model_free(paged_model *p)
     for (size_t i = 0; p->pages && i < p->n_tensors; i++)
         tensor_free(p->pages[i]);
     mem_free(p->pages);
+    side_model_free(p->side);
     compiled_free(p->form);
     mem_free(p);
 }
 
 const pass_paging *paged_model_about(const paged_model *p) { return &p->about; }
+const side_model *paged_model_side(const paged_model *p) { return p->side; }
 
 /* ---- One step -------------------------------------------------------------------------------- */
 

@@ -8,8 +8,7 @@
 #define HEED_GENERATE_PAGED_MODEL_H
 
 #include "generate/page_table.h"
-#include "passes/paging/paging.h"
-#include "run/compiled.h"
+#include "generate/side_model.h"
 
 typedef struct paged_model paged_model;
 
@@ -19,6 +18,8 @@ heed_status paged_model_new(const heed_model *m, const compile_options *options,
 void paged_model_free(paged_model *p);
 const pass_paging *paged_model_about(const paged_model *p);
 uint64_t paged_model_page_bytes(const paged_model *p);
+/* Its results are inputs of all steps of a sequence. NULL: there are none. */
+const side_model *paged_model_side(const paged_model *p);
 
 /* Room for pages 0 to n - 1. What is there stays. */
 heed_status paged_model_reserve(paged_model *p, uint32_t n);

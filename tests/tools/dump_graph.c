@@ -1,6 +1,6 @@
 /* dump_graph.c - prints a model's graph as text, before or after the passes.
  *
- *     dump_graph MODEL [none|infer|all|fused|paged]
+ *     dump_graph MODEL [none|infer|all|fused|paged|once]
  *
  * A line for each node: outputs with types, operator with attributes, inputs. Symbolic contents of
  * integer values stand behind their type. With `fused`, fused operators stay whole, as if some
@@ -136,7 +136,9 @@ static heed_status dump(const char *path, const char *how, heed_model **m, ir_mo
     const char *const *report;
     size_t n;
     pass_paging paging = {0};
-    bool paged = strcmp(how, "paged") == 0, fused = paged || strcmp(how, "fused") == 0;
+    bool once = strcmp(how, "once") == 0, paged = once || strcmp(how, "paged") == 0;
+    bool fused = paged || strcmp(how, "fused") == 0;
+    paging.part = once ? PAGING_ONCE : PAGING_STEPS;
     pass_options options = {.optimize = fused || strcmp(how, "all") == 0};
     options.takes = fused ? takes : NULL;
     options.verdict = fused ? say : NULL;

@@ -23,10 +23,14 @@ typedef struct world {
     paged_model *paged;
     const pass_paging *about;
     heed_tensor *given[MOST_INPUTS]; /* as the folder has them */
+    heed_tensor *longer[MOST_INPUTS];
     const char *names[MOST_INPUTS];
     uint32_t main; /* the input of the tokens */
     int64_t batch, tokens;
-    heed_tensor *whole; /* results at once, [batch, tokens, ...] */
+    heed_tensor *whole;             /* results at once, [batch, tokens, ...] */
+    heed_tensor *side[MOST_INPUTS]; /* what the sequences of a run share */
+    const char *side_names[MOST_INPUTS];
+    size_t n_side;
     uint64_t seed;
     double worst;
 } world;
@@ -124,15 +128,6 @@ static heed_status step_input(const world *w, size_t i, const lot *l, heed_tenso
     int64_t dims[16];
     int32_t rank = heed_tensor_get_ndim(g);
     memcpy(dims, heed_tensor_get_dims(g), (size_t)rank * sizeof(*dims));
-    if (role(w, i) == PAGING_SIDE) {
-        if (rank > 0 && dims[0] == w->batch)
-            dims[0] = 1;
-        TRY(heed_tensor_new(heed_tensor_get_dtype(g), rank, dims, out));
-        size_t bytes = heed_tensor_get_bytes(*out);
-        memcpy(heed_tensor_get_mutable_data(*out),
-               (const char *)heed_tensor_get_data(g) + (rank > 0 ? l->which[0] : 0) * bytes, bytes);
-        return HEED_OK;
-    }
     if (rank > 1)
         dims[0] = 1;
     dims[rank > 1] = l->tokens;
@@ -142,6 +137,50 @@ static heed_status step_input(const world *w, size_t i, const lot *l, heed_tenso
     for (uint32_t k = 0; k < l->n; k++) {
         copy_rows(w, i, to, l->which[k], l->done[k], l->counts[k]);
         to += row * l->counts[k];
+    }
+    return HEED_OK;
+}
+
+/* What is the same for all tokens of sequence b. */
+static heed_status side_input(const world *w, size_t i, uint32_t b, heed_tensor **out)
+{
+    const heed_tensor *g = w->given[i];
+    int64_t dims[16];
+    int32_t rank = heed_tensor_get_ndim(g);
+    memcpy(dims, heed_tensor_get_dims(g), (size_t)rank * sizeof(*dims));
+    if (rank > 0 && dims[0] == w->batch)
+        dims[0] = 1;
+    TRY(heed_tensor_new(heed_tensor_get_dtype(g), rank, dims, out));
+    size_t bytes = heed_tensor_get_bytes(*out);
+    memcpy(heed_tensor_get_mutable_data(*out),
+           (const char *)heed_tensor_get_data(g) + (rank > 0 ? b * bytes : 0), bytes);
+    return HEED_OK;
+}
+
+static void drop_side(world *w)
+{
+    while (w->n_side > 0)
+        heed_tensor_free(w->side[--w->n_side]);
+}
+
+/* The side inputs of sequence b, and what is computed of them once. */
+static heed_status make_side(world *w, uint32_t b)
+{
+    const side_model *once = paged_model_side(w->paged);
+    heed_tensor *made[MOST_INPUTS];
+    drop_side(w);
+    for (size_t i = 0; i < w->about->n_inputs; i++)
+        if (role(w, i) == PAGING_SIDE) {
+            w->side_names[w->n_side] = w->names[i];
+            TRY(side_input(w, i, b, &w->side[w->n_side]));
+            w->n_side++;
+        }
+    if (w->n_side + side_model_count(once) > MOST_INPUTS)
+        return err_fail(HEED_USAGE, "too many inputs");
+    TRY(side_model_run(once, w->n_side, w->side_names, (const heed_tensor *const *)w->side, made));
+    for (uint32_t i = 0; i < side_model_count(once); i++) {
+        w->side_names[w->n_side] = side_model_name(once, i);
+        w->side[w->n_side++] = made[i];
     }
     return HEED_OK;
 }
@@ -168,10 +207,10 @@ static heed_status compare(world *w, const lot *l, const heed_tensor *result)
 static heed_status run_lot(world *w, page_pool *pool, page_table *tables, const lot *l)
 {
     const page_table *step_tables[MOST_SEQUENCES];
-    heed_tensor *in[MOST_INPUTS], *out = NULL;
-    const char *names[MOST_INPUTS];
+    heed_tensor *in[2 * MOST_INPUTS], *out = NULL;
+    const char *names[2 * MOST_INPUTS];
     uint32_t rows[1024];
-    size_t n_in = 0;
+    size_t n_in = w->n_side;
     heed_status status = HEED_OK;
     for (uint32_t k = 0; k < l->n; k++) {
         page_copy copy;
@@ -182,8 +221,10 @@ static heed_status run_lot(world *w, page_pool *pool, page_table *tables, const 
     }
     for (uint32_t i = 0; i < l->tokens; i++)
         rows[i] = i;
+    memcpy(in, w->side, n_in * sizeof(*in));
+    memcpy(names, w->side_names, n_in * sizeof(*names));
     for (size_t i = 0; i < w->about->n_inputs && !status; i++)
-        if (role(w, i) <= PAGING_TOKENS || role(w, i) == PAGING_SIDE) {
+        if (role(w, i) <= PAGING_TOKENS) {
             names[n_in] = w->names[i];
             status = step_input(w, i, l, &in[n_in]);
             n_in += !status;
@@ -194,7 +235,7 @@ static heed_status run_lot(world *w, page_pool *pool, page_table *tables, const 
     if (!status)
         status = compare(w, l, out);
     heed_tensor_free(out);
-    for (size_t i = 0; i < n_in; i++)
+    for (size_t i = w->n_side; i < n_in; i++)
         heed_tensor_free(in[i]);
     return status;
 }
@@ -223,6 +264,8 @@ static heed_status run_steps(world *w, uint32_t first, uint32_t last)
     page_table tables[MOST_SEQUENCES] = {{0}};
     lot l;
     heed_status status = HEED_OK;
+    if (last == first + 1)
+        TRY(make_side(w, first));
     TRY(page_pool_new(3, PAGES, &pool));
     while (!status && draw_lot(w, first, last, tables, &l))
         if (l.n > 0)
@@ -231,6 +274,56 @@ static heed_status run_steps(world *w, uint32_t first, uint32_t last)
         page_table_free(&tables[b], pool);
     page_pool_free(pool);
     return status;
+}
+
+/* ---- Longer cases -----------------------------------------------------------------------------
+ */
+
+/* Row t of a longer sequence: one of those that there are, a little different. */
+static heed_status vary(const world *w, size_t i, int64_t t, heed_tensor *longer)
+{
+    const heed_tensor *g = w->given[i];
+    int64_t width = heed_tensor_get_count(g) / (w->batch * w->tokens);
+    int64_t all = heed_tensor_get_count(longer) / (w->batch * width);
+    double x, most = 0;
+    for (int64_t k = 0; k < heed_tensor_get_count(g); k++) {
+        TRY(heed_tensor_read_f64(g, k, 1, &x));
+        most = x > most ? x : most;
+    }
+    for (int64_t b = 0; b < w->batch; b++)
+        for (int64_t c = 0; c < width; c++) {
+            TRY(heed_tensor_read_f64(g, (b * w->tokens + t % w->tokens) * width + c, 1, &x));
+            x = role(w, i) == PAGING_TOKENS                ? fmod(x + 5 * (double)t, most + 1)
+                : dtype_is_float(heed_tensor_get_dtype(g)) ? x * (1 + 0.1 * (double)t)
+                                                           : x;
+            TRY(heed_tensor_write_f64(longer, (b * all + t) * width + c, 1, &x));
+        }
+    return HEED_OK;
+}
+
+/* Cases with a past have a token or two; nothing is said by comparing those. */
+static heed_status lengthen(world *w)
+{
+    int64_t dims[16], tokens = 9;
+    for (size_t i = 0; w->tokens < 4 && i < w->about->n_inputs; i++) {
+        const heed_tensor *g = w->given[i];
+        int32_t rank = heed_tensor_get_ndim(g);
+        if (role(w, i) > PAGING_TOKENS)
+            continue;
+        memcpy(dims, heed_tensor_get_dims(g), (size_t)rank * sizeof(*dims));
+        dims[rank > 1] = tokens;
+        TRY(heed_tensor_new(heed_tensor_get_dtype(g), rank, dims, &w->longer[i]));
+        for (int64_t t = 0; t < tokens; t++)
+            TRY(vary(w, i, t, w->longer[i]));
+    }
+    for (size_t i = 0; w->tokens < 4 && i < w->about->n_inputs; i++)
+        if (w->longer[i]) {
+            heed_tensor_free(w->given[i]);
+            w->given[i] = w->longer[i];
+            w->longer[i] = NULL;
+        }
+    w->tokens = w->tokens < 4 ? tokens : w->tokens;
+    return HEED_OK;
 }
 
 /* ---- All of it --------------------------------------------------------------------------------
@@ -266,6 +359,7 @@ static heed_status run(world *w, const char *folder)
 {
     bool side = false;
     TRY(load(w, folder));
+    TRY(lengthen(w));
     TRY(run_whole(w));
     for (size_t i = 0; i < w->about->n_inputs; i++)
         side = side || role(w, i) == PAGING_SIDE;
@@ -288,7 +382,8 @@ int main(int argc, char **argv)
     else
         printf("%s %g\n", code ? "different" : "same", w.worst);
     for (size_t i = 0; i < MOST_INPUTS; i++)
-        heed_tensor_free(w.given[i]);
+        heed_tensor_free(w.given[i]), heed_tensor_free(w.longer[i]);
+    drop_side(&w);
     heed_tensor_free(w.whole);
     heed_session_free(w.session);
     paged_model_free(w.paged);

@@ -11,7 +11,10 @@
  * tokens whose outputs are wanted; starts int32 [n + 1], past int32 [n], table int32 [n, p]; for
  * each attention key_pages.N and value_pages.N, whose outputs of the same name come last; and where
  * something asks for them positions int64 [T] and reach int64 [1], the most tokens of a sequence.
- */
+ *
+ * What depends on side inputs alone (keys and values of an encoder's results, or the encoder itself
+ * where the file has it) is the same in all steps. It is a graph of its own (split.c), whose
+ * outputs side.N are inputs of the steps. */
 #ifndef HEED_PASSES_PAGING_H
 #define HEED_PASSES_PAGING_H
 
@@ -25,6 +28,12 @@ enum {
     PAGING_PAST,      /* was taken for empty */
     PAGING_SWITCH,    /* chose between a form with and without past: without */
     PAGING_SIDE,      /* the same for all tokens: what an encoder gives */
+};
+
+/* Which of the two graphs. */
+enum {
+    PAGING_STEPS, /* tokens, pages, and side.N */
+    PAGING_ONCE,  /* from side inputs to side.N; without outputs where there are none */
 };
 
 typedef struct paging_input {
@@ -42,10 +51,12 @@ typedef struct paging_layer {
 
 /* What became of it; arrays and names live as long as the graph. */
 struct pass_paging {
+    int part;             /* asked for: PAGING_STEPS, PAGING_ONCE */
     paging_input *inputs; /* of the file, in its order */
     uint32_t n_inputs;
     paging_layer *layers;
     uint32_t n_layers;
+    uint32_t n_side;    /* heed.side.0 to heed.side.(n - 1) */
     bool positions;     /* there is an input of this name that the file does not have */
     const char *reason; /* why there are no pages; NULL: there are */
     char at[128];       /* the name of the node that stands in the way, or "" */
