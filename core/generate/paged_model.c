@@ -223,12 +223,48 @@ static const struct {
     {"heed.rows", make_rows},     {"heed.positions", make_positions}, {"heed.reach", make_reach},
 };
 
-static bool is_position(const pass_paging *about, const char *name)
+/* The role of an input, -1: the file does not have it. */
+static int role_of(const pass_paging *about, const char *name)
 {
     for (uint32_t i = 0; i < about->n_inputs; i++)
         if (strcmp(about->inputs[i].name, name) == 0)
-            return about->inputs[i].role == PAGING_POSITIONS;
-    return false;
+            return about->inputs[i].role;
+    return -1;
+}
+
+/* [T] or [1, T], of any integer type. */
+static heed_status make_tokens(step_run *r, const ir_value *v, heed_tensor **out)
+{
+    int64_t dims[] = {1, 1}, n = 0;
+    dims[v->type.rank - 1] = r->n_tokens;
+    TRY(make(r, v->type.dtype, v->type.rank, dims, out));
+    for (uint32_t i = 0; i < r->step->n_sequences; i++)
+        for (uint32_t k = 0; k < r->step->counts[i]; k++, n++) {
+            int64_t token = r->step->tokens[i][k];
+            dtype_store_i64(v->type.dtype, tensor_data(*out), n, 1, &token);
+        }
+    return HEED_OK;
+}
+
+/* Another input of the tokens, which nobody gave: kinds of tokens, which are 0. */
+static heed_status make_zeros(step_run *r, const ir_value *v, heed_tensor **out)
+{
+    int64_t dims[] = {1, 1};
+    dims[v->type.rank - 1] = r->n_tokens;
+    return make(r, v->type.dtype, v->type.rank, dims, out);
+}
+
+static heed_status make_known(step_run *r, const ir_value *v, heed_tensor **out)
+{
+    int role = role_of(&r->p->about, v->name);
+    bool whole = v->type.rank == 1 || v->type.rank == 2;
+    if (role == PAGING_POSITIONS)
+        return make_positions(r, v, out);
+    if (role == PAGING_TOKENS && r->step->tokens && whole)
+        return make_tokens(r, v, out);
+    if (role == PAGING_KEPT && r->step->tokens && whole)
+        return make_zeros(r, v, out);
+    return HEED_NOTFOUND;
 }
 
 static heed_status find_input(step_run *r, const ir_value *v, const heed_tensor **out)
@@ -239,9 +275,10 @@ static heed_status find_input(step_run *r, const ir_value *v, const heed_tensor 
             *out = r->step->inputs[i];
             return HEED_OK;
         }
-    heed_status status = HEED_NOTFOUND;
-    if (is_position(&r->p->about, v->name))
-        status = make_positions(r, v, &own);
+    *out = decoder_side_get(r->step->side, v->name);
+    if (*out)
+        return HEED_OK;
+    heed_status status = make_known(r, v, &own);
     for (size_t i = 0; status == HEED_NOTFOUND && i < sizeof(made) / sizeof(*made); i++)
         if (strcmp(made[i].name, v->name) == 0)
             status = made[i].make(r, v, &own);
@@ -273,7 +310,11 @@ static heed_status gather(step_run *r)
 static heed_status run_step(step_run *r)
 {
     const compiled *c = r->p->form;
-    run_call call = {.store = c->store, .programs = c->programs, .n_programs = c->n_programs};
+    run_call call = {.store = c->store,
+                     .programs = c->programs,
+                     .n_programs = c->n_programs,
+                     .deadline_ns = r->step->deadline_ns,
+                     .cancel = r->step->cancel};
     TRY(gather(r));
     return execute_program(&call, c->programs[0], r->in, r->out);
 }
@@ -287,4 +328,31 @@ heed_status paged_model_run(paged_model *p, const paged_step *step, heed_tensor 
         tensor_free(r.own[i]);
     arena_free(&r.memory);
     return status;
+}
+
+/* ---- Logits -----------------------------------------------------------------------------------
+ */
+
+heed_status paged_model_vocabulary(const paged_model *p, int64_t *out)
+{
+    const ir_type *type = &p->form->ir->main->outputs[0]->type;
+    bool tokens = false;
+    for (uint32_t i = 0; i < p->about.n_inputs; i++)
+        tokens = tokens || p->about.inputs[i].role == PAGING_TOKENS;
+    *out = type->rank > 0 ? type->dims[type->rank - 1] : -1;
+    if (!tokens)
+        return err_fail(HEED_UNSUPPORTED, "no decoder of tokens: no input looks up their table");
+    if (*out < 1 || (type->rank != 2 && type->rank != 3) || !dtype_is_float(type->dtype))
+        return err_fail(HEED_UNSUPPORTED, "no decoder: its first result has no number of logits "
+                                          "for each token");
+    return HEED_OK;
+}
+
+heed_status paged_model_logits(paged_model *p, const paged_step *step, float *logits)
+{
+    heed_tensor *out;
+    TRY(paged_model_run(p, step, &out));
+    dtype_load_f32(out->dtype, tensor_data(out), 0, tensor_count(out), logits);
+    tensor_free(out);
+    return HEED_OK;
 }

@@ -7,6 +7,7 @@
 #ifndef HEED_GENERATE_PAGED_MODEL_H
 #define HEED_GENERATE_PAGED_MODEL_H
 
+#include "generate/decoder.h"
 #include "generate/page_table.h"
 #include "generate/side_model.h"
 
@@ -34,9 +35,19 @@ typedef struct paged_step {
     heed_tensor *const *inputs;
     uint32_t n_rows;
     const uint32_t *rows; /* of the T tokens */
+    /* Used for inputs that are not among the above: of each sequence its tokens, and what an
+     * encoder gave. Both may be NULL. */
+    const int32_t *const *tokens;
+    const decoder_side *side;
+    uint64_t deadline_ns; /* as of a run */
+    const heed_cancel *cancel;
 } paged_step;
 
 /* *out is a new tensor, [1, n_rows, ...] as the model has it. */
 heed_status paged_model_run(paged_model *p, const paged_step *step, heed_tensor **out);
+/* HEED_UNSUPPORTED where the model takes no tokens, or its result is no row of numbers for each. */
+heed_status paged_model_vocabulary(const paged_model *p, int64_t *out);
+/* logits: [n_rows, vocabulary]. */
+heed_status paged_model_logits(paged_model *p, const paged_step *step, float *logits);
 
 #endif

@@ -7,12 +7,12 @@
 #include "run/compiled.h"
 #include "run/graph_view.h"
 #include "run/inputs.h"
+#include "run/options.h"
 #include "run/results.h"
 
 struct heed_session {
     heed_model *model;
-    compile_options options;
-    char *backends, *without; /* copies */
+    session_options options;
     compiled *named;
     _Atomic(compiled *) unnamed; /* made when inputs contradict the names of dims */
     _Atomic(compiled *) plain; /* made when they contradict what fusing attention took for equal */
@@ -21,58 +21,6 @@ struct heed_session {
 };
 
 /* ---- Life ----------------------------------------------------------------------------------- */
-
-/* The modes that there are; the text outlives the session. */
-static heed_status read_attention(heed_session *s, const char *mode)
-{
-    static const char *const modes[] = {"auto", "off", "mha", "gqa", "flash"};
-    if (!mode)
-        return HEED_OK;
-    for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
-        if (strcmp(mode, modes[i]) == 0) {
-            s->options.attention = modes[i];
-            return HEED_OK;
-        }
-    return err_fail(HEED_UNSUPPORTED,
-                    "no attention mode \"%.32s\"; there are auto, off, mha, gqa and flash", mode);
-}
-
-static heed_status copy_text(const char *text, char **out)
-{
-    if (!text)
-        return HEED_OK;
-    size_t n = strlen(text) + 1;
-    *out = mem_alloc(n);
-    if (!*out)
-        return HEED_NOMEM;
-    memcpy(*out, text, n);
-    return HEED_OK;
-}
-
-static heed_status read_options(heed_session *s, const heed_session_options *o)
-{
-    s->options = (compile_options){.optimize = true, .named_dims = true};
-#ifdef HEED_DEBUG
-    s->options.check = true;
-#endif
-    if (!o)
-        return HEED_OK;
-    if (!HEED_HAS_FIELD(o, flags))
-        return err_fail(HEED_USAGE, "heed_session_options.size is not set");
-    s->options.optimize = !(o->flags & HEED_SESSION_NO_OPTIMIZE);
-    s->options.check |= (o->flags & HEED_SESSION_CHECK) != 0;
-    if (HEED_HAS_FIELD(o, plan_limit))
-        s->options.plan_limit = o->plan_limit;
-    if (HEED_HAS_FIELD(o, backends))
-        TRY(copy_text(o->backends, &s->backends));
-    s->options.backends = s->backends;
-    if (HEED_HAS_FIELD(o, without)) {
-        TRY(pass_check_without(o->without));
-        TRY(copy_text(o->without, &s->without));
-    }
-    s->options.without = s->without;
-    return HEED_HAS_FIELD(o, attention) ? read_attention(s, o->attention) : HEED_OK;
-}
 
 heed_status heed_session_new(heed_model *model, const heed_session_options *options,
                              heed_session **out)
@@ -84,9 +32,9 @@ heed_status heed_session_new(heed_model *model, const heed_session_options *opti
     pthread_mutex_init(&s->lock, NULL);
     s->model = heed_model_ref(model);
     s->generation = pool_fork_generation();
-    heed_status status = read_options(s, options);
+    heed_status status = session_options_read(options, &s->options);
     if (!status)
-        status = compiled_new(model, &s->options, &s->named);
+        status = compiled_new(model, &s->options.compile, &s->named);
     if (status)
         heed_session_free(s);
     else
@@ -116,8 +64,7 @@ void heed_session_free(heed_session *s)
     compiled_free(atomic_load(&s->plain));
     heed_model_free(s->model);
     pthread_mutex_destroy(&s->lock);
-    mem_free(s->backends);
-    mem_free(s->without);
+    session_options_free(&s->options);
     mem_free(s);
 }
 
@@ -154,7 +101,7 @@ static heed_status get_form(heed_session *s, _Atomic(compiled *) *form, const co
 
 static heed_status choose_form(heed_session *s, const heed_tensor *const *in, compiled **out)
 {
-    compile_options o = s->options;
+    compile_options o = s->options.compile;
     o.named_dims = false;
     *out = s->named;
     if (compiled_agrees(s->named, in))
@@ -217,7 +164,7 @@ static heed_status run_all(heed_session *s, const heed_run_options *options,
     heed_status status = run_form(c, options, in, asked, n_out, out);
     if (status != HEED_INVALID || !has_fused_site(c))
         return status;
-    compile_options o = s->options;
+    compile_options o = s->options.compile;
     o.named_dims = false;
     o.attention = "off";
     TRY(get_form(s, &s->plain, &o, "what fused attention takes for equal", &plain));

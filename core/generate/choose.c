@@ -1,0 +1,111 @@
+/* choose.c - from a sequence's logits to its next token, and to its end. */
+#include <stdio.h>
+#include <string.h>
+
+#include "generate/generator.h"
+
+static bool is_among(const int32_t *list, size_t n, int32_t token)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == token)
+            return true;
+    return false;
+}
+
+/* Does the sequence end behind this token? */
+static uint32_t find_end(const heed_sequence *s, int32_t token)
+{
+    const heed_generator *g = s->generator;
+    int64_t positions = decoder_get_about(g->decoder)->positions;
+    if (!(s->flags & HEED_REQUEST_NO_END) && is_among(g->ends, g->n_ends, token))
+        return HEED_FINISH_END;
+    if (is_among(s->stop_tokens, s->n_stop_tokens, token))
+        return HEED_FINISH_STOP;
+    if (s->n_generated >= s->max_tokens)
+        return HEED_FINISH_LENGTH;
+    if (positions >= 0 && s->job.lanes[0].n_tokens >= (size_t)positions)
+        return HEED_FINISH_LENGTH;
+    return HEED_FINISH_NONE;
+}
+
+static heed_status tell_logprobs(heed_sequence *s, const float *logits, int32_t token)
+{
+    heed_logprob others[MOST_LOGPROBS];
+    int64_t vocabulary = decoder_get_about(s->generator->decoder)->vocabulary;
+    if (s->n_logprobs)
+        sampler_likeliest(logits, vocabulary, s->n_logprobs, others);
+    return piece_buffer_add_logprobs(&s->fresh, sampler_logprob(logits, vocabulary, token), others,
+                                     s->n_logprobs);
+}
+
+/* Tokens of the prompt, as far as they are known to come next: the first has no logits. */
+static heed_status echo(heed_sequence *s, const float *rows, size_t n_rows, int64_t vocabulary)
+{
+    const sched_lane *lane = &s->job.lanes[0];
+    size_t next = decoder_length(lane->held) - n_rows + 1; /* what the first row is about */
+    bool told = s->flags & HEED_REQUEST_LOGPROBS;
+    if (s->n_echoed == 0) {
+        heed_logprob none[MOST_LOGPROBS] = {{0}};
+        TRY(piece_buffer_add_token(&s->fresh, lane->tokens[0]));
+        if (told)
+            TRY(piece_buffer_add_logprobs(&s->fresh, (heed_logprob){.token = lane->tokens[0]}, none,
+                                          s->n_logprobs));
+        s->n_echoed = 1;
+    }
+    for (size_t i = 0; i < n_rows; i++) {
+        size_t at = next + i;
+        if (at >= s->n_prompt || at != s->n_echoed)
+            continue;
+        TRY(piece_buffer_add_token(&s->fresh, lane->tokens[at]));
+        if (told)
+            TRY(tell_logprobs(s, rows + i * (size_t)vocabulary, lane->tokens[at]));
+        s->n_echoed++;
+    }
+    s->job.rows_from = s->n_echoed < s->n_prompt ? s->n_echoed - 1 : SCHED_NO_ROWS;
+    return HEED_OK;
+}
+
+static heed_status choose(heed_sequence *s, float *logits)
+{
+    int32_t token;
+    bool told = s->flags & HEED_REQUEST_LOGPROBS;
+    size_t bytes = (size_t)decoder_get_about(s->generator->decoder)->vocabulary * sizeof(float);
+    float *copy = told ? mem_alloc(bytes) : NULL;
+    if (told && !copy)
+        return HEED_NOMEM;
+    if (copy)
+        memcpy(copy, logits, bytes);
+    if (s->n_generated < s->min_tokens)
+        sampler_forbid(s->chooser, s->forbidden, s->n_forbidden);
+    heed_status status = sampler_choose(s->chooser, logits, &token);
+    if (!status && told)
+        status = tell_logprobs(s, copy, token);
+    mem_free(copy);
+    TRY(status);
+    TRY(sched_lane_append(&s->job.lanes[0], token));
+    TRY(piece_buffer_add_token(&s->fresh, token));
+    s->n_generated++;
+    s->ended = find_end(s, token);
+    return HEED_OK;
+}
+
+static heed_status go_on(heed_sequence *s, float *logits)
+{
+    sched_lane *lane = &s->job.lanes[0];
+    int64_t vocabulary = decoder_get_about(s->generator->decoder)->vocabulary;
+    float *rows = logits + lane->row * (size_t)vocabulary;
+    if (s->n_echoed < s->n_prompt)
+        TRY(echo(s, rows, lane->wanted, vocabulary));
+    if (decoder_length(lane->held) < lane->n_tokens)
+        return HEED_OK;
+    return choose(s, rows + (lane->wanted - 1) * (size_t)vocabulary);
+}
+
+void sequence_choose(heed_sequence *s, float *logits)
+{
+    heed_status status = go_on(s, logits);
+    if (!status)
+        return;
+    s->job.failed = status;
+    snprintf(s->job.error_text, sizeof(s->job.error_text), "%s", err_get()->message);
+}

@@ -1,0 +1,232 @@
+/* decoder_paged.c - a decoder whose earlier tokens lie in pages that sequences share. */
+#include <stdio.h>
+#include <string.h>
+
+#include "generate/decoder.h"
+#include "generate/paged_model.h"
+
+typedef struct paged_decoder {
+    decoder base;
+    paged_model *model;
+    page_pool *pool;
+    bool share;
+    const page_table **tables; /* of a step */
+    uint32_t *rows;
+    size_t tables_capacity, rows_capacity;
+} paged_decoder;
+
+typedef struct paged_seq {
+    decoder_seq base;
+    page_table table;
+} paged_seq;
+
+static paged_decoder *decoder_of(decoder *d) { return (paged_decoder *)(void *)d; }
+static paged_seq *seq_of(decoder_seq *s) { return (paged_seq *)(void *)s; }
+
+/* ---- Sequences --------------------------------------------------------------------------------
+ */
+
+static heed_status seq_new(decoder_side *side, paged_seq **out)
+{
+    *out = mem_zero(sizeof(**out));
+    if (!*out)
+        return HEED_NOMEM;
+    (*out)->base.side = decoder_side_hold(side);
+    return HEED_OK;
+}
+
+static void paged_end(decoder *d, decoder_seq *seq)
+{
+    page_table_free(&seq_of(seq)->table, decoder_of(d)->pool);
+    decoder_side_drop(seq->side);
+    mem_free(seq);
+}
+
+/* What an encoder gave is part of what a token knows, and pages are found by tokens alone. */
+static heed_status paged_begin(decoder *d, decoder_side *side, const int32_t *tokens, size_t n,
+                               decoder_seq **out)
+{
+    paged_decoder *p = decoder_of(d);
+    paged_seq *s;
+    TRY(seq_new(side, &s));
+    heed_status status = HEED_OK;
+    if (p->share && !side && n > 0)
+        status = page_table_find(&s->table, p->pool, tokens, n - 1);
+    s->base.length = s->table.n_tokens;
+    if (status)
+        paged_end(d, &s->base);
+    else
+        *out = &s->base;
+    return status;
+}
+
+static heed_status paged_fork(decoder *d, const decoder_seq *seq, decoder_seq **out)
+{
+    paged_seq *s;
+    TRY(seq_new(seq->side, &s));
+    heed_status status = page_table_fork(&((const paged_seq *)(const void *)seq)->table,
+                                         decoder_of(d)->pool, &s->table);
+    s->base.length = s->table.n_tokens;
+    if (status)
+        paged_end(d, &s->base);
+    else
+        *out = &s->base;
+    return status;
+}
+
+static void paged_cut(decoder *d, decoder_seq *seq, size_t n)
+{
+    page_table_cut(&seq_of(seq)->table, decoder_of(d)->pool, n);
+    seq->length = seq_of(seq)->table.n_tokens;
+}
+
+static heed_status paged_extend(decoder *d, decoder_seq *seq, size_t n)
+{
+    paged_decoder *p = decoder_of(d);
+    page_copy copy;
+    TRY(page_table_extend(&seq_of(seq)->table, p->pool, n, &copy));
+    heed_status status = paged_model_reserve(p->model, page_pool_count(p->pool).used);
+    if (status) {
+        page_table_cut(&seq_of(seq)->table, p->pool, seq->length);
+        return status;
+    }
+    paged_model_copy(p->model, &copy);
+    seq->length = seq_of(seq)->table.n_tokens;
+    return HEED_OK;
+}
+
+static heed_status paged_publish(decoder *d, decoder_seq *seq, const int32_t *tokens)
+{
+    paged_decoder *p = decoder_of(d);
+    if (!p->share || seq->side)
+        return HEED_OK;
+    return page_table_name(&seq_of(seq)->table, p->pool, tokens);
+}
+
+static page_counts paged_count(const decoder *d)
+{
+    return page_pool_count(((const paged_decoder *)(const void *)d)->pool);
+}
+
+/* ---- Steps ------------------------------------------------------------------------------------
+ */
+
+static heed_status reserve_step(paged_decoder *p, const decoder_step *step)
+{
+    size_t n_rows = 0;
+    for (uint32_t i = 0; i < step->n; i++)
+        n_rows += step->wanted[i];
+    while (p->tables_capacity < step->n)
+        TRY(mem_grow(&p->tables, &p->tables_capacity, p->tables_capacity, sizeof(*p->tables)));
+    while (p->rows_capacity < n_rows)
+        TRY(mem_grow(&p->rows, &p->rows_capacity, p->rows_capacity, sizeof(*p->rows)));
+    return HEED_OK;
+}
+
+/* Sequences first to last - 1, which have one side. */
+static heed_status run_part(paged_decoder *p, const decoder_step *step, uint32_t first,
+                            uint32_t last, float *logits, size_t *n_rows)
+{
+    uint32_t n_tokens = 0;
+    *n_rows = 0;
+    for (uint32_t i = first; i < last; i++) {
+        p->tables[i - first] = &seq_of(step->seqs[i])->table;
+        n_tokens += step->counts[i];
+        for (uint32_t k = step->wanted[i]; k > 0; k--)
+            p->rows[(*n_rows)++] = n_tokens - k;
+    }
+    paged_step part = {.n_sequences = last - first,
+                       .tables = p->tables,
+                       .counts = step->counts + first,
+                       .tokens = step->tokens + first,
+                       .side = step->seqs[first]->side,
+                       .n_rows = (uint32_t)*n_rows,
+                       .rows = p->rows,
+                       .deadline_ns = step->deadline_ns,
+                       .cancel = step->cancel};
+    return paged_model_logits(p->model, &part, logits);
+}
+
+static heed_status paged_run(decoder *d, const decoder_step *step, float *logits)
+{
+    paged_decoder *p = decoder_of(d);
+    TRY(reserve_step(p, step));
+    for (uint32_t first = 0, last; first < step->n; first = last) {
+        size_t n_rows;
+        for (last = first + 1; last < step->n; last++)
+            if (step->seqs[last]->side != step->seqs[first]->side)
+                break;
+        TRY(run_part(p, step, first, last, logits, &n_rows));
+        logits += n_rows * (size_t)d->about.vocabulary;
+    }
+    return HEED_OK;
+}
+
+/* ---- Life -------------------------------------------------------------------------------------
+ */
+
+static void paged_free(decoder *d)
+{
+    paged_decoder *p = decoder_of(d);
+    paged_model_free(p->model);
+    page_pool_free(p->pool);
+    mem_free(p->tables);
+    mem_free(p->rows);
+    mem_free(p);
+}
+
+static const decoder_kind paged_kind = {
+    .begin = paged_begin,
+    .fork = paged_fork,
+    .end = paged_end,
+    .extend = paged_extend,
+    .cut = paged_cut,
+    .publish = paged_publish,
+    .run = paged_run,
+    .count = paged_count,
+    .free = paged_free,
+};
+
+static const char *form_of(const pass_paging *about)
+{
+    for (uint32_t i = 0; i < about->n_inputs; i++)
+        if (about->inputs[i].role == PAGING_PAST)
+            return "concat";
+    return "none";
+}
+
+static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_options *o)
+{
+    decoder_about *about = &p->base.about;
+    TRY(paged_model_new(m, &o->compile, o->page_tokens, &p->model));
+    about->page_bytes = paged_model_page_bytes(p->model);
+    uint64_t limit = o->page_limit ? o->page_limit : o->kv_bytes / about->page_bytes;
+    if (limit == 0)
+        return err_fail(HEED_INVALID, "a page of %u tokens takes %llu bytes, and %llu are allowed",
+                        o->page_tokens, (unsigned long long)about->page_bytes,
+                        (unsigned long long)o->kv_bytes);
+    about->page_limit = limit < INT32_MAX ? (uint32_t)limit : INT32_MAX;
+    about->page_tokens = o->page_tokens;
+    about->paged = about->exact = true;
+    about->reason = "";
+    about->form = form_of(paged_model_about(p->model));
+    about->positions = -1;
+    p->share = o->share;
+    TRY(paged_model_vocabulary(p->model, &about->vocabulary));
+    return page_pool_new(o->page_tokens, about->page_limit, &p->pool);
+}
+
+heed_status decoder_paged_new(heed_model *m, const decoder_options *options, decoder **out)
+{
+    paged_decoder *p = mem_zero(sizeof(*p));
+    *out = NULL;
+    if (!p)
+        return HEED_NOMEM;
+    p->base.kind = &paged_kind;
+    heed_status status = open_paged(p, m, options);
+    if (status)
+        paged_free(&p->base);
+    else
+        *out = &p->base;
+    return status;
+}
