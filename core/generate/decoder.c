@@ -25,6 +25,14 @@ page_counts decoder_count(const decoder *d)
     return d->kind->count ? d->kind->count(d) : (page_counts){0};
 }
 
+heed_status decoder_prepare(const decoder *d, size_t n, const char *const *names,
+                            heed_tensor *const *tensors, decoder_side **out)
+{
+    *out = NULL;
+    return d->kind->prepare ? d->kind->prepare(d, n, names, tensors, out)
+                            : decoder_side_new(n, names, tensors, out);
+}
+
 heed_status decoder_begin(decoder *d, decoder_side *side, const int32_t *tokens, size_t n,
                           decoder_seq **out)
 {

@@ -31,6 +31,8 @@ typedef struct decoder_about {
     uint64_t page_bytes;
     int64_t vocabulary; /* logits of a row */
     int64_t positions;  /* most tokens of a sequence that the graph can take; -1: not known */
+    uint32_t n_side;    /* inputs that are the same for all tokens, and must be given */
+    const char *const *side;
 } decoder_about;
 
 /* What all steps of some sequences share: an encoder's results, by the names of the decoder's
@@ -52,6 +54,11 @@ heed_status decoder_new(heed_model *m, const decoder_options *options, decoder *
 void decoder_free(decoder *d);
 const decoder_about *decoder_get_about(const decoder *d);
 page_counts decoder_count(const decoder *d); /* zeros without pages */
+
+/* Makes ready what the tokens of any number of sequences share: inputs by name, decoder_about.side
+ * among them, [1, ...] each. The tensors are taken, also on failure. Any thread. */
+heed_status decoder_prepare(const decoder *d, size_t n, const char *const *names,
+                            heed_tensor *const *tensors, decoder_side **out);
 
 /* A sequence that will begin with these n tokens. Those whose pages are known already have their
  * place, fewer than n: decoder_length. `side` is held. */
@@ -82,6 +89,8 @@ heed_status decoder_run(decoder *d, const decoder_step *step, float *logits);
 /* How one kind of memory does the above; decoder.c chooses. The first member of a decoder and of a
  * sequence of that kind are a decoder and a decoder_seq. */
 typedef struct decoder_kind {
+    heed_status (*prepare)(const decoder *d, size_t n, const char *const *names,
+                           heed_tensor *const *tensors, decoder_side **out); /* or NULL */
     heed_status (*begin)(decoder *d, decoder_side *side, const int32_t *tokens, size_t n,
                          decoder_seq **out);
     heed_status (*fork)(decoder *d, const decoder_seq *seq, decoder_seq **out);

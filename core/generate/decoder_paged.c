@@ -10,6 +10,7 @@ typedef struct paged_decoder {
     paged_model *model;
     page_pool *pool;
     bool share;
+    arena memory;              /* of names */
     const page_table **tables; /* of a step */
     uint32_t *rows;
     size_t tables_capacity, rows_capacity;
@@ -22,6 +23,37 @@ typedef struct paged_seq {
 
 static paged_decoder *decoder_of(decoder *d) { return (paged_decoder *)(void *)d; }
 static paged_seq *seq_of(decoder_seq *s) { return (paged_seq *)(void *)s; }
+
+/* ---- What sequences share ---------------------------------------------------------------------
+ */
+
+/* What steps do not read is dropped: an encoder's results are larger than they look. */
+static heed_status paged_prepare(const decoder *d, size_t n, const char *const *names,
+                                 heed_tensor *const *tensors, decoder_side **out)
+{
+    const paged_model *p = ((const paged_decoder *)(const void *)d)->model;
+    const side_model *once = paged_model_side(p);
+    size_t kept = side_model_count(once);
+    arena memory = {0};
+    heed_tensor **all = arena_array(&memory, n + kept, sizeof(*all));
+    const char **all_names = arena_array(&memory, n + kept, sizeof(*all_names));
+    heed_status status =
+        all && all_names ? side_model_run(once, n, names, (const heed_tensor *const *)tensors, all)
+                         : HEED_NOMEM;
+    for (uint32_t i = 0; !status && i < kept; i++)
+        all_names[i] = side_model_name(once, i);
+    for (size_t i = 0; i < n; i++)
+        if (!status && paged_model_reads(p, names[i])) {
+            all_names[kept] = names[i];
+            all[kept++] = tensors[i];
+        } else {
+            tensor_free(tensors[i]);
+        }
+    if (!status)
+        status = decoder_side_new(kept, all_names, all, out);
+    arena_free(&memory);
+    return status;
+}
 
 /* ---- Sequences --------------------------------------------------------------------------------
  */
@@ -170,12 +202,14 @@ static void paged_free(decoder *d)
     paged_decoder *p = decoder_of(d);
     paged_model_free(p->model);
     page_pool_free(p->pool);
+    arena_free(&p->memory);
     mem_free(p->tables);
     mem_free(p->rows);
     mem_free(p);
 }
 
 static const decoder_kind paged_kind = {
+    .prepare = paged_prepare,
     .begin = paged_begin,
     .fork = paged_fork,
     .end = paged_end,
@@ -213,6 +247,7 @@ static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_opt
     about->positions = -1;
     p->share = o->share;
     TRY(paged_model_vocabulary(p->model, &about->vocabulary));
+    TRY(paged_model_side_names(p->model, &p->memory, &about->side, &about->n_side));
     return page_pool_new(o->page_tokens, about->page_limit, &p->pool);
 }
 

@@ -112,6 +112,30 @@ void paged_model_free(paged_model *p)
 const pass_paging *paged_model_about(const paged_model *p) { return &p->about; }
 const side_model *paged_model_side(const paged_model *p) { return p->side; }
 
+bool paged_model_reads(const paged_model *p, const char *name)
+{
+    const ir_graph *g = p->form->ir->main;
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        if (!g->inputs[i]->constant && strcmp(g->inputs[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+heed_status paged_model_side_names(const paged_model *p, arena *memory, const char *const **out,
+                                   uint32_t *n)
+{
+    const char **names = arena_array(memory, p->about.n_inputs, sizeof(*names));
+    *n = 0;
+    *out = names;
+    for (uint32_t i = 0; names && i < p->about.n_inputs; i++) {
+        const paging_input *input = &p->about.inputs[i];
+        if (input->role == PAGING_SIDE &&
+            (paged_model_reads(p, input->name) || side_model_reads(p->side, input->name)))
+            names[(*n)++] = input->name;
+    }
+    return names ? HEED_OK : HEED_NOMEM;
+}
+
 /* ---- One step -------------------------------------------------------------------------------- */
 
 /* What a step makes for itself, and the graph's inputs and outputs in their order. */

@@ -21,6 +21,11 @@ const pass_paging *paged_model_about(const paged_model *p);
 uint64_t paged_model_page_bytes(const paged_model *p);
 /* Its results are inputs of all steps of a sequence. NULL: there are none. */
 const side_model *paged_model_side(const paged_model *p);
+/* The steps' graph has an input of this name. */
+bool paged_model_reads(const paged_model *p, const char *name);
+/* The file's inputs that are the same for all tokens, and read by the steps or by side_model. */
+heed_status paged_model_side_names(const paged_model *p, arena *memory, const char *const **out,
+                                   uint32_t *n);
 
 /* Room for pages 0 to n - 1. What is there stays. */
 heed_status paged_model_reserve(paged_model *p, uint32_t n);

@@ -57,6 +57,15 @@ const char *side_model_name(const side_model *s, uint32_t i)
     return s->form->ir->main->output_names[i];
 }
 
+bool side_model_reads(const side_model *s, const char *name)
+{
+    const ir_graph *g = s ? s->form->ir->main : NULL;
+    for (uint32_t i = 0; g && i < g->n_inputs; i++)
+        if (!g->inputs[i]->constant && strcmp(g->inputs[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
 /* ---- A run ----------------------------------------------------------------------------------- */
 
 static heed_status check_shape(const ir_value *v, const heed_tensor *t)

@@ -18,6 +18,7 @@ void side_model_free(side_model *s);
 /* The results, and their names: inputs of steps. Names live as long as the model. 0 for NULL. */
 uint32_t side_model_count(const side_model *s);
 const char *side_model_name(const side_model *s, uint32_t i);
+bool side_model_reads(const side_model *s, const char *name);
 
 /* Of one sequence: tensors by the names of the file's inputs, those that the graph does not read
  * among them. out: side_model_count new tensors. HEED_USAGE names an input that is missing or has

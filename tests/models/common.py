@@ -26,7 +26,7 @@ def package_folder(name: str) -> Path:
 def make(name: str, write: Callable[[Path], None]) -> None:
     """Lets `write` fill a folder of the cache, unless it is there; a failed one leaves nothing."""
     folder = cache() / name
-    if (folder / "model.onnx").exists():
+    if any(folder.glob("*.onnx")):
         print(f"{name}: there already")
         return
     print(f"{name}: making", flush=True)
