@@ -1,4 +1,5 @@
-/* mem.c - the one file that takes memory from the system, or from the program's own allocator.
+/* mem.c - the one file that takes memory from the system, or from the program's own allocator (but
+ * for spans, which only count here).
  *
  * Each block has a 64-byte header that holds its size, so that freeing needs no size and the count
  * of live bytes is exact. Counters are atomic; nothing here locks. */
@@ -147,6 +148,18 @@ void mem_free(void *pointer)
     header *block = (header *)pointer - 1;
     give_back(block, block->total);
 }
+
+heed_status mem_charge(size_t bytes)
+{
+    if (reserve(bytes))
+        return HEED_OK;
+    refuse(bytes);
+    return HEED_NOMEM;
+}
+
+void mem_discharge(size_t bytes) { atomic_fetch_sub(&live, bytes); }
+
+bool mem_is_default(void) { return allocator.alloc == system_alloc; }
 
 heed_status mem_grow(void *items, size_t *capacity, size_t count, size_t each)
 {

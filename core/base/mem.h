@@ -19,6 +19,12 @@ void *mem_array(size_t n, size_t each);
 void *mem_resize(void *pointer, size_t old_bytes, size_t bytes);
 void mem_free(void *pointer);
 
+/* For memory that comes from elsewhere and counts all the same: mapped spans. HEED_NOMEM when it
+ * would exceed the limit. */
+heed_status mem_charge(size_t bytes);
+void mem_discharge(size_t bytes);
+bool mem_is_default(void); /* the program has given no allocator of its own */
+
 /* Makes room for one more element in a growing array: *items has *capacity elements of `each`
  * bytes, `count` are used. */
 heed_status mem_grow(void *items, size_t *capacity, size_t count, size_t each);

@@ -14,6 +14,7 @@ typedef struct paged_decoder {
     const page_table **tables; /* of a step */
     uint32_t *rows;
     size_t tables_capacity, rows_capacity;
+    uint64_t copies;
 } paged_decoder;
 
 typedef struct paged_seq {
@@ -112,17 +113,29 @@ static void paged_cut(decoder *d, decoder_seq *seq, size_t n)
     seq->length = seq_of(seq)->table.n_tokens;
 }
 
+/* Bytes for the pages that may be taken. Where there are none, those that are kept must do. */
+static void make_room(paged_decoder *p, const page_table *table, size_t n)
+{
+    page_store *store = paged_model_pages(p->model);
+    page_counts c = page_pool_count(p->pool);
+    uint32_t each = p->base.about.page_tokens, unused = c.used - c.held - c.kept;
+    uint64_t more = (table->n_tokens + n + each - 1) / each - table->n_pages + 1;
+    uint64_t used = c.used + (more > unused ? more - unused : 0);
+    if (used > p->base.about.page_limit)
+        used = p->base.about.page_limit;
+    if (used > page_store_room(store) && page_store_reserve(store, (uint32_t)used))
+        err_clear();
+    page_pool_set_room(p->pool, page_store_room(store));
+}
+
 static heed_status paged_extend(decoder *d, decoder_seq *seq, size_t n)
 {
     paged_decoder *p = decoder_of(d);
     page_copy copy;
+    make_room(p, &seq_of(seq)->table, n);
     TRY(page_table_extend(&seq_of(seq)->table, p->pool, n, &copy));
-    heed_status status = paged_model_reserve(p->model, page_pool_count(p->pool).used);
-    if (status) {
-        page_table_cut(&seq_of(seq)->table, p->pool, seq->length);
-        return status;
-    }
-    paged_model_copy(p->model, &copy);
+    page_store_copy(paged_model_pages(p->model), &copy);
+    p->copies += copy.to != PAGE_NONE;
     seq->length = seq_of(seq)->table.n_tokens;
     return HEED_OK;
 }
@@ -233,7 +246,7 @@ static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_opt
 {
     decoder_about *about = &p->base.about;
     TRY(paged_model_new(m, &o->compile, o->page_tokens, &p->model));
-    about->page_bytes = paged_model_page_bytes(p->model);
+    about->page_bytes = page_store_page_bytes(paged_model_pages(p->model));
     uint64_t limit = o->page_limit ? o->page_limit : o->kv_bytes / about->page_bytes;
     if (limit == 0)
         return err_fail(HEED_INVALID, "a page of %u tokens takes %llu bytes, and %llu are allowed",
@@ -248,6 +261,7 @@ static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_opt
     p->share = o->share;
     TRY(paged_model_vocabulary(p->model, &about->vocabulary));
     TRY(paged_model_side_names(p->model, &p->memory, &about->side, &about->n_side));
+    TRY(paged_model_limit(p->model, about->page_limit));
     return page_pool_new(o->page_tokens, about->page_limit, &p->pool);
 }
 

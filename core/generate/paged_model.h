@@ -8,6 +8,7 @@
 #define HEED_GENERATE_PAGED_MODEL_H
 
 #include "generate/decoder.h"
+#include "generate/page_store.h"
 #include "generate/page_table.h"
 #include "generate/side_model.h"
 
@@ -18,7 +19,6 @@ heed_status paged_model_new(const heed_model *m, const compile_options *options,
                             uint32_t page_tokens, paged_model **out);
 void paged_model_free(paged_model *p);
 const pass_paging *paged_model_about(const paged_model *p);
-uint64_t paged_model_page_bytes(const paged_model *p);
 /* Its results are inputs of all steps of a sequence. NULL: there are none. */
 const side_model *paged_model_side(const paged_model *p);
 /* The steps' graph has an input of this name. */
@@ -27,9 +27,10 @@ bool paged_model_reads(const paged_model *p, const char *name);
 heed_status paged_model_side_names(const paged_model *p, arena *memory, const char *const **out,
                                    uint32_t *n);
 
-/* Room for pages 0 to n - 1. What is there stays. */
-heed_status paged_model_reserve(paged_model *p, uint32_t n);
-void paged_model_copy(paged_model *p, const page_copy *copy);
+/* Where its pages lie. */
+page_store *paged_model_pages(const paged_model *p);
+/* There will be no more than n pages; before the first one. */
+heed_status paged_model_limit(paged_model *p, uint32_t n);
 
 typedef struct paged_step {
     uint32_t n_sequences;

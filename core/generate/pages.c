@@ -22,7 +22,7 @@ typedef struct name {
 } name;
 
 struct page_pool {
-    uint32_t tokens, limit;
+    uint32_t tokens, limit, room;
     uint32_t used, held, kept;
     page *pages;
     unsigned char *names; /* one for each page, name_size bytes apart */
@@ -48,7 +48,7 @@ heed_status page_pool_new(uint32_t tokens, uint32_t limit, page_pool **out)
     if (!pool)
         return HEED_NOMEM;
     pool->tokens = tokens;
-    pool->limit = limit;
+    pool->limit = pool->room = limit;
     pool->name_size = (sizeof(name) + tokens * sizeof(int32_t) + 7) & ~(size_t)7;
     pool->free = pool->oldest = pool->newest = PAGE_NONE;
     pool->next_serial = 1;
@@ -64,6 +64,11 @@ void page_pool_free(page_pool *pool)
     mem_free(pool->names);
     mem_free(pool->pages);
     mem_free(pool);
+}
+
+void page_pool_set_room(page_pool *pool, uint32_t n)
+{
+    pool->room = n < pool->limit ? n : pool->limit;
 }
 
 uint32_t page_pool_tokens(const page_pool *pool) { return pool->tokens; }
@@ -149,14 +154,14 @@ static heed_status find_room(page_pool *pool, page_id *out)
         pool->free = pool->pages[*out].next;
         return HEED_OK;
     }
-    if (pool->used < pool->limit) {
+    if (pool->used < pool->room) {
         if (pool->used == pool->capacity)
             TRY(grow(pool));
         *out = (page_id)pool->used++;
         return HEED_OK;
     }
     if (pool->oldest == PAGE_NONE)
-        return err_fail(HEED_NOMEM, "all %u pages of the KV cache are held", pool->limit);
+        return err_fail(HEED_NOMEM, "all %u pages of the KV cache are held", pool->held);
     *out = pool->oldest;
     unkeep(pool, *out);
     unname(pool, *out);

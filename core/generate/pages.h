@@ -1,7 +1,7 @@
 /* pages.h - the pages of a KV cache: who holds which.
  *
  * A page has room for the keys and values of `tokens` consecutive tokens, in all layers of a model.
- * This file knows numbers and counts; the bytes lie elsewhere (see store.h). Any number of
+ * This file knows numbers and counts; the bytes lie elsewhere (see page_store.h). Any number of
  * sequences may hold a page; one that nobody holds is free. A full page may be named by the
  * tokens in it and by the page before it: then another sequence that begins with the same tokens
  * finds it, and it is kept while nobody holds it, until its room is needed, the longest unused
@@ -23,6 +23,9 @@ typedef struct page_pool page_pool;
 heed_status page_pool_new(uint32_t tokens, uint32_t limit, page_pool **out);
 void page_pool_free(page_pool *pool);
 uint32_t page_pool_tokens(const page_pool *pool);
+
+/* Ids from n on are not given: their bytes have no room. */
+void page_pool_set_room(page_pool *pool, uint32_t n);
 
 /* A page with one holder, its content unknown. HEED_NOMEM when all are held. Ids are small: a new
  * one is used only when no page was given back and nothing was kept. */

@@ -216,8 +216,8 @@ static heed_status run_lot(world *w, page_pool *pool, page_table *tables, const 
         page_copy copy;
         step_tables[k] = &tables[l->which[k]];
         TRY(page_table_extend(&tables[l->which[k]], pool, l->counts[k], &copy));
-        TRY(paged_model_reserve(w->paged, page_pool_count(pool).used));
-        paged_model_copy(w->paged, &copy);
+        TRY(page_store_reserve(paged_model_pages(w->paged), page_pool_count(pool).used));
+        page_store_copy(paged_model_pages(w->paged), &copy);
     }
     for (uint32_t i = 0; i < l->tokens; i++)
         rows[i] = i;
