@@ -216,6 +216,9 @@ typedef struct flash_slot {
 
 /* ---- flash_plan.c --------------------------------------------------------------------------- */
 
+/* A tensor whose axes are b, h, s, d in the order of `place`. */
+heed_status flash_read_operand(flash_operand *o, const cpu_lanes *lanes, const DLTensor *t,
+                               const int place[4]);
 /* Checks the shapes of a call and sizes everything; `bytes` is the workspace that it needs. */
 heed_status flash_plan(flash_job *job, const flash_rules *rules, const heed_call *call,
                        uint64_t *bytes);
@@ -240,6 +243,8 @@ void flash_load_values(const flash_job *job, flash_slot *slot, size_t b, size_t 
                        size_t n);
 /* The channels of one query, key or value. */
 void flash_load_row(const flash_operand *o, float *to, size_t b, size_t h, size_t s);
+/* The way back. */
+void flash_write_row(const flash_operand *o, const float *from, size_t b, size_t h, size_t s);
 /* The results of a panel, each row times a factor. */
 void flash_store(const flash_job *job, const flash_slot *slot, const flash_panel *p,
                  const float *factor);

@@ -165,26 +165,29 @@ void flash_load_row(const flash_operand *o, float *to, size_t b, size_t h, size_
 
 /* ---- Results -------------------------------------------------------------------------------- */
 
-static void store_row(const flash_job *job, const float *from, char *to)
+static void store_row(const flash_operand *o, const float *from, char *to)
 {
-    const flash_operand *o = &job->y;
-    size_t step = o->step[FLASH_D] * o->bytes;
+    size_t step = o->step[FLASH_D] * o->bytes, n = o->dims[FLASH_D];
     if (step == o->bytes && !o->narrow)
-        memcpy(to, from, job->dv * sizeof(*from));
+        memcpy(to, from, n * sizeof(*from));
     else if (step == o->bytes)
-        o->narrow(to, from, job->dv, NULL);
+        o->narrow(to, from, n, NULL);
     else
-        for (size_t i = 0; i < job->dv; i++, to += step)
+        for (size_t i = 0; i < n; i++, to += step)
             if (o->narrow)
                 o->narrow(to, from + i, 1, NULL);
             else
                 memcpy(to, from + i, sizeof(*from));
 }
 
+void flash_write_row(const flash_operand *o, const float *from, size_t b, size_t h, size_t s)
+{
+    store_row(o, from, o->data + (size_t)(element(o, b, h, s) - o->data));
+}
+
 void flash_store_row(const flash_job *job, const float *from, size_t b, size_t h, size_t s)
 {
-    const flash_operand *o = &job->y;
-    store_row(job, from, o->data + (size_t)(element(o, b, h, s) - o->data));
+    flash_write_row(&job->y, from, b, h, s);
 }
 
 /* Rows are turned to where they belong; those behind the end go nowhere. */
@@ -200,7 +203,7 @@ static void store_many(const flash_job *job, const flash_slot *slot, const flash
                                      : slot->rows + flash_min(r, p->rows) * job->dv;
     job->f->scatter(to, p->o, job->dv, factor, job->vectors);
     for (size_t r = 0; r < p->rows && !there; r++)
-        store_row(job, to[r], job->y.data + at[r]);
+        store_row(&job->y, to[r], job->y.data + at[r]);
 }
 
 void flash_store(const flash_job *job, const flash_slot *slot, const flash_panel *p,
@@ -215,6 +218,6 @@ void flash_store(const flash_job *job, const flash_slot *slot, const flash_panel
     for (size_t r = 0; r < p->rows; r++) {
         float *row = p->o + r * job->pad_dv;
         job->lanes->affine(row, row, job->dv, factor[r], 0.0f);
-        store_row(job, row, job->y.data + at[r]);
+        store_row(&job->y, row, job->y.data + at[r]);
     }
 }

@@ -21,8 +21,8 @@ enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
 
 /* ---- Operands ------------------------------------------------------------------------------- */
 
-static heed_status read_operand(flash_operand *o, const flash_job *job, const DLTensor *t,
-                                const int place[4])
+heed_status flash_read_operand(flash_operand *o, const cpu_lanes *lanes, const DLTensor *t,
+                               const int place[4])
 {
     size_t step = 1, steps[4];
     if (t->ndim != 4)
@@ -38,7 +38,7 @@ static heed_status read_operand(flash_operand *o, const flash_job *job, const DL
         o->dims[a] = (size_t)t->shape[place[a]];
         o->step[a] = steps[place[a]];
     }
-    cpu_half half = cpu_half_find(job->lanes, o->dtype);
+    cpu_half half = cpu_half_find(lanes, o->dtype);
     o->widen = half.widen;
     o->narrow = half.narrow;
     return HEED_OK;
@@ -145,8 +145,8 @@ static heed_status read_call(flash_job *job, const heed_call *call)
     const flash_rules *rules = job->rules;
     flash_operand *operands[4] = {&job->q, &job->k, &job->v, &job->y};
     for (uint32_t i = 0; i < 4; i++) {
-        heed_status status =
-            read_operand(operands[i], job, i < 3 ? in[i] : call->out[0], rules->place[i]);
+        heed_status status = flash_read_operand(operands[i], job->lanes,
+                                                i < 3 ? in[i] : call->out[0], rules->place[i]);
         if (status)
             return status;
     }

@@ -89,6 +89,7 @@ typedef void cpu_additive(float *scores, const float *q, const float *w, const f
 
 typedef struct cpu_flash_lanes cpu_flash_lanes; /* flash.h */
 typedef struct cpu_flash_brain cpu_flash_brain; /* flash_brain.h */
+typedef struct cpu_paged_lanes cpu_paged_lanes; /* paged.h */
 
 typedef struct cpu_lanes {
     const char *name;
@@ -111,6 +112,7 @@ typedef struct cpu_lanes {
     void (*additive_rows)(float *scores, const float *q, const float *w, const float *k,
                           size_t k_row, size_t d, size_t n);
     const cpu_flash_lanes *flash;
+    const cpu_paged_lanes *paged;
 } cpu_lanes;
 
 extern const cpu_lanes cpu_lanes_base, cpu_lanes_avx2, cpu_lanes_avx512;

@@ -6,7 +6,7 @@
 
 #include "heed/plugin.h"
 
-enum { MINI_RANK = 8, MINI_ARGS = 9, MINI_ATTRS = 16 };
+enum { MINI_RANK = 8, MINI_ARGS = 12, MINI_ATTRS = 16 };
 
 /* One node with its operands. */
 typedef struct mini_node {

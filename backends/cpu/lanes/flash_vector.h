@@ -59,6 +59,23 @@ FLASH_INLINE lane_f lane_larger(lane_f x, lane_f y)
 #endif
 }
 
+/* x y + z in one rounding where there is such an instruction: which of two products the compiler
+ * would take into a sum is its choice, and need not be the same in two loops. */
+FLASH_INLINE lane_f lane_fma(lane_f x, lane_f y, lane_f z)
+{
+#if defined(__AVX512F__)
+    return (lane_f)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
+#elif defined(__AVX2__)
+    return (lane_f)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z);
+#elif defined(__FP_FAST_FMAF)
+    for (size_t i = 0; i < LANES; i++)
+        z[i] = __builtin_fmaf(x[i], y[i], z[i]);
+    return z;
+#else
+    return x * y + z;
+#endif
+}
+
 /* e^r for |r| <= log(2) / 2: a minimax fit (Lawson's iteration, as in math.h) of one degree less,
  * with 1 + r fixed; its error is below a unit in the last place, and scores have rounded before. */
 FLASH_INLINE lane_f lane_exp_core(lane_f r)

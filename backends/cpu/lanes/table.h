@@ -4,6 +4,7 @@
 #include "lanes/choose.h"
 #include "lanes/converts.h"
 #include "lanes/flash_tile.h"
+#include "lanes/paged_many.h"
 #if defined(__AVX2__)
 #include "lanes/product.h"
 #endif
@@ -35,6 +36,7 @@ const cpu_lanes CPU_LANES = {
     .additive_exact = additive_exact,
     .additive_rows = additive_rows,
     .flash = &flash_lanes,
+    .paged = &paged_lanes,
 #if defined(__AVX2__)
     .product = product,
 #endif

@@ -232,8 +232,8 @@ static inline bool row_weights(const attention_case *c, int64_t b, int64_t h, in
 /* Says what the case was: shapes, rules, and which inputs there are. */
 static inline void fail_at(const attention_case *c, const int64_t at[4], double got, double want)
 {
-    char inputs[MINI_ARGS + 1] = "---------";
-    for (int i = 0; i < MINI_ARGS; i++)
+    char inputs[] = "---------";
+    for (int i = 0; i <= FACTOR; i++)
         inputs[i] = c->node.in[i] ? "qkvblosmf"[i] : '-';
     fail_msg("b %d, g %d, kv %d, %d x %d, d %d, dv %d, type %d, bias type %d of rank %d, wild %d, "
              "cap %g, fill %g, causal %d, window %d %d, %s, %s %s %s %s, %s: "

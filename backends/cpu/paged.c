@@ -1,0 +1,144 @@
+/* Runs a job of paged.h: writes, then pieces on threads, then what is left to join. */
+#include <math.h>
+#include <string.h>
+
+#include "paged.h"
+
+enum { WRITE_LEAST = 1 << 17 }; /* numbers that are worth waking threads for */
+
+/* ---- Rows ----------------------------------------------------------------------------------- */
+
+float paged_factor(const paged_job *job, size_t head, float top, float sum)
+{
+    if (!job->sinks)
+        return sum == 0.0f ? 0.0f : 1.0f / sum;
+    float sink;
+    const char *at =
+        (const char *)cpu_data(job->sinks) + head * cpu_element_bytes(job->sinks->dtype);
+    if (job->widen_sinks)
+        job->widen_sinks(&sink, at, 1, NULL);
+    else
+        memcpy(&sink, at, sizeof(sink));
+    float most = top > sink ? top : sink, base = most == -INFINITY ? 0.0f : most;
+    float factor = expf(top - base), all = sum * factor + expf(sink - base);
+    return all == 0.0f ? 0.0f : factor / all;
+}
+
+void paged_clear(const paged_work *w)
+{
+    const paged_job *job = w->job;
+    size_t floats = paged_state_floats(job, w->strip), lanes = job->f->lanes;
+    memset(w->slot->state, 0, floats * sizeof(float));
+    size_t panels = w->strip->vectors ? paged_panels(job, w->strip) : 1;
+    size_t rows = w->strip->vectors ? w->strip->vectors * lanes : w->strip->heads * w->strip->rows;
+    size_t wide = w->strip->vectors ? job->dv : job->values.wide;
+    for (size_t i = 0; i < panels; i++)
+        for (size_t r = 0; r < rows; r++)
+            w->slot->state[i * (wide + 2) * rows + wide * rows + r] = -INFINITY;
+}
+
+/* ---- Pieces --------------------------------------------------------------------------------- */
+
+/* The two ways to compute a strip. */
+typedef struct strip_way {
+    void (*start)(const paged_work *w);
+    void (*tile)(const paged_work *w, size_t tile);
+    void (*join)(const paged_work *w, const float *part);
+    void (*finish)(const paged_work *w);
+} strip_way;
+
+static const strip_way ways[2] = {
+    {paged_few_start, paged_few_tile, paged_few_join, paged_few_finish},
+    {paged_many_start, paged_many_tile, paged_many_join, paged_many_finish}};
+
+/* Where the state goes when a piece leaves it: behind the tiles that were joined, one a tile. The
+ * first state is that of all joined tiles. */
+static float *part_of(const paged_work *w, size_t tile)
+{
+    return w->job->parts + w->strip->part +
+           (tile + 1 - w->strip->joined) * paged_state_floats(w->job, w->strip);
+}
+
+static void keep(const paged_work *w, size_t tile)
+{
+    memcpy(part_of(w, tile), w->slot->state, paged_state_floats(w->job, w->strip) * sizeof(float));
+}
+
+/* The one who ends a strip joins its tiles in order. */
+static void end_strip(const paged_work *w, const strip_way *way)
+{
+    const paged_strip *s = w->strip;
+    memcpy(w->slot->state, part_of(w, s->joined - 1),
+           paged_state_floats(w->job, s) * sizeof(float));
+    for (size_t t = s->joined; t < s->end; t++)
+        way->join(w, part_of(w, t));
+    way->finish(w);
+}
+
+static void run_piece(const paged_job *job, const paged_slot *slot, const paged_piece *piece)
+{
+    paged_strip *s = &job->strip[piece->strip];
+    paged_work w = {job, slot, s, &job->sequence[s->sequence]};
+    const strip_way *way = &ways[s->vectors > 0];
+    bool first = piece->begin == s->begin;
+    way->start(&w);
+    paged_clear(&w);
+    for (size_t t = piece->begin; t < piece->end; t++) {
+        way->tile(&w, t);
+        if (first)
+            continue;
+        keep(&w, t);
+        paged_clear(&w);
+    }
+    if (s->joined == s->end) {
+        way->finish(&w);
+        return;
+    }
+    if (first)
+        keep(&w, s->joined - 1);
+    if (atomic_fetch_sub_explicit(&s->left, 1, memory_order_acq_rel) == 1)
+        end_strip(&w, way);
+}
+
+typedef struct paged_run {
+    const paged_job *job;
+    size_t threads;
+    atomic_size_t next;
+} paged_run;
+
+static void run_pieces(void *arg, uint32_t i)
+{
+    paged_run *run = arg;
+    const paged_job *job = run->job;
+    paged_slot slot = paged_slot_at(job, i);
+    size_t n;
+    while ((n = atomic_fetch_add_explicit(&run->next, 1, memory_order_relaxed)) < job->n_pieces)
+        run_piece(job, &slot, &job->piece[n]);
+}
+
+static void write_part(void *arg, uint32_t i)
+{
+    const paged_run *run = arg;
+    size_t n = run->job->tokens;
+    paged_slot slot = paged_slot_at(run->job, i);
+    paged_write(run->job, &slot, n * i / run->threads, n * (i + 1) / run->threads);
+}
+
+static void in_parallel(void (*body)(void *arg, uint32_t i), paged_run *run)
+{
+    if (run->threads > 1)
+        cpu_host->parallel(body, run, (uint32_t)run->threads);
+    else
+        body(run, 0);
+}
+
+void paged_attend(paged_job *job)
+{
+    paged_run run = {.job = job};
+    atomic_init(&run.next, 0);
+    size_t numbers = job->tokens * job->kv_heads * (job->d + job->dv);
+    run.threads = numbers < WRITE_LEAST ? 1 : job->slots;
+    in_parallel(write_part, &run);
+    run.threads = job->threads;
+    in_parallel(run_pieces, &run);
+}

@@ -1,0 +1,225 @@
+/* Causal attention of many sequences at once, with keys and values in pages (Kwon 2023): what its
+ * files share. One call is a paged_job; paged_plan.c reads and cuts it, paged_cache.c writes keys
+ * and values into pages and brings them back, paged_few.c and paged_many.c compute a tile, paged.c
+ * runs it. Operands, rows and vector code are those of flash.h where they can be.
+ *
+ * The bits of a row depend on its query, on the keys and values of its sequence, on its position
+ * and on the node alone: not on other sequences, on the rows beside it, on threads or on pages. So
+ * a sequence may be computed in chunks, again, or behind a prefix that others share, and gives the
+ * same. For that all paths compute one expression:
+ * - Keys are cut into tiles of a fixed size, from key 0 of the sequence on.
+ * - A score is one chain of multiply-adds over the channels in order.
+ * - A tile has its own largest score; its weights are summed in one sum a lane, by the key's place
+ *   in the tile, then over the lanes in order; its values are one chain over the keys in order.
+ * - Tiles are joined in order. A tile without visible keys changes nothing when it is joined.
+ *
+ * Rows of a sequence are token * group + head of the group, as in flash.h. Some rows of a key head,
+ * or few rows of several, are a strip; some tiles of a strip are a piece, a thread's work. The
+ * first piece of a strip joins its tiles as it goes; others leave theirs as parts, which are joined
+ * in order by whoever ends the strip. */
+#ifndef CPU_PAGED_H
+#define CPU_PAGED_H
+
+#include <stdatomic.h>
+
+#include "flash.h"
+
+/* ---- Vector code ---------------------------------------------------------------------------- */
+
+struct cpu_paged_lanes {
+    /* Few rows, vectors along the keys: s[row][key] of up to `keys` keys, written in whole vectors.
+     * d is padded to whole vectors, and so are cols. */
+    void (*few_scores)(float *s, size_t s_row, const float *k, size_t k_row, size_t keys,
+                       const float *q, size_t d, size_t rows);
+    /* Scores of whole vectors become weights; returns their sum. */
+    float (*few_weigh)(float *s, size_t keys, float *top);
+    void (*few_values)(float *o, const float *v, size_t v_row, size_t cols, const float *p,
+                       size_t p_row, size_t keys, size_t rows);
+    void (*few_join)(float *o, float *top, float *sum, const float *o2, float top2, float sum2,
+                     size_t cols);
+    /* Panels, one row a lane; scores are those of flash.h. `beta` is what the tile is multiplied
+     * with when it is joined, alpha what was there before. */
+    void (*weigh)(float *s, size_t keys, float *top, float *sum, float *alpha, float *beta,
+                  size_t vectors);
+    void (*values)(float *o, const float *v, size_t v_row, size_t cols, const float *p, size_t keys,
+                   const float *alpha, const float *beta, size_t vectors);
+    /* The same, where hidden values may be no numbers: only keys in [low, high) of a row. */
+    void (*values_apart)(float *o, const float *v, size_t v_row, size_t cols, const float *p,
+                         size_t keys, const float *alpha, const float *beta, size_t vectors,
+                         const int32_t *low, const int32_t *high, int32_t first);
+    void (*join)(float *o, float *top, float *sum, const float *o2, const float *top2,
+                 const float *sum2, size_t cols, size_t vectors);
+    /* x to int8 and back; returns what it is multiplied with. */
+    float (*narrow8)(int8_t *to, const float *x, size_t n);
+    void (*widen8)(float *to, const int8_t *x, size_t n, float scale);
+};
+
+/* ---- A call --------------------------------------------------------------------------------- */
+
+enum {
+    PAGED_FEW = 8,     /* so many rows of a key head have vectors along the keys */
+    PAGED_LOT = 64,    /* rows of a strip of few */
+    PAGED_BLOCK = 128, /* rows of another strip */
+    PAGED_KEYS = 16,   /* keys that few rows look at at once; a multiple of all vectors */
+    PAGED_PANELS = PAGED_BLOCK / 8
+};
+
+typedef struct paged_rules {
+    const cpu_lanes *lanes;
+    double scale;
+    float cap;
+    int64_t left;    /* negative: no window */
+    bool by_key;     /* the bias */
+    int place[4][4]; /* of q, k, v, y, as in flash.h */
+    size_t slots;    /* threads that work at once, at most */
+} paged_rules;
+
+/* The pages of keys or of values. */
+typedef struct paged_pages {
+    char *data;
+    float *scales; /* NULL: not int8 */
+    heed_dtype dtype;
+    size_t bytes; /* of an element */
+    size_t count, size, heads, d;
+    size_t wide;             /* d in whole vectors */
+    bool lies_well;          /* few rows read it where it is */
+    cpu_map *widen, *narrow; /* NULL: float32, or int8 */
+} paged_pages;
+
+typedef struct paged_sequence {
+    size_t first, fresh, past; /* its first token in the call, how many, and tokens before */
+} paged_sequence;
+
+typedef struct paged_strip {
+    uint32_t sequence, head, heads; /* key heads */
+    uint32_t first, rows;           /* of each head */
+    uint32_t vectors;               /* of a panel; 0: few rows */
+    uint32_t begin, end;            /* tiles */
+    uint32_t joined;                /* the end of the first piece */
+    size_t part;                    /* its first part, in floats */
+    atomic_uint left;               /* pieces that are not done */
+} paged_strip;
+
+typedef struct paged_piece {
+    uint32_t strip, begin, end; /* tiles */
+} paged_piece;
+
+typedef struct paged_job {
+    const cpu_lanes *lanes;
+    const cpu_flash_lanes *f;
+    const cpu_paged_lanes *p;
+    const paged_rules *rules;
+    flash_operand q, k, v, y;
+    paged_pages keys, values;
+    const DLTensor *starts, *past, *table, *sinks, *bias;
+    cpu_map *widen_bias, *widen_sinks;
+    float scale;
+    size_t tokens, sequences, width; /* of the table */
+    size_t kv_heads, group, d, dv, tile;
+
+    /* Sizes of workspace, from shapes alone. */
+    size_t most_strips, most_pieces, part_floats, slots, slot_floats;
+
+    /* The plan, in workspace. */
+    paged_sequence *sequence;
+    paged_strip *strip;
+    paged_piece *piece;
+    float *parts, *slot;
+    size_t n_strips, n_pieces, threads;
+} paged_job;
+
+/* The largest score, sum of weights and sums of values of some rows, one after the other in
+ * memory: o [rows][wide] of few rows, [dv][rows] of panels. */
+typedef struct paged_state {
+    float *o, *top, *sum;
+} paged_state;
+
+/* The memory of one thread. */
+typedef struct paged_slot {
+    float *q, *state, *s, *keys, *values, *lines;
+} paged_slot;
+
+/* What rows see of the keys. */
+typedef struct paged_range {
+    size_t low, high;
+} paged_range;
+
+/* ---- paged_plan.c --------------------------------------------------------------------------- */
+
+/* Reads shapes and sizes everything. */
+heed_status paged_measure(paged_job *job, const paged_rules *rules, const heed_call *call,
+                          uint64_t *bytes);
+/* Reads the numbers of a call, and cuts it. */
+heed_status paged_plan(paged_job *job, void *workspace);
+paged_slot paged_slot_at(const paged_job *job, size_t i);
+
+static inline paged_range paged_range_of(const paged_job *job, const paged_sequence *s, size_t row)
+{
+    size_t at = s->past + row / job->group, left = (size_t)job->rules->left;
+    bool all = job->rules->left < 0 || left >= at;
+    return (paged_range){all ? 0 : at - left, at + 1};
+}
+
+/* Floats of the state of a strip. */
+static inline size_t paged_panel_floats(const paged_job *job, const paged_strip *s)
+{
+    return (job->dv + 2) * s->vectors * job->f->lanes;
+}
+
+static inline size_t paged_panels(const paged_job *job, const paged_strip *s)
+{
+    size_t height = s->vectors * job->f->lanes;
+    return (s->rows + height - 1) / height;
+}
+
+static inline size_t paged_state_floats(const paged_job *job, const paged_strip *s)
+{
+    if (s->vectors)
+        return paged_panels(job, s) * paged_panel_floats(job, s);
+    return flash_round(s->heads * s->rows * (job->values.wide + 2), 16);
+}
+
+/* ---- paged_cache.c -------------------------------------------------------------------------- */
+
+/* Keys and values of tokens [first, last) into their pages. */
+void paged_write(const paged_job *job, const paged_slot *slot, size_t first, size_t last);
+/* Where key `key` of a sequence lies, in tokens of all pages. */
+size_t paged_row(const paged_job *job, size_t sequence, const paged_pages *p, size_t key);
+/* Keys [first, last) of a head, as rows of `wide` floats; what is behind d is 0. */
+void paged_bring(const paged_job *job, const paged_pages *p, size_t sequence, size_t head,
+                 size_t first, size_t last, float *to, size_t wide);
+/* What is added to n scores of a query head at a position, from key `first` on. */
+void paged_bias(const paged_job *job, size_t head, size_t at, size_t first, size_t n, float *to);
+
+/* ---- paged_few.c, paged_many.c -------------------------------------------------------------- */
+
+/* A strip that a thread is at. */
+typedef struct paged_work {
+    const paged_job *job;
+    const paged_slot *slot;
+    const paged_strip *strip;
+    const paged_sequence *sequence;
+} paged_work;
+
+/* Brings the queries of a strip, and clears its state. */
+void paged_few_start(const paged_work *w);
+void paged_many_start(const paged_work *w);
+/* Joins one tile. */
+void paged_few_tile(const paged_work *w, size_t tile);
+void paged_many_tile(const paged_work *w, size_t tile);
+/* Joins the part of a tile. */
+void paged_few_join(const paged_work *w, const float *part);
+void paged_many_join(const paged_work *w, const float *part);
+/* Divides, and stores the rows. */
+void paged_few_finish(const paged_work *w);
+void paged_many_finish(const paged_work *w);
+
+/* ---- paged.c --------------------------------------------------------------------------------- */
+
+void paged_attend(paged_job *job);
+/* What a row's sums are multiplied with at the end. */
+float paged_factor(const paged_job *job, size_t head, float top, float sum);
+/* The state of no keys. */
+void paged_clear(const paged_work *w);
+
+#endif

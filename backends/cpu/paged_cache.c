@@ -1,0 +1,130 @@
+/* Pages as the kernels of paged attention see them: keys and values are written into them in their
+ * type, and read as rows of float32. */
+#include <string.h>
+
+#include "paged.h"
+
+size_t paged_row(const paged_job *job, size_t sequence, const paged_pages *p, size_t key)
+{
+    int64_t page = cpu_integer(job->table, sequence * job->width + key / p->size);
+    return (size_t)page * p->size + key % p->size;
+}
+
+/* ---- Writing -------------------------------------------------------------------------------- */
+
+/* One row of pages: float32 numbers in the pages' type. */
+static void write_row(const paged_job *job, const paged_pages *p, size_t row, const float *from)
+{
+    char *to = p->data + row * p->d * p->bytes;
+    if (p->scales)
+        p->scales[row] = job->p->narrow8((int8_t *)to, from, p->d);
+    else if (p->narrow)
+        p->narrow(to, from, p->d, NULL);
+    else
+        memcpy(to, from, p->d * sizeof(*from));
+}
+
+/* Rows that need no other type or order. */
+static const char *row_as_it_is(const flash_operand *o, const paged_pages *p, size_t head,
+                                size_t token)
+{
+    if (o->dtype != p->dtype || o->step[FLASH_D] != 1)
+        return NULL;
+    return o->data + (head * o->step[FLASH_H] + token * o->step[FLASH_S]) * o->bytes;
+}
+
+static void write_token(const paged_job *job, const flash_operand *o, const paged_pages *p,
+                        size_t token, size_t row, float *line)
+{
+    for (size_t h = 0; h < p->heads; h++) {
+        const char *there = row_as_it_is(o, p, h, token);
+        size_t at = row * p->heads + h;
+        if (there) {
+            memcpy(p->data + at * p->d * p->bytes, there, p->d * p->bytes);
+            continue;
+        }
+        flash_load_row(o, line, 0, h, token);
+        write_row(job, p, at, line);
+    }
+}
+
+void paged_write(const paged_job *job, const paged_slot *slot, size_t first, size_t last)
+{
+    for (size_t b = 0; b < job->sequences; b++) {
+        const paged_sequence *s = &job->sequence[b];
+        size_t begin = flash_max(first, s->first), end = flash_min(last, s->first + s->fresh);
+        for (size_t t = begin; t < end; t++) {
+            size_t row = paged_row(job, b, &job->keys, s->past + t - s->first);
+            write_token(job, &job->k, &job->keys, t, row, slot->lines);
+            write_token(job, &job->v, &job->values, t, row, slot->lines);
+        }
+    }
+}
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+static void read_row(const paged_job *job, const paged_pages *p, size_t row, float *to, size_t wide)
+{
+    const char *from = p->data + row * p->d * p->bytes;
+    if (p->scales)
+        job->p->widen8(to, (const int8_t *)from, p->d, p->scales[row]);
+    else if (p->widen)
+        p->widen(to, from, p->d, NULL);
+    else
+        memcpy(to, from, p->d * sizeof(*to));
+    if (wide > p->d)
+        memset(to + p->d, 0, (wide - p->d) * sizeof(*to));
+}
+
+void paged_bring(const paged_job *job, const paged_pages *p, size_t sequence, size_t head,
+                 size_t first, size_t last, float *to, size_t wide)
+{
+    while (first < last) {
+        size_t row = paged_row(job, sequence, p, first);
+        size_t n = flash_min(last - first, p->size - first % p->size);
+        for (size_t j = 0; j < n; j++, to += wide)
+            read_row(job, p, (row + j) * p->heads + head, to, wide);
+        first += n;
+    }
+}
+
+/* ---- Biases --------------------------------------------------------------------------------- */
+
+static float bias_at(const paged_job *job, const char *row, size_t i)
+{
+    const char *at = row + i * cpu_element_bytes(job->bias->dtype);
+    float x;
+    if (job->widen_bias)
+        job->widen_bias(&x, at, 1, NULL);
+    else
+        memcpy(&x, at, sizeof(x));
+    return x;
+}
+
+/* Numbers [begin, begin + n) of a row, whose ends go on for ever. */
+static void copy_clipped(const paged_job *job, const char *row, int64_t begin, int64_t n, float *to)
+{
+    int64_t size = job->bias->shape[1], bytes = (int64_t)cpu_element_bytes(job->bias->dtype);
+    int64_t low = begin < 0 ? (-begin < n ? -begin : n) : 0;
+    int64_t high = begin + n > size ? (size - begin > low ? size - begin : low) : n;
+    float first = bias_at(job, row, 0), last = bias_at(job, row, (size_t)size - 1);
+    for (int64_t i = 0; i < low; i++)
+        to[i] = first;
+    if (high > low && job->widen_bias)
+        job->widen_bias(to + low, row + (begin + low) * bytes, (size_t)(high - low), NULL);
+    else if (high > low)
+        memcpy(to + low, row + (begin + low) * bytes, (size_t)(high - low) * sizeof(*to));
+    for (int64_t i = high; i < n; i++)
+        to[i] = last;
+}
+
+void paged_bias(const paged_job *job, size_t head, size_t at, size_t first, size_t n, float *to)
+{
+    size_t size = (size_t)job->bias->shape[1];
+    const char *data = cpu_data(job->bias);
+    int64_t begin = (int64_t)first;
+    if (!job->rules->by_key)
+        begin += (int64_t)size - 1 - (int64_t)at;
+    copy_clipped(job, data + head * size * cpu_element_bytes(job->bias->dtype), begin, (int64_t)n,
+                 to);
+}

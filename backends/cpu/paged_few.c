@@ -1,0 +1,228 @@
+/* Strips of few rows a head (a decoder's tokens): keys and values are read once, where they lie if
+ * they are float32, all heads of a run of tokens one after the other, as memory has them. */
+#include <math.h>
+#include <string.h>
+
+#include "paged.h"
+
+/* The memory of a strip, by row: row r of head h is h * rows + r. */
+typedef struct few_rows {
+    size_t all; /* rows of all heads */
+    paged_state state, tile;
+    float *bias;
+} few_rows;
+
+static paged_state state_in(const paged_job *job, float *at, size_t rows)
+{
+    float *top = at + rows * job->values.wide;
+    return (paged_state){at, top, top + rows};
+}
+
+static few_rows rows_of(const paged_work *w)
+{
+    size_t all = w->strip->heads * w->strip->rows, floats = paged_state_floats(w->job, w->strip);
+    return (few_rows){all, state_in(w->job, w->slot->state, all),
+                      state_in(w->job, w->slot->state + floats, all), w->slot->lines};
+}
+
+/* The query head and the token of a row. */
+static size_t head_of(const paged_work *w, size_t row)
+{
+    const paged_strip *s = w->strip;
+    return (s->head + row / s->rows) * w->job->group + row % s->rows % w->job->group;
+}
+
+static size_t token_of(const paged_work *w, size_t row)
+{
+    return row % w->strip->rows / w->job->group;
+}
+
+void paged_few_start(const paged_work *w)
+{
+    const paged_job *job = w->job;
+    size_t wide = job->keys.wide, all = rows_of(w).all;
+    memset(w->slot->q, 0, all * wide * sizeof(float));
+    for (size_t r = 0; r < all; r++) {
+        float *q = w->slot->q + r * wide;
+        flash_load_row(&job->q, q, 0, head_of(w, r), w->sequence->first + token_of(w, r));
+        for (size_t i = 0; i < job->d; i++)
+            q[i] *= job->scale;
+    }
+}
+
+/* ---- A tile --------------------------------------------------------------------------------- */
+
+/* Keys [first, last) are read; all rows see [all.low, all.high). */
+typedef struct few_tile {
+    size_t first, last, begin;
+    paged_range all;
+} few_tile;
+
+static few_tile tile_of(const paged_work *w, size_t number)
+{
+    const paged_job *job = w->job;
+    size_t begin = number * job->tile, end = begin + job->tile;
+    paged_range first = paged_range_of(job, w->sequence, 0);
+    paged_range last = paged_range_of(job, w->sequence, w->strip->rows - 1);
+    few_tile t = {.begin = begin, .all = {last.low, first.high}};
+    t.first = flash_max(begin, first.low / PAGED_KEYS * PAGED_KEYS);
+    t.last = flash_min(end, last.high);
+    return t;
+}
+
+/* Some keys of one head, as rows of float32. */
+typedef struct few_run {
+    const float *at;
+    size_t row;
+} few_run;
+
+static few_run bring(const paged_work *w, const paged_pages *p, float *block, size_t head,
+                     size_t first, size_t n)
+{
+    const paged_job *job = w->job;
+    if (p->lies_well) {
+        size_t row = paged_row(job, w->strip->sequence, p, first) * p->heads + head;
+        return (few_run){(const float *)(const void *)p->data + row * p->d, p->heads * p->d};
+    }
+    size_t seen = flash_max(first, paged_range_of(job, w->sequence, 0).low); /* pages before are */
+    float *to = block + (seen - first) * p->wide;                            /* not there */
+    paged_bring(job, p, w->strip->sequence, head, seen, first + n, to, p->wide);
+    for (float *hole = block; hole < to; hole += p->wide)
+        memcpy(hole, to, p->wide * sizeof(*hole));
+    return (few_run){block, p->wide};
+}
+
+/* How many keys from here on are done at once. */
+static size_t run_of(const paged_pages *p, size_t key, size_t last)
+{
+    size_t most = p->lies_well ? p->size - key % p->size : PAGED_KEYS;
+    return flash_min(most, last - key);
+}
+
+static void find_scores(const paged_work *w, const few_tile *t)
+{
+    const paged_job *job = w->job;
+    const paged_strip *s = w->strip;
+    size_t wide = job->keys.wide, rows = s->rows, n;
+    for (size_t key = t->first; key < t->last; key += n) {
+        n = run_of(&job->keys, key, t->last);
+        for (size_t h = 0; h < s->heads; h++) {
+            few_run k = bring(w, &job->keys, w->slot->keys, s->head + h, key, n);
+            float *to = w->slot->s + h * rows * job->tile + (key - t->begin);
+            job->p->few_scores(to, job->tile, k.at, k.row, n, w->slot->q + h * rows * wide, wide,
+                               rows);
+        }
+    }
+}
+
+/* Scores of row r become weights; `from` is the first that was computed. */
+static void weigh_row(const paged_work *w, const few_tile *t, const few_rows *rows, size_t r)
+{
+    const paged_job *job = w->job;
+    size_t token = token_of(w, r), lanes = job->f->lanes;
+    size_t end = flash_round(t->last - t->begin, lanes);
+    size_t from = (t->first - t->begin) / lanes * lanes, n = t->last - t->begin - from;
+    float *s = w->slot->s + r * job->tile;
+    paged_range seen = paged_range_of(job, w->sequence, token * job->group);
+    if (job->rules->cap > 0)
+        job->f->cap(s + from, end - from, job->rules->cap);
+    if (job->bias) {
+        paged_bias(job, head_of(w, r), w->sequence->past + token, t->begin + from, n, rows->bias);
+        job->f->row_add(s + from, rows->bias, n);
+    }
+    for (size_t j = from; j < end && t->begin + j < seen.low; j++)
+        s[j] = -INFINITY;
+    for (size_t j = seen.high > t->begin ? seen.high - t->begin : 0; j < end; j++)
+        s[j] = -INFINITY;
+    rows->tile.sum[r] = job->p->few_weigh(s + from, end - from, rows->tile.top + r);
+}
+
+/* Values of keys [first, last) for the rows of a head that see them: a hidden value may be no
+ * number. */
+static void add_each(const paged_work *w, const few_tile *t, size_t h, few_run v, size_t first,
+                     size_t from, size_t to)
+{
+    const paged_job *job = w->job;
+    size_t wide = job->values.wide, rows = w->strip->rows;
+    float *o = rows_of(w).tile.o + h * rows * wide;
+    for (size_t r = 0; r < rows && from < to; r++) {
+        paged_range seen = paged_range_of(job, w->sequence, r);
+        size_t low = flash_max(from, seen.low), high = flash_min(to, seen.high);
+        const float *p = w->slot->s + (h * rows + r) * job->tile + (low - t->begin);
+        if (low < high)
+            job->p->few_values(o + r * wide, v.at + (low - first) * v.row, v.row, wide, p,
+                               job->tile, high - low, 1);
+    }
+}
+
+static size_t clamp(size_t x, size_t low, size_t high)
+{
+    return flash_max(low, flash_min(x, high));
+}
+
+static void add_values(const paged_work *w, const few_tile *t, size_t h, few_run v, size_t first,
+                       size_t n)
+{
+    const paged_job *job = w->job;
+    size_t wide = job->values.wide, rows = w->strip->rows, last = first + n;
+    size_t from = clamp(t->all.low, first, last), to = clamp(t->all.high, from, last);
+    float *o = rows_of(w).tile.o + h * rows * wide;
+    const float *p = w->slot->s + h * rows * job->tile + (from - t->begin);
+    add_each(w, t, h, v, first, first, from);
+    if (from < to)
+        job->p->few_values(o, v.at + (from - first) * v.row, v.row, wide, p, job->tile, to - from,
+                           rows);
+    add_each(w, t, h, v, first, to, last);
+}
+
+static void find_values(const paged_work *w, const few_tile *t)
+{
+    const paged_job *job = w->job;
+    size_t n;
+    for (size_t key = t->first; key < t->last; key += n) {
+        n = run_of(&job->values, key, t->last);
+        for (size_t h = 0; h < w->strip->heads; h++) {
+            few_run v = bring(w, &job->values, w->slot->values, w->strip->head + h, key, n);
+            add_values(w, t, h, v, key, n);
+        }
+    }
+}
+
+void paged_few_tile(const paged_work *w, size_t number)
+{
+    few_tile t = tile_of(w, number);
+    few_rows rows = rows_of(w);
+    if (t.first >= t.last)
+        return;
+    find_scores(w, &t);
+    for (size_t r = 0; r < rows.all; r++)
+        weigh_row(w, &t, &rows, r);
+    memset(rows.tile.o, 0, rows.all * w->job->values.wide * sizeof(float));
+    find_values(w, &t);
+    paged_few_join(w, rows.tile.o);
+}
+
+/* ---- The end -------------------------------------------------------------------------------- */
+
+void paged_few_join(const paged_work *w, const float *part)
+{
+    size_t wide = w->job->values.wide;
+    few_rows rows = rows_of(w);
+    const float *top = part + rows.all * wide, *sum = top + rows.all;
+    for (size_t r = 0; r < rows.all; r++)
+        w->job->p->few_join(rows.state.o + r * wide, rows.state.top + r, rows.state.sum + r,
+                            part + r * wide, top[r], sum[r], wide);
+}
+
+void paged_few_finish(const paged_work *w)
+{
+    const paged_job *job = w->job;
+    few_rows rows = rows_of(w);
+    for (size_t r = 0; r < rows.all; r++) {
+        float *o = rows.state.o + r * job->values.wide;
+        float factor = paged_factor(job, head_of(w, r), rows.state.top[r], rows.state.sum[r]);
+        for (size_t c = 0; c < job->dv; c++)
+            o[c] *= factor;
+        flash_write_row(&job->y, o, 0, head_of(w, r), w->sequence->first + token_of(w, r));
+    }
+}
