@@ -122,9 +122,9 @@ void paged_bias(const paged_job *job, size_t head, size_t at, size_t first, size
 {
     size_t size = (size_t)job->bias->shape[1];
     const char *data = cpu_data(job->bias);
+    size_t row = job->bias->shape[0] == 1 ? 0 : head * size;
     int64_t begin = (int64_t)first;
     if (!job->rules->by_key)
         begin += (int64_t)size - 1 - (int64_t)at;
-    copy_clipped(job, data + head * size * cpu_element_bytes(job->bias->dtype), begin, (int64_t)n,
-                 to);
+    copy_clipped(job, data + row * cpu_element_bytes(job->bias->dtype), begin, (int64_t)n, to);
 }

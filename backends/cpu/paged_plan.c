@@ -69,7 +69,8 @@ static heed_status check_places(const paged_job *job)
         return cpu_host->fail(HEED_INVALID, "cpu: starts, past and table of different numbers");
     if (sinks && cpu_count(sinks) != heads)
         return cpu_host->fail(HEED_INVALID, "cpu: sinks of another number of heads");
-    if (bias && (bias->ndim != 2 || (size_t)bias->shape[0] != heads || bias->shape[1] < 1))
+    if (bias && (bias->ndim != 2 || bias->shape[1] < 1 ||
+                 (bias->shape[0] != 1 && (size_t)bias->shape[0] != heads)))
         return cpu_host->fail(HEED_INVALID, "cpu: a bias that is not [heads, distances]");
     if (job->keys.size == 0 || (size_t)t->shape[1] > INT32_MAX / 2 / job->keys.size)
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: a table of %lld pages of %zu tokens",

@@ -26,8 +26,8 @@ typedef struct paged_world {
     int64_t n, length[MOST], group, kv_heads, d, dv;
     heed_dtype type, pages; /* of tokens, of pages */
     double scale, cap;
-    int64_t left, bias; /* bias: numbers of a row, 0: none */
-    int by_key, sinks;
+    int64_t left, bias;                 /* bias: numbers of a row, 0: none */
+    int by_key, sinks, alike;           /* alike: all heads have one row of the bias */
     float *q[MOST], *k[MOST], *v[MOST]; /* [length][heads][d] */
     float *bias_rows, *sink;
 } paged_world;
@@ -161,7 +161,7 @@ static inline void step_extras(const paged_world *w, mini_node *node)
             put(node->in[SINKS_AT], w->type, (size_t)h, w->sink[h]);
     }
     if (w->bias) {
-        node->in[BIAS_AT] = tensor(HEED_FLOAT32, 2, (int64_t[]){heads, w->bias});
+        node->in[BIAS_AT] = tensor(HEED_FLOAT32, 2, (int64_t[]){w->alike ? 1 : heads, w->bias});
         memcpy(mini_data(node->in[BIAS_AT]), w->bias_rows, mini_bytes(node->in[BIAS_AT]));
     }
 }
@@ -276,7 +276,7 @@ static inline double paged_score(const paged_world *w, const paged_way *x, int64
     sum *= (double)(float)scale;
     sum = w->cap > 0 ? w->cap * tanh(sum / w->cap) : sum;
     at = at < 0 ? 0 : at >= w->bias ? w->bias - 1 : at;
-    return w->bias ? sum + (double)w->bias_rows[h * w->bias + at] : sum;
+    return w->bias ? sum + (double)w->bias_rows[(w->alike ? 0 : h) * w->bias + at] : sum;
 }
 
 static inline void check_paged_row(const paged_world *w, const paged_way *x, int64_t b, int64_t h,

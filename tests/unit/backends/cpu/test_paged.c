@@ -19,6 +19,7 @@ static paged_world draw_world(int64_t longest)
     w.left = chance(3) ? any((uint32_t)longest) : -1;
     w.by_key = chance(2);
     w.bias = chance(3) ? 1 + any((uint32_t)longest * 2) : 0;
+    w.alike = chance(3);
     w.sinks = chance(3);
     for (int64_t b = 0; b < w.n; b++)
         w.length[b] = 1 + any((uint32_t)longest);
