@@ -249,7 +249,7 @@ static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_opt
     about->page_bytes = page_store_page_bytes(paged_model_pages(p->model));
     uint64_t limit = o->page_limit ? o->page_limit : o->kv_bytes / about->page_bytes;
     if (limit == 0)
-        return err_fail(HEED_INVALID, "a page of %u tokens takes %llu bytes, and %llu are allowed",
+        return err_fail(HEED_NOMEM, "a page of %u tokens takes %llu bytes, and %llu are allowed",
                         o->page_tokens, (unsigned long long)about->page_bytes,
                         (unsigned long long)o->kv_bytes);
     about->page_limit = limit < INT32_MAX ? (uint32_t)limit : INT32_MAX;
@@ -257,7 +257,7 @@ static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_opt
     about->paged = about->exact = true;
     about->reason = "";
     about->form = form_of(paged_model_about(p->model));
-    about->positions = -1;
+    about->positions = paged_model_positions(p->model);
     p->share = o->share;
     TRY(paged_model_vocabulary(p->model, &about->vocabulary));
     TRY(paged_model_side_names(p->model, &p->memory, &about->side, &about->n_side));

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "generate/place_limit.h"
 #include "generate/step_inputs.h"
 
 /* Plans of so many sizes of steps are kept. */
@@ -94,6 +95,12 @@ void paged_model_free(paged_model *p)
 }
 
 const pass_paging *paged_model_about(const paged_model *p) { return &p->about; }
+
+int64_t paged_model_positions(const paged_model *p)
+{
+    return place_limit(p->form->ir->main, &p->about);
+}
+
 const side_model *paged_model_side(const paged_model *p) { return p->side; }
 page_store *paged_model_pages(const paged_model *p) { return p->store; }
 heed_status paged_model_limit(paged_model *p, uint32_t n) { return make_store(p, n); }

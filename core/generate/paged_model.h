@@ -19,6 +19,7 @@ heed_status paged_model_new(const heed_model *m, const compile_options *options,
                             uint32_t page_tokens, paged_model **out);
 void paged_model_free(paged_model *p);
 const pass_paging *paged_model_about(const paged_model *p);
+int64_t paged_model_positions(const paged_model *p); /* most tokens of a sequence; -1: not known */
 /* Its results are inputs of all steps of a sequence. NULL: there are none. */
 const side_model *paged_model_side(const paged_model *p);
 /* The steps' graph has an input of this name. */
