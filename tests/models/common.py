@@ -37,3 +37,18 @@ def make(name: str, write: Callable[[Path], None]) -> None:
     draft.rename(folder)
     size = sum(f.stat().st_size for f in folder.iterdir()) / 1e6
     print(f"{name}: {size:.1f} MB in {folder}")
+
+
+def accompany(name: str, write: Callable[[Path], None]) -> None:
+    """Lets `write` put a tokenizer and configuration beside a made model, unless they are there."""
+    folder = cache() / name
+    if (folder / "tokenizer.json").exists():
+        return
+    draft = folder.with_name(name + ".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    write(draft)
+    for made in draft.iterdir():
+        made.replace(folder / made.name)
+    draft.rmdir()
+    print(f"{name}: has its tokenizer")

