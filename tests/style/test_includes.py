@@ -25,6 +25,7 @@ SYSTEM = re.compile(
 PROCESSOR = re.compile(r"(immintrin|x86intrin|cpuid|arm_neon|arm_sve|arm_acle)\.h")
 THIRD_PARTY = {"importers/onnx": re.compile(r"protobuf-c/protobuf-c\.h"),
                "backends/cpu": re.compile(r"cblas\.h|openblas_config\.h"),
+               "importers/tokenizer": re.compile(r"pcre2\.h|utf8proc\.h"),
                "plugins/text": re.compile(r"pcre2\.h|utf8proc\.h"),
                "plugins/image": re.compile(r"turbojpeg\.h|png\.h|webp/decode\.h|tiffio\.h|"
                                            r"openjpeg\.h|stb/stb_image\.h")}

@@ -12,11 +12,12 @@ MACHINE = re.compile(r"(?<![\w.~$}])/(home|root|work|mnt|Users|opt|data|srv)/[\w
 TEXTS = (".c", ".h", ".py", ".sh", ".md", ".txt", ".cmake", ".in", ".json", "/demo", "/check",
          "/run", "/setup", "/build", "/format", "/fuzz")
 # (pytorch_half_pixel is a value that the standard gives to an attribute of Resize, "qwen" one of
-# GatedDeltaNet; GemmaRotaryEmbedding is an operator.)
-NAMES = re.compile(r"(?i)(?<![a-z])(gpt|bert|llama|qwen(?!\"\))|mistral|"
-                   r"gemma(?!RotaryEmbedding)|phi[234]|whisper|minilm|smollm|bloom|falcon|"
-                   r"deepseek|pytorch(?!_half_pixel)|torchscript|optimum|tf2onnx|keras|jax|"
-                   r"tensorflow|huggingface|transformers)")
+# GatedDeltaNet; GemmaRotaryEmbedding is an operator; BertNormalizer and the like are types of
+# tokenizer.json.)
+NAMES = re.compile(r"(?i)(?<![a-z])(gpt|bert(?!Normalizer|PreTokenizer|Processing)|llama|"
+                   r"qwen(?!\"\))|mistral|gemma(?!RotaryEmbedding)|phi[234]|whisper|minilm|"
+                   r"smollm|bloom|falcon|deepseek|pytorch(?!_half_pixel)|torchscript|optimum|"
+                   r"tf2onnx|keras|jax|tensorflow|huggingface|transformers)")
 
 
 def matches(pattern, source):
