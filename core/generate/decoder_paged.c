@@ -14,12 +14,12 @@ typedef struct paged_decoder {
     const page_table **tables; /* of a step */
     uint32_t *rows;
     size_t tables_capacity, rows_capacity;
-    uint64_t copies;
 } paged_decoder;
 
 typedef struct paged_seq {
     decoder_seq base;
     page_table table;
+    char *away; /* its pages, copied; the table is empty then */
 } paged_seq;
 
 static paged_decoder *decoder_of(decoder *d) { return (paged_decoder *)(void *)d; }
@@ -71,6 +71,7 @@ static heed_status seq_new(decoder_side *side, paged_seq **out)
 static void paged_end(decoder *d, decoder_seq *seq)
 {
     page_table_free(&seq_of(seq)->table, decoder_of(d)->pool);
+    mem_free(seq_of(seq)->away);
     decoder_side_drop(seq->side);
     mem_free(seq);
 }
@@ -135,7 +136,7 @@ static heed_status paged_extend(decoder *d, decoder_seq *seq, size_t n)
     make_room(p, &seq_of(seq)->table, n);
     TRY(page_table_extend(&seq_of(seq)->table, p->pool, n, &copy));
     page_store_copy(paged_model_pages(p->model), &copy);
-    p->copies += copy.to != PAGE_NONE;
+    d->about.copies += copy.to != PAGE_NONE;
     seq->length = seq_of(seq)->table.n_tokens;
     return HEED_OK;
 }
@@ -146,6 +147,42 @@ static heed_status paged_publish(decoder *d, decoder_seq *seq, const int32_t *to
     if (!p->share || seq->side)
         return HEED_OK;
     return page_table_name(&seq_of(seq)->table, p->pool, tokens);
+}
+
+/* ---- Copied away ------------------------------------------------------------------------------
+ */
+
+static heed_status paged_swap_out(decoder *d, decoder_seq *seq)
+{
+    paged_decoder *p = decoder_of(d);
+    paged_seq *s = seq_of(seq);
+    const page_store *store = paged_model_pages(p->model);
+    size_t bytes;
+    if (!size_mul(s->table.n_pages, page_store_page_bytes(store), &bytes))
+        return err_nomem(SIZE_MAX);
+    char *away = mem_alloc(bytes);
+    if (!away)
+        return HEED_NOMEM;
+    for (size_t i = 0; i < s->table.n_pages; i++)
+        page_store_read(store, s->table.pages[i], away + i * page_store_page_bytes(store));
+    page_table_free(&s->table, p->pool);
+    s->away = away;
+    return HEED_OK;
+}
+
+static heed_status paged_swap_in(decoder *d, decoder_seq *seq)
+{
+    paged_decoder *p = decoder_of(d);
+    paged_seq *s = seq_of(seq);
+    page_store *store = paged_model_pages(p->model);
+    page_copy none; /* nothing is shared */
+    make_room(p, &s->table, seq->length);
+    TRY(page_table_extend(&s->table, p->pool, seq->length, &none));
+    for (size_t i = 0; i < s->table.n_pages; i++)
+        page_store_write(store, s->table.pages[i], s->away + i * page_store_page_bytes(store));
+    mem_free(s->away);
+    s->away = NULL;
+    return HEED_OK;
 }
 
 static page_counts paged_count(const decoder *d)
@@ -229,6 +266,8 @@ static const decoder_kind paged_kind = {
     .extend = paged_extend,
     .cut = paged_cut,
     .publish = paged_publish,
+    .swap_out = paged_swap_out,
+    .swap_in = paged_swap_in,
     .run = paged_run,
     .count = paged_count,
     .free = paged_free,
@@ -258,6 +297,7 @@ static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_opt
     about->reason = "";
     about->form = form_of(paged_model_about(p->model));
     about->positions = paged_model_positions(p->model);
+    about->ids = paged_model_ids(p->model);
     p->share = o->share;
     TRY(paged_model_vocabulary(p->model, &about->vocabulary));
     TRY(paged_model_side_names(p->model, &p->memory, &about->side, &about->n_side));

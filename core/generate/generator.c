@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "base/ram.h"
 
 enum { PAGE_TOKENS = 16, STEP_TOKENS = 512, SEQUENCES = 256 };
 
@@ -20,7 +21,7 @@ static heed_status read_options(const heed_generator_options *given, heed_genera
     out->page_tokens = out->page_tokens ? out->page_tokens : PAGE_TOKENS;
     out->step_tokens = out->step_tokens ? out->step_tokens : STEP_TOKENS;
     out->max_sequences = out->max_sequences ? out->max_sequences : SEQUENCES;
-    out->kv_memory = out->kv_memory ? out->kv_memory : (uint64_t)1 << 30;
+    out->kv_memory = out->kv_memory ? out->kv_memory : ram_allowed() / 4;
     return HEED_OK;
 }
 

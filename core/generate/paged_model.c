@@ -178,6 +178,29 @@ heed_status paged_model_vocabulary(const paged_model *p, int64_t *out)
     return HEED_OK;
 }
 
+static bool is_tokens(const paged_model *p, const ir_value *v)
+{
+    for (uint32_t i = 0; i < p->about.n_inputs; i++)
+        if (strcmp(p->about.inputs[i].name, v->name) == 0)
+            return p->about.inputs[i].role == PAGING_TOKENS;
+    return false;
+}
+
+int64_t paged_model_ids(const paged_model *p)
+{
+    const ir_graph *g = p->form->ir->main;
+    int64_t rows = -1;
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        for (const ir_use *use = is_tokens(p, g->inputs[i]) ? g->inputs[i]->uses : NULL; use;
+             use = use->next) {
+            const ir_value *table = ir_input(use->node, 0);
+            if (strcmp(use->node->op->name, "Gather") == 0 && use->slot == 1 && table->constant &&
+                table->type.rank == 2 && (rows < 0 || table->type.dims[0] < rows))
+                rows = table->type.dims[0];
+        }
+    return rows;
+}
+
 /* Results in float32 go where the caller wants them. */
 heed_status paged_model_logits(paged_model *p, const paged_step *step, float *logits)
 {

@@ -61,10 +61,11 @@ static heed_status check_prompt(const heed_generator *g, const int32_t *tokens, 
         return err_fail(HEED_INVALID,
                         "the prompt has %zu tokens, and all pages together room for %llu", n,
                         (unsigned long long)room);
+    int64_t ids = about->ids >= 0 ? about->ids : about->vocabulary;
     for (size_t i = 0; i < n; i++)
-        if (tokens[i] < 0 || tokens[i] >= about->vocabulary)
+        if (tokens[i] < 0 || tokens[i] >= ids)
             return err_fail(HEED_INVALID, "token %zu of the prompt is %d; ids are 0 to %lld", i,
-                            tokens[i], (long long)about->vocabulary - 1);
+                            tokens[i], (long long)ids - 1);
     return HEED_OK;
 }
 

@@ -1,4 +1,4 @@
-/* CPU quotas of cgroups, version 1 and 2, from made-up hierarchies. */
+/* CPU quotas and memory limits of cgroups, version 1 and 2, from made-up hierarchies. */
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/cpus.h"
+#include "base/ram.h"
 
 static char root[] = "/tmp/heed-cpus-XXXXXX";
 
@@ -112,11 +113,27 @@ static void affinity_counts(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
+static void memory(void **state)
+{
+    (void)state;
+    put("/m/a/b", "memory.max", "max\n");
+    assert_int_equal(ram_limit("0::/m/a/b\n", root), 0);
+    put("/m/a", "memory.max", "8000000000\n");
+    assert_int_equal(ram_limit("0::/m/a/b\n", root), 8000000000u);
+    put("/m/a/b", "memory.high", "3000000000\n");
+    assert_int_equal(ram_limit("0::/m/a/b\n", root), 3000000000u);
+    put("/memory/x", "memory.limit_in_bytes", "5000000\n");
+    assert_int_equal(ram_limit("7:memory:/x\n0::/none\n", root), 5000000);
+    assert_int_equal(ram_limit("7:cpu:/x\n", root), 0);
+    assert_true(ram_allowed() > 1 << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(version_2),       cmocka_unit_test(path_that_is_not_there),
-        cmocka_unit_test(version_1),       cmocka_unit_test(nonsense),
+        cmocka_unit_test(version_1),
+        cmocka_unit_test(memory),       cmocka_unit_test(nonsense),
         cmocka_unit_test(affinity_counts),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
