@@ -129,10 +129,16 @@ typedef void sampler_piece(const sampler *s, sampler_row *row);
 static sampler_piece *const of_logits[] = {sampler_penalise, sampler_leave_out};
 static sampler_piece *const of_weights[] = {sampler_keep_p, sampler_keep_min_p};
 
-static heed_status choose_place(sampler *s, sampler_row *row, size_t *place)
+static void change_logits(sampler *s, sampler_row *row)
 {
     for (size_t i = 0; i < sizeof(of_logits) / sizeof(*of_logits); i++)
         of_logits[i](s, row);
+    sampler_forbid(s, NULL, 0);
+}
+
+static heed_status choose_place(sampler *s, sampler_row *row, size_t *place)
+{
+    change_logits(s, row);
     if (s->options.temperature == 0)
         return sampler_take_first(row, place);
     sampler_keep_k(s, row);
@@ -148,12 +154,17 @@ heed_status sampler_choose(sampler *s, float *logits, int32_t *token)
     sampler_row row = {.x = logits, .n = s->vocabulary};
     size_t place;
     TRY(token_counts_reserve(&s->counts, 1));
-    heed_status status = choose_place(s, &row, &place);
-    sampler_forbid(s, NULL, 0);
-    if (status)
-        return status;
+    TRY(choose_place(s, &row, &place));
     *token = row.ids ? row.ids[place] : (int32_t)place;
     token_counts_add(&s->counts, *token, true);
     s->drawn++;
     return HEED_OK;
+}
+
+void sampler_propose(sampler *s, float *logits, size_t n, heed_logprob *out)
+{
+    sampler_row row = {.x = logits, .n = s->vocabulary};
+    sampler_to_logprobs(logits, s->vocabulary);
+    change_logits(s, &row);
+    sampler_first(logits, s->vocabulary, n, out);
 }

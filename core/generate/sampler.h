@@ -29,6 +29,11 @@ void sampler_forbid(sampler *s, const int32_t *tokens, size_t n);
 /* Logits are changed. NaN counts as -infinity; when nothing is left: HEED_INVALID. */
 heed_status sampler_choose(sampler *s, float *logits, int32_t *token);
 
+/* For a search: log-probabilities after penalties and without what is forbidden, the n first of
+ * them; lower ids first where they are equal. They do not add up to 1, as transformers has it.
+ * Logits are changed, and nothing is told. */
+void sampler_propose(sampler *s, float *logits, size_t n, heed_logprob *out);
+
 /* Log-probabilities of the model's own distribution: of the token, and of the n likeliest in
  * order, lower ids first where they are equal. Before sampler_choose, which changes logits. */
 heed_logprob sampler_logprob(const float *logits, int64_t vocabulary, int32_t token);

@@ -37,20 +37,33 @@ static void insert(heed_logprob *out, size_t n, heed_logprob new)
     out[n] = new;
 }
 
-void sampler_likeliest(const float *logits, int64_t vocabulary, size_t n, heed_logprob *out)
+void sampler_to_logprobs(float *logits, size_t n)
+{
+    softmax s = measure(logits, n);
+    for (size_t i = 0; i < n; i++)
+        logits[i] = logprob(&s, logits[i]);
+}
+
+void sampler_first(const float *logits, size_t size, size_t n, heed_logprob *out)
 {
     float tops[ROW_BLOCKS];
-    size_t size = (size_t)vocabulary, each = row_block(size), found = 0;
-    softmax s = measure(logits, size);
+    size_t each = row_block(size), found = 0;
     row_tops(logits, size, tops);
     row_cut cut = row_find_first(logits, size, tops, n);
     for (size_t b = 0, i = 0; i < size && found < n; b++, i += each)
         for (size_t j = i; tops[b] >= cut.least && j < i + each && j < size && found < n; j++)
             if (row_cut_keeps(&cut, logits[j])) {
-                insert(out, found++, (heed_logprob){(int32_t)j, logits[j]});
+                insert(out, found, (heed_logprob){(int32_t)j, logits[j]});
+                found++;
             }
-    for (size_t i = 0; i < found; i++)
-        out[i].logprob = logprob(&s, out[i].logprob);
     for (; found < n; found++)
         out[found] = (heed_logprob){.token = -1, .logprob = -INFINITY};
+}
+
+void sampler_likeliest(const float *logits, int64_t vocabulary, size_t n, heed_logprob *out)
+{
+    softmax s = measure(logits, (size_t)vocabulary);
+    sampler_first(logits, (size_t)vocabulary, n, out);
+    for (size_t i = 0; i < n && out[i].token >= 0; i++)
+        out[i].logprob = logprob(&s, out[i].logprob);
 }

@@ -53,6 +53,12 @@ heed_status sampler_soften(const sampler *s, sampler_row *row);
 void sampler_keep_p(const sampler *s, sampler_row *row);
 void sampler_keep_min_p(const sampler *s, sampler_row *row);
 
+/* For searches: all as log-probabilities; the n first, in order; -1, -infinity where there are
+ * fewer.
+ */
+void sampler_to_logprobs(float *logits, size_t n);
+void sampler_first(const float *logits, size_t size, size_t n, heed_logprob *out);
+
 /* The last piece: which place of the row. */
 heed_status sampler_take_first(const sampler_row *row, size_t *place); /* of logits */
 size_t sampler_draw(const sampler_row *row, double u);                 /* of weights; 0 <= u < 1 */
