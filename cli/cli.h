@@ -31,7 +31,7 @@ enum {
 typedef struct cli_flag {
     const char *name;     /* without the dashes; NULL ends a table */
     const char *argument; /* "N"; NULL for a switch */
-    const char *help;
+    const char *help;     /* NULL: another flag's line tells of it, too */
 } cli_flag;
 
 typedef struct cli_args cli_args;
@@ -74,6 +74,7 @@ bool args_is_on(const cli_args *args, const char *name);
  * message, when the text is not one. */
 bool args_read_int(const cli_args *args, const char *name, int64_t min, int64_t max, int64_t *out);
 bool args_read_real(const cli_args *args, const char *name, double *out);
+bool args_read_between(const cli_args *args, const char *name, double min, double max, double *out);
 bool args_read_bytes(const cli_args *args, const char *name, uint64_t *out); /* 512M, 2G */
 /* True when --json or --format json. False with *ok = false for a format that is unknown. */
 bool args_want_json(const cli_args *args, bool *ok);

@@ -12,21 +12,41 @@ void help_env_name(const cli_flag *flag, char *out, size_t size)
         *c = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
 }
 
-static void print_flag(FILE *file, const cli_flag *flag)
+static int flag_left(const cli_flag *flag, char *out, size_t size)
+{
+    return snprintf(out, size, "--%s%s%s", flag->name, flag->argument ? " " : "",
+                    flag->argument ? flag->argument : "");
+}
+
+static void print_flag(FILE *file, const cli_flag *flag, int width)
 {
     char left[48];
-    const char *space = flag->argument ? " " : "";
-    snprintf(left, sizeof left, "--%s%s%s", flag->name, space,
-             flag->argument ? flag->argument : "");
-    fprintf(file, "  %-20s %s\n", left, flag->help);
+    if (!flag->help)
+        return;
+    flag_left(flag, left, sizeof left);
+    fprintf(file, "  %-*s %s\n", width, left, flag->help);
+}
+
+/* The widest flag, but not wider than leaves room for what it does. */
+static int column_width(const cli_verb *verb)
+{
+    char left[48];
+    int width = 20;
+    for (size_t t = 0; t < 4 && verb->flags[t]; t++)
+        for (const cli_flag *flag = verb->flags[t]; flag->name; flag++) {
+            int n = flag->help ? flag_left(flag, left, sizeof left) : 0;
+            width = n > width && n < 26 ? n : width;
+        }
+    return width;
 }
 
 void help_print_verb(FILE *file, const cli_verb *verb)
 {
+    int width = column_width(verb);
     fprintf(file, "heed %s %s\n%s\n\n", verb->name, verb->usage, verb->summary);
     for (size_t t = 0; t < 4 && verb->flags[t]; t++)
         for (const cli_flag *flag = verb->flags[t]; flag->name; flag++)
-            print_flag(file, flag);
+            print_flag(file, flag, width);
     fputs("Each flag can be set in the environment: --some-flag as HEED_SOME_FLAG.\n", file);
     if (verb->notes)
         fprintf(file, "\n%s", verb->notes);
@@ -80,7 +100,7 @@ const char *help_nearest(const char *word, const char *(*next)(const void *arg, 
                          const void *arg)
 {
     const char *best = NULL;
-    size_t least = strlen(word) / 2 + 2; /* more than half of it wrong is no near miss */
+    size_t least = (strlen(word) + 1) / 2 + 1; /* more than half wrong is no near miss */
     const char *candidate;
     for (size_t i = 0; (candidate = next(arg, i)); i++) {
         size_t d = distance(word, candidate);

@@ -1,4 +1,4 @@
-/* json.c - a small JSON writer, and a reader that finds one string of the top object.
+/* json.c - a small JSON writer, and a reader that finds one value in an object or an array.
  *
  * The writer streams; the reader skips values without building anything. */
 #include "json.h"
@@ -9,11 +9,12 @@
 /* ---- Writing -------------------------------------------------------------------------- */
 
 /* Within a page "</script>" must not be read as the end of the data. */
-static void write_quoted(const json_out *out, const char *text)
+static void write_quoted(const json_out *out, const char *text, size_t n)
 {
     FILE *file = out->file;
+    const unsigned char *end = (const unsigned char *)text + n;
     fputc('"', file);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+    for (const unsigned char *c = (const unsigned char *)text; c < end; c++) {
         if (*c == '"' || *c == '\\')
             fprintf(file, "\\%c", *c);
         else if (*c < 0x20 || (*c == '<' && out->page))
@@ -31,7 +32,7 @@ static void begin(json_out *out, const char *key)
     out->started = true;
     if (!key)
         return;
-    write_quoted(out, key);
+    write_quoted(out, key, strlen(key));
     fputs(": ", out->file);
 }
 
@@ -48,10 +49,15 @@ void json_close(json_out *out, char bracket)
     out->started = true;
 }
 
-void json_text(json_out *out, const char *key, const char *text)
+void json_text_n(json_out *out, const char *key, const char *text, size_t n)
 {
     begin(out, key);
-    write_quoted(out, text);
+    write_quoted(out, text, n);
+}
+
+void json_text(json_out *out, const char *key, const char *text)
+{
+    json_text_n(out, key, text, strlen(text));
 }
 
 void json_int(json_out *out, const char *key, int64_t value)
@@ -184,22 +190,49 @@ static bool skip_value(cursor *c)
     return false;
 }
 
-bool json_find_text(const char *text, size_t size, const char *key, char *out, size_t out_size)
+const char *json_find(const char *text, size_t size, const char *key, size_t *value_size)
 {
     cursor c = {text, text + size};
     if (!take(&c, '{'))
-        return false;
+        return NULL;
     do {
         char name[128];
         skip_space(&c);
         bool fits = read_string(&c, name, sizeof name);
         if (!take(&c, ':'))
-            return false;
+            return NULL;
         skip_space(&c);
-        if (fits && !strcmp(name, key))
-            return read_string(&c, out, out_size);
+        const char *value = c.at;
         if (!skip_value(&c))
-            return false;
+            return NULL;
+        *value_size = (size_t)(c.at - value);
+        if (fits && !strcmp(name, key))
+            return value;
     } while (take(&c, ','));
-    return false;
+    return NULL;
+}
+
+const char *json_find_item(const char *text, size_t size, size_t i, size_t *item_size)
+{
+    cursor c = {text, text + size};
+    if (!take(&c, '['))
+        return NULL;
+    do {
+        skip_space(&c);
+        const char *item = c.at;
+        if (!skip_value(&c) || c.at == item)
+            return NULL;
+        *item_size = (size_t)(c.at - item);
+        if (i-- == 0)
+            return item;
+    } while (take(&c, ','));
+    return NULL;
+}
+
+bool json_find_text(const char *text, size_t size, const char *key, char *out, size_t out_size)
+{
+    size_t n;
+    const char *value = json_find(text, size, key, &n);
+    cursor c = {value, value ? value + n : NULL};
+    return value && read_string(&c, out, out_size);
 }

@@ -214,6 +214,21 @@ bool args_read_real(const cli_args *args, const char *name, double *out)
     return true;
 }
 
+bool args_read_between(const cli_args *args, const char *name, double min, double max, double *out)
+{
+    const char *text = args_get(args, name);
+    if (!text)
+        return true;
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value >= min && value <= max)) {
+        note("--%s takes a number from %g to %g, not '%s'", name, min, max, text);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
 /* The power of two that a size's suffix stands for, or -1: "", K, M, G, T, each also with B, iB. */
 static int shift_of(const char *suffix)
 {

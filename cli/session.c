@@ -91,15 +91,23 @@ int session_read_options(const cli_args *args, heed_session_options *out)
     return EXIT_OK;
 }
 
-int session_load_model(const char *path, heed_model **out)
+int session_check_file(const char *path)
 {
     if (!files_exists(path) && !files_is_folder(path))
         return exit_with(EXIT_USAGE, "%s: %s", path, strerror(errno));
+    return EXIT_OK;
+}
+
+int session_load_model(const char *path, heed_model **out)
+{
+    int code = session_check_file(path);
+    if (code)
+        return code;
     heed_status status = heed_model_load(path, NULL, out);
     if (!status)
         return EXIT_OK;
     /* The model itself was there: what is missing now is a part of it. */
-    int code = exit_error(path);
+    code = exit_error(path);
     return status == HEED_NOTFOUND ? EXIT_MODEL : code;
 }
 

@@ -13,6 +13,8 @@ int session_prepare(const cli_args *args);
 int session_read_options(const cli_args *args, heed_session_options *out);
 /* The attention mode of this name; says which there are, with NULL, when it is none. */
 const char *session_find_mode(const char *text);
+/* A file or folder that is not there is a usage error. */
+int session_check_file(const char *path);
 /* Loads the model; says what is wrong. A file that is not there is a usage error. */
 int session_load_model(const char *path, heed_model **out);
 /* heed_session_new, but with --allow-fallback on the default backends when a named one is missing.
