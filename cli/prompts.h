@@ -1,0 +1,41 @@
+/* prompts.h - what a user gives a model to read: texts, files of text, lists of tokens. */
+#ifndef HEED_CLI_PROMPTS_H
+#define HEED_CLI_PROMPTS_H
+
+#include "cli.h"
+
+typedef struct prompt {
+    char *text; /* NULL: tokens */
+    size_t bytes;
+    int32_t *tokens;
+    size_t n_tokens;
+} prompt;
+
+typedef struct prompt_list {
+    prompt *items;
+    size_t n;
+} prompt_list;
+
+/* Every --TEXT, then every --tokens, then every --FILE ("-" for stdin), whole, without one line end
+ * at its end, or each line that is not empty. EXIT_OK, or an exit code after a message; free the
+ * list either way. */
+int prompts_read(const cli_args *args, const char *text, const char *file, bool each_line,
+                 prompt_list *out);
+void prompts_free(prompt_list *list);
+
+/* "1,2,3" or "1 2 3". NULL, with *n = 0, when it is not a list of tokens. */
+int32_t *prompts_parse_tokens(const char *text, size_t *n);
+
+/* The first words of a prompt in at most `size` bytes, on one line; what is no character is a
+ * question mark. */
+const char *prompts_excerpt(const prompt *p, char *out, size_t size);
+
+/* The path that --tokenizer says, or of the tokenizer.json beside the model, or in the folder above
+ * it, since graphs often have a folder of their own. NULL when there is none. */
+char *prompts_find_tokenizer(const cli_args *args, const char *model);
+/* The exit code of "there is no tokenizer", after a message that says where one was looked for. */
+int prompts_no_tokenizer(const char *model, const char *instead);
+/* The folder that a model lies in, or is. */
+char *prompts_folder(const char *model);
+
+#endif
