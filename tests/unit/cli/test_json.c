@@ -89,12 +89,56 @@ static void what_is_not_there_is_not_found(void **state)
     }
 }
 
+static void check_span(const char *found, size_t n, const char *want)
+{
+    assert_non_null(found);
+    assert_int_equal(n, strlen(want));
+    assert_memory_equal(found, want, n);
+}
+
+static void any_value_is_found_as_it_stands(void **state)
+{
+    static const char text[] = "{\"a\": [1, {\"b\": \"],}\"}, []], \"t\": true, \"n\": -2.5}";
+    size_t n = 0, size = sizeof text - 1;
+    (void)state;
+    const char *list = json_find(text, size, "a", &n);
+    check_span(list, n, "[1, {\"b\": \"],}\"}, []]");
+    size_t list_size = n;
+    check_span(json_find_item(list, list_size, 0, &n), n, "1");
+    check_span(json_find_item(list, list_size, 1, &n), n, "{\"b\": \"],}\"}");
+    check_span(json_find_item(list, list_size, 2, &n), n, "[]");
+    assert_null(json_find_item(list, list_size, 3, &n));
+    check_span(json_find(text, size, "t", &n), n, "true");
+    check_span(json_find(text, size, "n", &n), n, "-2.5");
+    assert_null(json_find(text, size, "b", &n));
+    assert_null(json_find_item(text, size, 0, &n)); /* no array */
+    assert_null(json_find_item("[]", 2, 0, &n));
+    for (size_t cut = 0; cut < list_size; cut++) { /* broken: nothing is read past the end */
+        (void)json_find(text, cut, "n", &n);
+        (void)json_find_item(list, cut, 2, &n);
+    }
+}
+
+static void a_text_may_hold_zeros(void **state)
+{
+    char *text = NULL;
+    size_t size = 0;
+    json_out out = {.file = open_memstream(&text, &size)};
+    (void)state;
+    json_text_n(&out, NULL, "a\0b", 3);
+    fclose(out.file);
+    assert_string_equal(text, "\"a\\u0000b\"");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_separated_and_quoted),
         cmocka_unit_test(a_string_of_the_top_object_is_found),
         cmocka_unit_test(what_is_not_there_is_not_found),
+        cmocka_unit_test(any_value_is_found_as_it_stands),
+        cmocka_unit_test(a_text_may_hold_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
