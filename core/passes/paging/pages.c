@@ -147,13 +147,15 @@ static heed_status choose_rows(writer *w)
     for (ir_node *n = v->producer; n; n = v->producer) {
         ir_value *up = only_rows(flows, n);
         bool last = is_product(n);
-        if (!up || !(last || (n->op->flags & OP_ELEMENTWISE)) || up->n_outputs)
+        if (!up || !up->producer || !(last || (n->op->flags & OP_ELEMENTWISE)) || up->n_outputs)
             break;
         reader = n;
         v = up;
         if (last)
             break;
     }
+    if (!v->producer)
+        return paging_stop(w->run, "the result is an input", NULL);
     ir_dim count = dims_parse(w->run->model->dims, "rows");
     ir_value *rows = ports_add_input(w->g, "heed.rows", HEED_INT64, 1, &count);
     if (!rows)
