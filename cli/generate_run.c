@@ -58,27 +58,19 @@ static int request_error(const generate_job *job, const prompt *p)
     return invalid ? EXIT_USAGE : code;
 }
 
-static heed_status add_prompt(generate_job *job, const prompt *p, heed_sequence **out)
+/* Samples of a prompt differ in their seeds; they find each other's pages. */
+static heed_status add_sample(generate_job *job, const prompt *p, size_t sample,
+                              heed_sequence **out)
 {
+    heed_sampling sampling = job->sampling;
     heed_request request = job->request;
+    sampling.seed += sample;
+    request.sampling = &sampling;
     request.text = p->text;
     request.text_bytes = p->bytes;
     request.tokens = p->tokens;
     request.n_tokens = p->n_tokens;
     return heed_generator_add(job->generator, &request, out);
-}
-
-/* The first sample of a prompt is a request, the others are its forks. */
-static heed_status add_sample(generate_job *job, const prompt *p, size_t sample,
-                              generate_sequence *s)
-{
-    heed_sampling sampling = job->sampling;
-    heed_request request = job->request;
-    if (!sample)
-        return add_prompt(job, p, &s->sequence);
-    sampling.seed += sample;
-    request.sampling = &sampling;
-    return heed_sequence_fork((s - sample)->sequence, &request, &s->sequence);
 }
 
 static int add_all(generate_job *job)
@@ -91,7 +83,7 @@ static int add_all(generate_job *job)
         for (size_t k = 0; k < job->samples; k++) {
             generate_sequence *s = &job->sequences[job->n];
             s->prompt = p;
-            if (add_sample(job, p, k, s))
+            if (add_sample(job, p, k, &s->sequence))
                 return request_error(job, p);
             job->n++;
         }
