@@ -1,6 +1,7 @@
 /* The tiler of gemm.h. A tile is a range of rows and columns of one product of the batch; it is
- * computed by one thread, by our own loops (lanes/product.h) or by OpenBLAS where these are
- * missing or B is transposed.
+ * computed by one thread, by our own loops (lanes/product.h), or by OpenBLAS where these are slow
+ * and nobody was promised that a row's bits are its own: products of a batch whose matrices
+ * differ.
  *
  * This is the seam for other ways of computing a tile: a layout of B that prepare makes once, a
  * data type of its own, an epilogue on the finished tile. */
@@ -21,14 +22,17 @@ typedef struct tiling {
 } tiling;
 
 enum {
-    TILE_ROWS = 144,    /* how often a tile uses what it reads of B */
-    TALL_ROWS = 288,    /* the same where B is larger than LARGE_B */
-    LARGE_B = 1 << 20,  /* elements: no longer held by caches that are shared */
-    TILE_COLS = 512,    /* 256 rows of B of this width stay in L2 */
-    ROW_GRAIN = 12,     /* rows of a register block */
-    WIDE_GRAIN = 128,   /* columns of the register block for one or two rows */
-    COL_GRAIN = 64,     /* two panels of the others */
-    TILE_WORK = 1 << 20 /* multiplications that are worth handing to a thread */
+    TILE_ROWS = 288,     /* how often a tile uses what it reads of B */
+    FEW_ROWS = 4,        /* rows that cost no more than reading B */
+    ROW_COLS = 512,      /* columns that one row goes through together */
+    WIDE_GRAIN = 128,    /* and those of its register block */
+    ROW_GRAIN = 12,      /* rows of a register block */
+    COL_GRAIN = 32,      /* columns of a register block, or two or four of them */
+    TILE_COLS = 128,     /* columns of a block of B */
+    MANY_COLS = 8192,    /* of a row of B, where several blocks lie in one page */
+    TILE_COUNT = 16,     /* tiles that several threads can share evenly */
+    TILE_WORK = 1 << 19, /* multiplications that a tile should have */
+    PIECE_WORK = 1 << 18 /* and that are worth handing to a thread */
 };
 
 /* Equal parts of at most `limit`, rounded up to `grain`. */
@@ -39,19 +43,42 @@ static size_t part(size_t extent, size_t limit, size_t grain)
     return (each + grain - 1) / grain * grain;
 }
 
+static size_t at_least(size_t x, size_t least) { return x > least ? x : least; }
+
+static size_t parts_of(size_t extent, size_t each) { return (extent + each - 1) / each; }
+
+/* Columns of a tile: those of one block of B, fewer if that gives few tiles and they are large, or
+ * more where there are plenty. */
+static size_t tile_cols(const cpu_gemm *g, size_t rows)
+{
+    size_t cols = TILE_COLS, k = at_least(g->k, 1);
+    if (g->n >= MANY_COLS)
+        return ROW_COLS;
+    while (cols > COL_GRAIN && parts_of(g->m, rows) * parts_of(g->n, cols) < TILE_COUNT &&
+           rows * k > TILE_WORK / (cols - COL_GRAIN))
+        cols -= COL_GRAIN;
+    return cols;
+}
+
+/* One row reads long runs of B. */
+static size_t row_cols(const cpu_gemm *g)
+{
+    size_t fair = at_least(TILE_WORK / 4 / at_least(g->k, 1), TILE_COLS);
+    bool many = fair > ROW_COLS || g->n >= 2 * ROW_COLS;
+    return part(g->n, many ? ROW_COLS : fair, WIDE_GRAIN);
+}
+
 static tiling cut(const cpu_gemm *g)
 {
     tiling t = {g, g->m, g->n, 1, 1};
-    if (g->m > (size_t)TILE_WORK / g->n || g->m * g->n > (size_t)TILE_WORK / (g->k ? g->k : 1)) {
-        bool large = g->n > (size_t)LARGE_B / (g->k ? g->k : 1);
-        t.rows = part(g->m, large ? TALL_ROWS : TILE_ROWS, ROW_GRAIN);
-        size_t fair = (size_t)TILE_WORK / (t.rows * (g->k ? g->k : 1)) + 1;
-        size_t grain = g->m > 2 ? COL_GRAIN : WIDE_GRAIN;
-        size_t limit = fair < grain ? grain : fair < TILE_COLS ? fair : TILE_COLS;
-        t.cols = part(g->n, g->m > TILE_ROWS ? TILE_COLS : limit, grain);
+    if (g->m == 1)
+        t.cols = row_cols(g);
+    else if (g->m * g->n > (size_t)PIECE_WORK / at_least(g->k, 1)) {
+        t.rows = part(g->m, TILE_ROWS, ROW_GRAIN);
+        t.cols = tile_cols(g, t.rows);
     }
-    t.down = (g->m + t.rows - 1) / t.rows;
-    t.across = (g->n + t.cols - 1) / t.cols;
+    t.down = parts_of(g->m, t.rows);
+    t.across = parts_of(g->n, t.cols);
     return t;
 }
 
@@ -79,6 +106,27 @@ static tile tile_at(const tiling *t, size_t index)
         entry /= g->batch[d];
     }
     return at;
+}
+
+static bool is_ours(const cpu_gemm *g) { return !g->lanes->product_is_slow || !g->batch_rank; }
+
+/* A product with a column is one of a row: the column times A turned. */
+static cpu_gemm as_row(const cpu_gemm *g)
+{
+    cpu_gemm r = *g;
+    r.m = 1;
+    r.n = g->m;
+    r.a = g->b;
+    r.transpose_a = true;
+    r.lda = g->transpose_b ? 1 : g->ldb;
+    r.b = g->a;
+    r.transpose_b = !g->transpose_a;
+    r.ldb = g->lda;
+    r.bias_row = g->bias_col;
+    r.bias_col = g->bias_row;
+    memcpy(r.a_stride, g->b_stride, sizeof(r.a_stride));
+    memcpy(r.b_stride, g->a_stride, sizeof(r.b_stride));
+    return r;
 }
 
 /* ---- One tile ----------------------------------------------------------------------------- */
@@ -112,7 +160,8 @@ static void run_ours(const cpu_gemm *g, const tile *t)
     p.a_row = g->transpose_a ? 1 : g->lda;
     p.a_col = g->transpose_a ? g->lda : 1;
     p.a = t->a + t->row * p.a_row;
-    p.b = t->b + t->col;
+    p.turned = g->transpose_b;
+    p.b = t->b + t->col * (g->transpose_b ? g->ldb : 1);
     p.b_row = g->ldb;
     p.c = t->y;
     p.c_row = g->n;
@@ -145,7 +194,7 @@ static void run_tile(const tiling *all, size_t index)
         fill_zero(g, &t);
     if (!g->k)
         return;
-    if (g->lanes->product && !g->transpose_b && g->n > 1)
+    if (is_ours(g))
         run_ours(g, &t);
     else
         run_openblas(g, &t);
@@ -154,6 +203,7 @@ static void run_tile(const tiling *all, size_t index)
 /* ---- Products, one or several ------------------------------------------------------------- */
 
 typedef struct gemm_job {
+    cpu_gemm gemms[CPU_GEMM_MOST];
     tiling tilings[CPU_GEMM_MOST];
     size_t end[CPU_GEMM_MOST]; /* tiles of this product and of those before it */
 } gemm_job;
@@ -182,7 +232,8 @@ heed_status cpu_gemm_run_all(const cpu_gemm *gemms, size_t n)
     gemm_job job;
     size_t tiles = 0, work = 1;
     for (size_t i = 0; i < n; i++) {
-        const cpu_gemm *g = &gemms[i];
+        const cpu_gemm *g = &job.gemms[i];
+        job.gemms[i] = gemms[i].n == 1 && is_ours(&gemms[i]) ? as_row(&gemms[i]) : gemms[i];
         size_t entries = count_entries(g);
         if (entries && (g->m > INT_MAX || g->n > INT_MAX || g->k > INT_MAX))
             return cpu_host->fail(HEED_UNSUPPORTED,
@@ -191,13 +242,13 @@ heed_status cpu_gemm_run_all(const cpu_gemm *gemms, size_t n)
         tiling t = {g, 1, 1, 0, 0};
         if (entries)
             t = cut(g);
-        size_t one = t.rows * t.cols * (g->k ? g->k : 1);
+        size_t one = at_least(t.rows, FEW_ROWS) * t.cols * at_least(g->k, 1);
         job.tilings[i] = t;
         job.end[i] = tiles += entries * t.down * t.across;
         work = one > work ? one : work;
     }
     if (tiles)
-        cpu_range_run(tiles, (TILE_WORK / 4 + work - 1) / work, run_tiles, &job);
+        cpu_range_run(tiles, (PIECE_WORK + work - 1) / work, run_tiles, &job);
     return HEED_OK;
 }
 

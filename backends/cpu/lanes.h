@@ -63,18 +63,19 @@ typedef void cpu_residual_norm(float *y, float *sum, const float *x, const float
                                const float *row, size_t n, const float *scale, const float *bias,
                                float epsilon);
 
-/* A matrix product C = alpha A B, or C += alpha A B when `add` is set. A has any strides, B and C
- * are row-major. */
+/* A matrix product C = alpha A B, or C += alpha A B when `add` is set. A has any strides, C is
+ * row-major, and B is too unless it is `turned`: then rows of B in memory are its columns. The bits
+ * of an element of C follow from its row of A and its column of B alone. */
 typedef struct cpu_product {
     size_t m, n, k;
     const float *a;
     size_t a_row, a_col;
     const float *b;
-    size_t b_row;
+    size_t b_row; /* from row to row as stored */
     float *c;
     size_t c_row;
     float alpha;
-    int add;
+    int turned, add;
 } cpu_product;
 
 /* Turns pairs of channels by angles: a row of 2 * pairs channels. `wide`: cosines and sines are
@@ -105,8 +106,8 @@ typedef struct cpu_lanes {
     cpu_rotary *rotary_halves, *rotary_neighbours; /* pairs (i, i + half); (2i, 2i + 1) */
     void (*axpy)(float *y, const float *x, size_t n, float a);            /* y += a x */
     void (*affine)(float *y, const float *x, size_t n, float a, float b); /* y = a x + b */
-    /* NULL where OpenBLAS is the faster one. */
     void (*product)(const cpu_product *product);
+    int product_is_slow; /* OpenBLAS may be the faster one */
     float (*additive_powers)(float *y, const float *x, size_t n); /* y = e^2x; the largest |x| */
     cpu_additive *additive_fast, *additive_exact;
     void (*additive_rows)(float *scores, const float *q, const float *w, const float *k,

@@ -15,6 +15,7 @@ enum { OFFSET = 64, GUARD = 64, CANARY = 0xa5, MAX_THREADS = 64 };
 static const heed_backend *backend;
 static void *device;
 static unsigned threads = 1;
+static mini_pool *pool;
 static atomic_size_t live;
 static _Thread_local char message[512];
 
@@ -51,6 +52,10 @@ static void *worker(void *arg)
 
 static void host_parallel(void (*body)(void *arg, uint32_t i), void *arg, uint32_t n)
 {
+    if (pool) {
+        pool(body, arg, n);
+        return;
+    }
     parallel_job job = {.body = body, .arg = arg, .n = n};
     pthread_t helpers[MAX_THREADS];
     unsigned started = 0;
@@ -117,6 +122,8 @@ const char *mini_open(const char *name, const char *options)
 const heed_backend *mini_backend(void) { return backend; }
 
 void mini_threads(unsigned n) { threads = n; }
+
+void mini_use_pool(mini_pool *use) { pool = use; }
 
 const char *mini_message(void) { return message; }
 

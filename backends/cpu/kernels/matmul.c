@@ -92,7 +92,7 @@ static heed_status gemm_prepare(void *device, const heed_node *node, void **stat
     const DLTensor *b = node->in[1]->constant;
     heed_status status = HEED_OK;
     bool plain = b && cpu_dtype(b->dtype) == HEED_FLOAT32;
-    if (plain && s->transpose_b && b->ndim == 2 && cpu_lanes_of(device)->product)
+    if (plain && s->transpose_b && b->ndim == 2)
         status = cpu_gemm_turn(b, &s->turned);
     s->turned_bytes = s->turned ? cpu_count(b) * sizeof(float) : 0;
     if (status) {

@@ -50,7 +50,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     if (!s)
         return HEED_NOMEM;
     s->transposed = cpu_attr_int(node, "transposed", 0) != 0;
-    if (s->transposed && cpu_lanes_of(device)->product) {
+    if (s->transposed) {
         heed_status status = turn_all(s, node);
         if (status) {
             release(device, s);

@@ -1,210 +1,170 @@
-/* The matrix product of one thread, for AVX2 and AVX-512.
+/* The matrix product of one thread.
  *
- * A register block holds ROWS x 2 vectors of C; each step of k loads two vectors of B and
- * multiplies them with one element of each row of A. B is read where it lies, so weights need no
- * packing and no second copy: a panel of two vectors comes from the L2 cache in fewer cycles
- * than its products take. A is read in place too; only a transposed or scaled A, or one whose
- * rows all fall on the same lines of the L1 cache, is copied, a strip at a time. One or two rows
- * get wider panels, which read longer runs of B: they are bound by memory.
+ * k is cut into stretches of equal length, which follow from k alone. Within a stretch an element
+ * of C is a chain of multiply-adds from zero in the order of k; then it is added to what C holds.
+ * So its bits depend on its row of A and its column of B, and on nothing else: not on how many rows
+ * there are, nor on where it lies in a block, nor on how the product was cut into tiles. All ways
+ * through this file keep to that, and tests hold them to it.
  *
- * An element of C is summed over k in the same order wherever it lies in a block, so results do
- * not depend on how the product was cut into tiles. */
+ * A block of B (a stretch of k, some columns) is brought into panels once and then used by all
+ * rows; a register block holds ROWS x 2 vectors of C. Few rows read B as it lies. Meanwhile the
+ * memory is asked for the next block, so that reading and multiplying overlap. A is read in
+ * place; only a transposed or scaled A, or one whose rows all fall on the same lines of the first
+ * cache, is copied, a strip at a time. */
 #ifndef CPU_LANES_PRODUCT_H
 #define CPU_LANES_PRODUCT_H
 
-#include <string.h>
-
-#include "lanes.h"
-
-#if defined(__AVX512F__)
-enum { VECTOR = 16, ROWS = 12 };
-#else
-enum { VECTOR = 8, ROWS = 6 };
-#endif
+#include "lanes/product_load.h"
+#include "lanes/product_row.h"
 
 enum {
-    PANEL = 2 * VECTOR, /* columns of the usual register block */
-    WIDEST = 8,         /* vectors of the widest register block */
-    STRIP = 48,         /* rows that go through all panels together */
-    DEPTH = 256,        /* steps of k between two visits to C */
-    A_STRIDE = DEPTH + 16
+    MOST_SHIFT = 3,
+    BLOCK_COLS = 128, /* columns of a block of B: it stays in the second cache */
+    SMALL_B = 1 << 16 /* elements of B that are likely to be in a cache */
 };
 
-/* A and B may be weights, at any byte of their file. */
-typedef float vector __attribute__((vector_size(VECTOR * 4), aligned(1), may_alias));
-typedef float loose __attribute__((aligned(1), may_alias));
-
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define ALWAYS __attribute__((always_inline))
-
-// clang-format off
-/* C[rows, vectors] (+)= A[rows, k] B[k, vectors]. The counts are constants where it is called,
- * so that the loops unroll and the sums live in registers. */
-static inline ALWAYS void block(size_t rows, size_t vectors, const float *a, size_t a_row,
-                                const float *b, size_t b_row, size_t k, float *c, size_t c_row,
-                                int add)
+/* One panel of B times some rows: `cols` of its columns are wanted. */
+static void multiply_panel(const strip *s, size_t row, size_t rows, const b_panel *b, size_t cols,
+                           float *c, size_t c_row, int add)
 {
-    vector sum[ROWS][WIDEST];
-    UNROLL
-    for (size_t r = 0; r < rows; r++)
-        UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            sum[r][v] = (vector){0};
-    for (size_t i = 0; i < k; i++) {
-        vector row[WIDEST];
-        UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            row[v] = *(const vector *)(b + i * b_row + v * VECTOR);
-        UNROLL
-        for (size_t r = 0; r < rows; r++)
-            UNROLL
-            for (size_t v = 0; v < vectors; v++)
-                sum[r][v] += ((const loose *)a)[r * a_row + i] * row[v];
+    const float *a = s->a + row * s->a_row;
+    float *to = c + row * c_row, square[ROWS * PANEL];
+    if (cols == PANEL) {
+        blocks[rows](a, s->a_row, b, s->depth, to, c_row, add);
+        return;
     }
-    UNROLL
-    for (size_t r = 0; r < rows; r++)
-        UNROLL
-        for (size_t v = 0; v < vectors; v++) {
-            vector *to = (vector *)(c + r * c_row + v * VECTOR);
-            vector total = sum[r][v];
-            if (add)
-                total += *to;
-            *to = total;
+    blocks[rows](a, s->a_row, b, s->depth, square, PANEL, 0);
+    for (size_t y = 0; y < rows; y++)
+        for (size_t x = 0; x < cols; x++)
+            to[y * c_row + x] =
+                add ? to[y * c_row + x] + square[y * PANEL + x] : square[y * PANEL + x];
+}
+
+/* A block of B: some columns over a stretch of k, as it lies or in panels. */
+typedef struct b_block {
+    size_t col, cols, from, depth;
+    const float *at; /* where it lies */
+    b_panel first;
+    size_t step; /* from one panel to the next */
+} b_block;
+
+/* Do rows that lie so far apart fall on the same few lines of the second cache? */
+static int collides(const cpu_product *p) { return p->b_row % 2048 == 0; }
+
+/* Is B read where it lies? It is when rows are too few to pay for a copy. */
+static int in_place(const cpu_product *p, size_t cols)
+{
+    if (p->turned || p->m >= STRIP || cols % PANEL)
+        return 0;
+    return !collides(p) || p->k * p->b_row < SMALL_B;
+}
+
+/* What comes after it: the next stretch of k, or columns that this thread or another takes next. */
+static void look_ahead(const cpu_product *p, b_block *b)
+{
+    b->first.next = b->first.b;
+    b->first.next_row = 0;
+    if (p->turned || collides(p) || p->k * p->b_row < SMALL_B)
+        return;
+    b->first.next =
+        b->from + b->depth < p->k ? b->at + b->depth * p->b_row : p->b + b->col + b->cols;
+    b->first.next_row = p->b_row;
+}
+
+static b_block take_block(const cpu_product *p, size_t col, size_t cols, size_t from, size_t depth,
+                          float *copy)
+{
+    b_block b = {.col = col, .cols = cols, .from = from, .depth = depth};
+    b.at = p->b + (p->turned ? col * p->b_row + from : from * p->b_row + col);
+    if (in_place(p, cols)) {
+        b.first = (b_panel){.b = b.at, .b_row = p->b_row};
+        b.step = PANEL;
+    } else {
+        (p->turned ? turn_block : load_block)(copy, b.at, p->b_row, depth, cols);
+        b.first = (b_panel){.b = copy, .b_row = PANEL};
+        b.step = PANEL * depth;
+    }
+    look_ahead(p, &b);
+    return b;
+}
+
+/* Panel j of a block, for the register blocks of rows that come `call`-th: each of the first
+ * (1 << shift) asks for its share of the panel of the next block. */
+static b_panel take_panel(const b_block *b, size_t j, size_t call, unsigned shift)
+{
+    b_panel panel = b->first;
+    panel.b += j / PANEL * b->step;
+    panel.next_shift = shift;
+    if (call >> shift || !panel.next_row) {
+        panel.next = panel.b;
+        panel.next_row = 0;
+    } else {
+        panel.next += j + (call * b->depth >> shift) * panel.next_row;
+    }
+    return panel;
+}
+
+/* A strip times a block of B. Register blocks are of equal height: a low one waits for its sums. */
+static void multiply_strip(const cpu_product *p, const strip *s, const b_block *b, size_t row,
+                           float *c, unsigned shift)
+{
+    size_t groups = (s->rows + ROWS - 1) / ROWS, height = (s->rows + groups - 1) / groups;
+    for (size_t j = 0; j < b->cols; j += PANEL) {
+        size_t cols = b->cols - j < PANEL ? b->cols - j : PANEL, call = row / ROWS;
+        for (size_t r = 0; r < s->rows; r += height) {
+            b_panel panel = take_panel(b, j, call++, shift);
+            multiply_panel(s, r, s->rows - r < height ? s->rows - r : height, &panel, cols, c + j,
+                           p->c_row, p->add || b->from > 0);
         }
-}
-// clang-format on
-
-typedef void block_function(const float *a, size_t a_row, const float *b, size_t b_row, size_t k,
-                            float *c, size_t c_row, int add);
-
-#define BLOCK(rows, vectors)                                                                       \
-    static void block_##rows##_##vectors(const float *a, size_t a_row, const float *b,             \
-                                         size_t b_row, size_t k, float *c, size_t c_row, int add)  \
-    {                                                                                              \
-        block(rows, vectors, a, a_row, b, b_row, k, c, c_row, add);                                \
-    }
-
-BLOCK(1, 8)
-BLOCK(2, 4)
-BLOCK(1, 2)
-BLOCK(2, 2)
-BLOCK(3, 2)
-BLOCK(4, 2)
-BLOCK(5, 2)
-BLOCK(6, 2)
-#if defined(__AVX512F__)
-BLOCK(7, 2)
-BLOCK(8, 2)
-BLOCK(9, 2)
-BLOCK(10, 2)
-BLOCK(11, 2)
-BLOCK(12, 2)
-#endif
-
-static block_function *const blocks[ROWS + 1] = {
-    NULL,      block_1_2, block_2_2, block_3_2,  block_4_2,  block_5_2,  block_6_2,
-#if defined(__AVX512F__)
-    block_7_2, block_8_2, block_9_2, block_10_2, block_11_2, block_12_2,
-#endif
-};
-
-/* A strip: some rows of A over one stretch of k, as it lies or as a copy. */
-typedef struct strip {
-    const float *a;
-    size_t a_row, rows, depth;
-} strip;
-
-/* Rows [row, row + rows), columns [from, from + depth) of A; `copy` is used where it must be. */
-static strip take_strip(const cpu_product *p, size_t row, size_t rows, size_t from, size_t depth,
-                        float *copy)
-{
-    const float *a = p->a + row * p->a_row + from * p->a_col;
-    if (p->a_col == 1 && p->alpha == 1.0f && p->a_row % 1024)
-        return (strip){a, p->a_row, rows, depth};
-    for (size_t r = 0; r < rows; r++) {
-        const float *in = a + r * p->a_row;
-        float *out = copy + r * A_STRIDE;
-        if (p->a_col == 1 && p->alpha == 1.0f)
-            memcpy(out, in, depth * sizeof(*out));
-        else
-            for (size_t i = 0; i < depth; i++)
-                out[i] = p->alpha * ((const loose *)in)[i * p->a_col];
-    }
-    return (strip){copy, A_STRIDE, rows, depth};
-}
-
-/* Columns of B as a dense panel, padded with zeros. */
-static void copy_panel(float *panel, const float *b, size_t b_row, size_t depth, size_t cols)
-{
-    for (size_t i = 0; i < depth; i++, panel += PANEL, b += b_row) {
-        memset(panel, 0, PANEL * sizeof(*panel));
-        memcpy(panel, b, cols * sizeof(*panel));
     }
 }
 
-/* One panel of B, where it lies, times a strip. */
-static void multiply_panel(const strip *s, const float *b, size_t b_row, float *c, size_t c_row,
-                           int add)
+/* All rows times columns [col, col + cols) of B over one stretch of k. */
+static void multiply_block(const cpu_product *p, size_t col, size_t cols, size_t from, size_t depth,
+                           float *copy)
 {
-    for (size_t r = 0; r < s->rows; r += ROWS) {
-        size_t height = s->rows - r < ROWS ? s->rows - r : ROWS;
-        blocks[height](s->a + r * s->a_row, s->a_row, b, b_row, s->depth, c + r * c_row, c_row,
-                       add);
+    float b_copy[DEPTH * BLOCK_COLS];
+    b_block b = take_block(p, col, cols, from, depth, b_copy);
+    unsigned shift = 0;
+    while (shift < MOST_SHIFT && p->m >= (size_t)(2 * ROWS) << shift)
+        shift++;
+    for (size_t row = 0; row < p->m; row += STRIP) {
+        strip s = take_strip(p, row, p->m - row < STRIP ? p->m - row : STRIP, from, depth, copy);
+        multiply_strip(p, &s, &b, row, p->c + row * p->c_row + col, shift);
     }
 }
 
-/* The last columns, fewer than a panel: B is padded with zeros, C goes through a copy. */
-static void ragged_panel(const strip *s, const float *b, size_t b_row, size_t cols, float *c,
-                         size_t c_row, int add)
+/* One row times whole vectors of columns; returns how many columns that are. */
+static size_t multiply_row(const cpu_product *p, size_t from, size_t depth, float *copy)
 {
-    float panel[DEPTH * PANEL], square[ROWS * PANEL];
-    copy_panel(panel, b, b_row, s->depth, cols);
-    for (size_t r = 0; r < s->rows; r += ROWS) {
-        size_t height = s->rows - r < ROWS ? s->rows - r : ROWS;
-        blocks[height](s->a + r * s->a_row, s->a_row, panel, PANEL, s->depth, square, PANEL, 0);
-        for (size_t y = 0; y < height; y++)
-            for (size_t x = 0; x < cols; x++) {
-                float *to = c + (r + y) * c_row + x;
-                *to = add ? *to + square[y * PANEL + x] : square[y * PANEL + x];
-            }
-    }
+    single s = {.a = take_strip(p, 0, 1, from, depth, copy).a, .b_row = p->b_row, .depth = depth};
+    s.b = p->b + from * (p->turned ? 1 : p->b_row);
+    s.cols = p->n / VECTOR * VECTOR;
+    multiply_single(&s, p->turned, p->c, p->add || from > 0);
+    return s.cols;
 }
 
-/* A strip of rows times all columns. */
-static void multiply_strip(const cpu_product *p, const strip *s, const float *b, float *c, int add)
+/* The length of stretches of k: equal parts, in whole vectors of any instruction set. */
+static size_t stretch_of(size_t k)
 {
-    size_t j = 0;
-    if (s->rows == 1)
-        for (; j + 8 * VECTOR <= p->n; j += 8 * VECTOR)
-            block_1_8(s->a, s->a_row, b + j, p->b_row, s->depth, c + j, p->c_row, add);
-    if (s->rows == 2)
-        for (; j + 4 * VECTOR <= p->n; j += 4 * VECTOR)
-            block_2_4(s->a, s->a_row, b + j, p->b_row, s->depth, c + j, p->c_row, add);
-    for (; j + PANEL <= p->n; j += PANEL)
-        multiply_panel(s, b + j, p->b_row, c + j, p->c_row, add);
-    if (j < p->n)
-        ragged_panel(s, b + j, p->b_row, p->n - j, c + j, p->c_row, add);
+    size_t parts = (k + DEPTH - 1) / DEPTH;
+    return ((k + parts - 1) / parts + 15) / 16 * 16;
 }
 
 static void product(const cpu_product *p)
 {
     float copy[STRIP * A_STRIDE];
-    for (size_t from = 0; from < p->k; from += DEPTH) {
-        size_t depth = p->k - from < DEPTH ? p->k - from : DEPTH;
-        for (size_t row = 0; row < p->m; row += STRIP) {
-            size_t rows = p->m - row < STRIP ? p->m - row : STRIP;
-            strip s = take_strip(p, row, rows, from, depth, copy);
-            multiply_strip(p, &s, p->b + from * p->b_row, p->c + row * p->c_row,
-                           p->add || from > 0);
-        }
+    size_t stretch = stretch_of(p->k);
+    for (size_t from = 0; from < p->k; from += stretch) {
+        size_t depth = p->k - from < stretch ? p->k - from : stretch, col = 0;
+        if (p->m == 1)
+            col = multiply_row(p, from, depth, copy);
+        for (; col < p->n; col += BLOCK_COLS)
+            multiply_block(p, col, p->n - col < BLOCK_COLS ? p->n - col : BLOCK_COLS, from, depth,
+                           copy);
     }
 }
 
-#undef BLOCK
 #undef ALWAYS
 #undef UNROLL
 #endif

@@ -4,11 +4,9 @@
 #include "lanes/choose.h"
 #include "lanes/converts.h"
 #include "lanes/flash_tile.h"
-#include "lanes/paged_many.h"
-#if defined(__AVX2__)
-#include "lanes/product.h"
-#endif
 #include "lanes/maps.h"
+#include "lanes/paged_many.h"
+#include "lanes/product.h"
 #include "lanes/residual.h"
 #include "lanes/rotary.h"
 #include "lanes/rows.h"
@@ -37,7 +35,8 @@ const cpu_lanes CPU_LANES = {
     .additive_rows = additive_rows,
     .flash = &flash_lanes,
     .paged = &paged_lanes,
-#if defined(__AVX2__)
     .product = product,
+#if !defined(__AVX2__)
+    .product_is_slow = 1,
 #endif
 };

@@ -1,0 +1,165 @@
+/* Two loops that do one thing only, on threads that start together; each of limits.h. */
+#include "limits.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST_THREADS = 64, ROUNDS = 64, PART = 64 << 10 };
+static const size_t memory_bytes = (size_t)256 << 20;
+
+static volatile float sink;
+static char *memory;
+
+double limits_now(int alone)
+{
+    struct timespec t;
+    clock_gettime(alone ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- Multiply-adds ------------------------------------------------------------------------- */
+
+/* The sums start apart, or the compiler would keep one of them. */
+#define PEAK_LOOP(name, isa, lanes)                                                                \
+    typedef float vector_##name __attribute__((vector_size(lanes * 4)));                           \
+    isa static double name(long n)                                                                 \
+    {                                                                                              \
+        vector_##name x = {1e-9f}, y = {0.5f}, a = x, b = x + 1, c = x + 2, d = x + 3, e = x + 4,  \
+                      f = x + 5, g = x + 6, h = x + 7, i = x + 8, j = x + 9;                       \
+        for (long k = 0; k < n; k++) {                                                             \
+            a = a * y + x, b = b * y + x, c = c * y + x, d = d * y + x, e = e * y + x;             \
+            f = f * y + x, g = g * y + x, h = h * y + x, i = i * y + x, j = j * y + x;             \
+            __asm__ volatile("" : "+x"(y), "+x"(x));                                               \
+        }                                                                                          \
+        vector_##name all = a + b + c + d + e + f + g + h + i + j;                                 \
+        sink = all[0];                                                                             \
+        return 20.0 * lanes * (double)n;                                                           \
+    }
+
+#if defined(__x86_64__)
+PEAK_LOOP(peak_512, __attribute__((target("avx512f"))), 16)
+PEAK_LOOP(peak_256, __attribute__((target("avx2,fma"))), 8)
+
+static double peak(long n)
+{
+    if (__builtin_cpu_supports("avx512f"))
+        return peak_512(n);
+    return __builtin_cpu_supports("fma") ? peak_256(n) : 0;
+}
+#else
+static double peak(long n) { return 0 * (double)n; }
+#endif
+
+/* ---- Reading ------------------------------------------------------------------------------- */
+
+typedef float line __attribute__((vector_size(64), aligned(4), may_alias));
+
+/* Eight sums, so that no addition waits for another. */
+#if defined(__x86_64__)
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+static void
+read_part(const char *from)
+{
+    line sum[8] = {{0}};
+    for (size_t i = 0; i < PART; i += sizeof(sum))
+        for (size_t k = 0; k < 8; k++)
+            sum[k] += *(const line *)(from + i + k * sizeof(line));
+    for (size_t k = 1; k < 8; k++)
+        sum[0] += sum[k];
+    sink = sum[0][0];
+}
+
+/* ---- Threads ------------------------------------------------------------------------------- */
+
+typedef struct crew {
+    pthread_barrier_t start, stop;
+    unsigned threads;
+    int reads;
+    double took[ROUNDS]; /* by the first thread's clock */
+} crew;
+
+typedef struct member {
+    crew *all;
+    unsigned index;
+} member;
+
+/* Threads take turns part by part, as those of one product do. */
+static void read_share(const crew *c, unsigned index, unsigned round)
+{
+    size_t each = memory_bytes / ROUNDS, base = round * each;
+    for (size_t at = (size_t)index * PART; at + PART <= each; at += (size_t)c->threads * PART)
+        read_part(memory + base + at);
+}
+
+static void *serve(void *arg)
+{
+    const member *m = arg;
+    crew *c = m->all;
+    int alone = !c->reads || c->threads == 1; /* what others do then takes nothing from it */
+    for (unsigned r = 0; r < ROUNDS; r++) {
+        pthread_barrier_wait(&c->start);
+        double begin = limits_now(alone);
+        if (c->reads)
+            read_share(c, m->index, r);
+        else
+            peak(100000);
+        if (!alone)
+            pthread_barrier_wait(&c->stop);
+        if (m->index == 0)
+            c->took[r] = limits_now(alone) - begin;
+    }
+    return NULL;
+}
+
+static int compare(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+double limits_quick(double *seconds, size_t n)
+{
+    qsort(seconds, n, sizeof(*seconds), compare);
+    return n ? seconds[n / 10] : 0;
+}
+
+/* The time of a round, in seconds. */
+static double one_round(unsigned threads, int reads)
+{
+    crew c = {.threads = threads, .reads = reads};
+    member members[MOST_THREADS];
+    pthread_t started[MOST_THREADS];
+    pthread_barrier_init(&c.start, NULL, threads);
+    pthread_barrier_init(&c.stop, NULL, threads);
+    for (unsigned i = 0; i < threads; i++) {
+        members[i] = (member){&c, i};
+        pthread_create(&started[i], NULL, serve, &members[i]);
+    }
+    for (unsigned i = 0; i < threads; i++)
+        pthread_join(started[i], NULL);
+    pthread_barrier_destroy(&c.start);
+    pthread_barrier_destroy(&c.stop);
+    return limits_quick(c.took, ROUNDS);
+}
+
+static unsigned possible(unsigned threads)
+{
+    return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads;
+}
+
+double limits_fma(unsigned threads)
+{
+    threads = possible(threads);
+    return peak(100000) * threads / one_round(threads, 0) * 1e-9;
+}
+
+double limits_read(unsigned threads)
+{
+    threads = possible(threads);
+    if (!memory && (memory = malloc(memory_bytes)))
+        memset(memory, 1, memory_bytes);
+    return memory ? (double)(memory_bytes / ROUNDS) / one_round(threads, 1) * 1e-9 : 0;
+}

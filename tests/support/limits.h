@@ -1,0 +1,21 @@
+/* What the machine reaches, measured in the run in which it is needed: rates wander on shared
+ * machines, and a data sheet knows nothing of neighbours. For benchmarks. */
+#ifndef LIMITS_H
+#define LIMITS_H
+
+#include <stddef.h>
+
+/* Float32 multiplications and additions a second, in 1e9, of `threads` threads that do nothing
+ * else. 0 where no vector unit is known. */
+double limits_fma(unsigned threads);
+
+/* GB/s at which `threads` threads read memory that no cache holds; the first call takes 256 MiB,
+ * which stay. */
+double limits_read(unsigned threads);
+
+double limits_now(int alone); /* seconds; `alone`: of this thread only */
+
+/* The time that a tenth of them stay below, which neighbours disturb little; sorts them. */
+double limits_quick(double *seconds, size_t n);
+
+#endif
