@@ -17,7 +17,7 @@ static uint32_t find_end(const heed_sequence *s, int32_t token)
 {
     const heed_generator *g = s->generator;
     int64_t positions = decoder_get_about(g->decoder)->positions;
-    if (!(s->flags & HEED_REQUEST_NO_END) && is_among(g->ends, g->n_ends, token))
+    if (!(s->flags & HEED_REQUEST_NO_END) && is_among(g->words.ends, g->words.n_ends, token))
         return HEED_FINISH_END;
     if (is_among(s->stop_tokens, s->n_stop_tokens, token))
         return HEED_FINISH_STOP;
@@ -65,6 +65,38 @@ static heed_status echo(heed_sequence *s, const float *rows, size_t n_rows, int6
     return HEED_OK;
 }
 
+static heed_status add_text(heed_sequence *s, const stream_text *t)
+{
+    if (t->stopped)
+        s->ended = HEED_FINISH_STOP;
+    return piece_buffer_add_text(&s->fresh, t->text, t->bytes);
+}
+
+/* A stop token is no part of the text. What a stop found in the text cuts off is not given. */
+static heed_status tell_text(heed_sequence *s, int32_t token)
+{
+    stream_text t;
+    if (!s->text)
+        return HEED_OK;
+    if (!is_among(s->stop_tokens, s->n_stop_tokens, token)) {
+        TRY(stream_push(s->text, &token, 1, &t));
+        TRY(add_text(s, &t));
+        if (t.stopped)
+            return HEED_OK;
+    }
+    if (!s->ended)
+        return HEED_OK;
+    TRY(stream_end(s->text, &t));
+    return add_text(s, &t);
+}
+
+void sequence_end_text(heed_sequence *s)
+{
+    stream_text t;
+    if (s->text && !stream_end(s->text, &t))
+        (void)piece_buffer_add_text(&s->fresh, t.text, t.bytes);
+}
+
 static heed_status choose(heed_sequence *s, float *logits)
 {
     int32_t token;
@@ -86,7 +118,7 @@ static heed_status choose(heed_sequence *s, float *logits)
     TRY(piece_buffer_add_token(&s->fresh, token));
     s->n_generated++;
     s->ended = find_end(s, token);
-    return HEED_OK;
+    return tell_text(s, token);
 }
 
 static heed_status go_on(heed_sequence *s, float *logits)

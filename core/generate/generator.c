@@ -1,6 +1,7 @@
 /* generator.c - generators: options, opening, and what is told about them. */
 #include "generate/generator.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/pool.h"
@@ -41,6 +42,25 @@ static heed_status open_decoder(heed_generator *g, const char *path,
                          (o->flags & HEED_GENERATOR_SWAP) != 0, &g->scheduler);
 }
 
+/* The one that is asked for must be there; beside the model there may be one. */
+static heed_status open_tokenizer(heed_generator *g, const char *path, const char *wanted)
+{
+    arena memory = {0};
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash ? arena_copy(&memory, path, (size_t)(slash - path) + 1) : ".";
+    heed_status status =
+        folder ? heed_tokenizer_open(wanted ? wanted : folder, &g->tokenizer) : HEED_NOMEM;
+    arena_free(&memory);
+    g->words = (heed_tokenizer_info){.size = sizeof(g->words), .positions = -1};
+    if (!status)
+        heed_tokenizer_get_info(g->tokenizer, &g->words);
+    if (!status || wanted || status == HEED_NOMEM)
+        return status;
+    snprintf(g->no_tokenizer, sizeof(g->no_tokenizer), "%s", err_get()->message);
+    err_clear();
+    return HEED_OK;
+}
+
 static void describe(heed_generator *g)
 {
     const decoder_about *about = decoder_get_about(g->decoder);
@@ -64,7 +84,9 @@ heed_status heed_generator_open(const char *path, const heed_generator_options *
     pthread_mutex_init(&g->lock, NULL);
     pthread_cond_init(&g->free_to_lead, NULL);
     g->generation = pool_fork_generation();
-    heed_status status = open_decoder(g, path, &o);
+    heed_status status = open_tokenizer(g, path, o.tokenizer);
+    if (!status)
+        status = open_decoder(g, path, &o);
     if (status) {
         heed_generator_free(g);
         return status;
@@ -90,6 +112,7 @@ void heed_generator_free(heed_generator *g)
     }
     scheduler_free(g->scheduler);
     decoder_free(g->decoder);
+    heed_tokenizer_free(g->tokenizer);
     heed_model_free(g->model);
     session_options_free(&g->options);
     pthread_cond_destroy(&g->free_to_lead);
@@ -97,11 +120,7 @@ void heed_generator_free(heed_generator *g)
     mem_free(g);
 }
 
-const heed_tokenizer *heed_generator_get_tokenizer(const heed_generator *g)
-{
-    (void)g;
-    return NULL;
-}
+const heed_tokenizer *heed_generator_get_tokenizer(const heed_generator *g) { return g->tokenizer; }
 
 void heed_generator_get_stats(heed_generator *g, heed_generator_stats *out)
 {

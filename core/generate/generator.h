@@ -13,6 +13,7 @@
 
 #include "generate/sampler.h"
 #include "generate/scheduler.h"
+#include "generate/stream.h"
 #include "run/options.h"
 
 enum { MOST_LOGPROBS = 20 };
@@ -33,6 +34,7 @@ struct heed_sequence {
     /* of the leader */
     sched_job job; /* first, so that a job is its sequence */
     sampler *chooser;
+    stream *text;       /* NULL: there is no tokenizer */
     piece_buffer fresh; /* of this step */
     uint32_t ended;     /* HEED_FINISH_*, as of this step */
     size_t n_prompt, n_generated;
@@ -81,8 +83,9 @@ struct heed_generator {
     scheduler *scheduler;
     uint32_t generation; /* of forks, when it was made */
     uint64_t load_ns, step_ns;
-    const int32_t *ends;
-    size_t n_ends;
+    heed_tokenizer *tokenizer; /* or NULL */
+    char no_tokenizer[256];    /* why there is none */
+    heed_tokenizer_info words;
 
     pthread_mutex_t lock;
     pthread_cond_t free_to_lead; /* for those that have no sequence to wait for */
@@ -106,6 +109,9 @@ static inline uint64_t generate_now(void)
 
 /* request.c: a sequence that nobody knows yet. */
 heed_status sequence_new(heed_generator *g, const heed_request *request, heed_sequence **out);
+/* One that goes on from another, with its tokens for a prompt. The leader's. */
+heed_status sequence_fork(const heed_sequence *from, const heed_request *request,
+                          heed_sequence **out);
 void sequence_delete(heed_sequence *s); /* in no list */
 
 /* piece.c */
@@ -121,6 +127,7 @@ void piece_buffer_free(piece_buffer *b);
 /* choose.c: what comes after the rows of logits that the job's lanes have in this step. On failure
  * the job has failed. Logits are changed. */
 void sequence_choose(heed_sequence *s, float *logits);
+void sequence_end_text(heed_sequence *s); /* what was held back, for one that is stopped */
 
 /* lead.c: all with the lock, which a step gives up meanwhile. */
 void generator_step(heed_generator *g);

@@ -180,8 +180,10 @@ static void mark_ended(heed_generator *g)
             s->ended = HEED_FINISH_CANCEL;
         else if (s->deadline_ns && now >= s->deadline_ns)
             s->ended = HEED_FINISH_DEADLINE;
-        if (s->ended)
-            scheduler_remove(g->scheduler, &s->job);
+        if (!s->ended)
+            continue;
+        scheduler_remove(g->scheduler, &s->job);
+        sequence_end_text(s);
     }
 }
 
@@ -215,7 +217,7 @@ void generator_step(heed_generator *g)
     for (heed_sequence *s = g->oldest, *next; s; s = next) {
         next = s->newer;
         if (s->ended)
-            let_go(g, s);
+            hand_over(g, s, now);
     }
     let_freed_go(g);
     g->stats.step_ns += now - began;

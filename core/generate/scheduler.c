@@ -390,6 +390,18 @@ static void begin_some(scheduler *s)
             break;
 }
 
+void scheduler_fork(scheduler *s, const sched_job *from, sched_job *job)
+{
+    const sched_lane *lane = &from->lanes[0];
+    if (job->state != SCHED_WAITING || from->state != SCHED_RUNNING || !lane->held ||
+        running_lanes(s) >= s->max_running ||
+        decoder_fork(s->d, lane->held, &job->lanes[0].held) != HEED_OK)
+        return; /* it begins as others do, and finds what is kept */
+    job->shared = lane_length(lane);
+    s->counts.shared += job->shared;
+    move_to(s, job, SCHED_RUNNING);
+}
+
 /* ---- Running ----------------------------------------------------------------------------------
  */
 

@@ -69,6 +69,8 @@ heed_status sched_lane_append(sched_lane *lane, int32_t token);
 void sched_job_free_lanes(sched_job *job); /* without places: remove it first */
 
 heed_status scheduler_add(scheduler *s, sched_job *job); /* to those that wait */
+/* `job` has the tokens of `from`: it gets its places too, if it may run at once. */
+void scheduler_fork(scheduler *s, const sched_job *from, sched_job *job);
 /* Gives up its places; it is in no list then. */
 void scheduler_remove(scheduler *s, sched_job *job);
 

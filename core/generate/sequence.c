@@ -53,6 +53,41 @@ heed_status heed_generator_add(heed_generator *g, const heed_request *request, h
     return HEED_OK;
 }
 
+/* With the lock, when nobody leads. */
+static void wait_to_lead(heed_generator *g)
+{
+    g->callers++;
+    while (g->led)
+        pthread_cond_wait(&g->free_to_lead, &g->lock);
+    g->callers--;
+}
+
+static heed_status fork_now(heed_sequence *from, const heed_request *request, heed_sequence **out)
+{
+    heed_generator *g = from->generator;
+    if (from->done || from->ended)
+        return err_fail(HEED_USAGE, "the sequence has finished: there is nothing to go on from");
+    TRY(sequence_fork(from, request, out));
+    generator_put_in(g, *out);
+    generator_take_in(g);
+    scheduler_fork(g->scheduler, &from->job, &(*out)->job);
+    return HEED_OK;
+}
+
+heed_status heed_sequence_fork(heed_sequence *from, const heed_request *request,
+                               heed_sequence **out)
+{
+    heed_generator *g = from->generator;
+    *out = NULL;
+    TRY(check_fork(g));
+    pthread_mutex_lock(&g->lock);
+    wait_to_lead(g);
+    heed_status status = fork_now(from, request, out);
+    pass_on(g);
+    pthread_mutex_unlock(&g->lock);
+    return status;
+}
+
 /* ---- Getting ----------------------------------------------------------------------------------
  */
 
@@ -108,10 +143,7 @@ heed_status heed_generator_step(heed_generator *g, size_t *active)
 {
     TRY(check_fork(g));
     pthread_mutex_lock(&g->lock);
-    g->callers++;
-    while (g->led)
-        pthread_cond_wait(&g->free_to_lead, &g->lock);
-    g->callers--;
+    wait_to_lead(g);
     if (g->n_active > 0)
         generator_step(g);
     if (active)
