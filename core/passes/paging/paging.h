@@ -28,6 +28,10 @@ enum {
     PAGING_PAST,      /* was taken for empty */
     PAGING_SWITCH,    /* chose between a form with and without past: without */
     PAGING_SIDE,      /* the same for all tokens: what an encoder gives */
+    PAGING_START,     /* the number of tokens before: was taken for 0 */
+    PAGING_TOTAL,     /* the number of all tokens */
+    PAGING_LAST,      /* one less than that */
+    PAGING_ROLES
 };
 
 /* Which of the two graphs. */

@@ -1,0 +1,73 @@
+/* roles.h - what the inputs and outputs of a decoder are, told by what happens to them.
+ *
+ * Before anything is inferred, and never by a name:
+ * - past: reaches a Concat along one of its open axes, in front, through what moves elements; or an
+ *   operator's input of that meaning; or comes out again with the sequence's new tokens in it
+ *   (caches.h);
+ * - tokens, positions: integers that reach the indices of a Gather from a constant table of floats,
+ *   or a sine; positions too where they say which places of a cache are written;
+ * - a mask: integers or booleans that reach a Softmax without passing a product or such a table;
+ * - a switch: a boolean that decides an If;
+ * - lengths: what operators with a cache are told of it. */
+#ifndef HEED_PASSES_PAGING_ROLES_H
+#define HEED_PASSES_PAGING_ROLES_H
+
+#include "passes/paging/paging.h"
+
+typedef struct decoder_roles {
+    const ir_model *model;
+    const ir_graph *g; /* the main graph */
+    arena *memory;
+    uint32_t n;
+    int *role;     /* PAGING_*, by input */
+    int64_t *rows; /* of the table that an input looks up, 0: none */
+    int32_t *axis; /* the axis of a past's tokens; -1 */
+    bool *added;   /* a mask of floats is added to scores: 0 is "visible" */
+    uint32_t main; /* the input that has the tokens, or their embeddings; UINT32_MAX: none */
+} decoder_roles;
+
+/* HEED_NOMEM alone. */
+heed_status roles_find(const ir_model *m, arena *memory, decoder_roles *out);
+
+/* A value that some run must be given. */
+static inline bool roles_is_given(const ir_value *v) { return v->is_input && !v->constant; }
+/* How many sequences an input may have; 1 where that is no axis. */
+ir_dim roles_batch(const decoder_roles *r);
+
+/* ---- Where an input leads: search.c ----------------------------------------------------------
+ */
+
+enum {
+    SEES_TABLE = 1 << 0,   /* indices of a constant table of floats */
+    SEES_WAVE = 1 << 1,    /* a sine or cosine */
+    SEES_SOFTMAX = 1 << 2, /* through sums and comparisons alone */
+    SEES_BRANCH = 1 << 3,  /* decides an If */
+    SEES_PLACE = 1 << 4,   /* says where a cache is written */
+    SEES_START = 1 << 5,   /* an operator's number of tokens before */
+    SEES_TOTAL = 1 << 6,   /* an operator's number of tokens with the new ones */
+    SEES_LAST = 1 << 7,    /* one less than that */
+    SEES_SCORES = 1 << 8,  /* is added to what a Softmax gets, as it is */
+};
+
+typedef struct roles_search {
+    unsigned found;
+    int64_t rows; /* of the first table */
+} roles_search;
+
+/* `updates`: nodes that write a cache, or NULL. */
+heed_status roles_search_from(const decoder_roles *r, const ir_value *v,
+                              const ir_node *const *updates, uint32_t n_updates, roles_search *out);
+
+/* ---- The past: growth.c ----------------------------------------------------------------------
+ */
+
+/* The operator calls this input a past, and does without. */
+bool growth_is_past_slot(const ir_use *use);
+/* The axis of a float input that a Concat grows, or an operator that has a past; -1: there is
+ * none. */
+int32_t growth_axis(const ir_value *v);
+/* Name of input or output `slot` in an operator's signature; its length is 0 where there is none.
+ */
+const char *growth_slot_name(const struct op_def *op, bool output, uint32_t slot, size_t *length);
+
+#endif
