@@ -2,14 +2,24 @@
 #include "generate/decoder.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Pages where the model can have them. */
 heed_status decoder_new(heed_model *m, const decoder_options *options, decoder **out)
 {
+    char why[sizeof((*out)->why)] = "no pages were asked for";
     *out = NULL;
-    if (options->contiguous)
-        return err_fail(HEED_UNSUPPORTED, "a decoder without pages is not there yet");
-    return decoder_paged_new(m, options, out);
+    if (!options->contiguous) {
+        heed_status status = decoder_paged_new(m, options, out);
+        if (status != HEED_UNSUPPORTED)
+            return status;
+        snprintf(why, sizeof(why), "%s", err_get()->message);
+        err_clear();
+    }
+    TRY(decoder_contiguous_new(m, options, out));
+    memcpy((*out)->why, why, sizeof(why));
+    (*out)->about.reason = (*out)->why;
+    return HEED_OK;
 }
 
 void decoder_free(decoder *d)

@@ -110,6 +110,7 @@ typedef struct decoder_kind {
 struct decoder {
     const decoder_kind *kind;
     decoder_about about;
+    char why[256]; /* about.reason, where there are no pages */
 };
 struct decoder_seq {
     size_t length;

@@ -51,7 +51,7 @@ static int64_t value_of(const past_run *r, ir_dim d)
     if (d == main->dims[main->rank > 1])
         return count(r);
     if (main->rank > 1 && d == main->dims[0])
-        return 1;
+        return r->p->copies;
     for (uint32_t k = 0; k < r->p->caches.n; k++) {
         const cache_pair *pair = &r->p->caches.pairs[k];
         if (pair->axis < 0 || type_of(r, pair->input)->dims[pair->axis] != d)
@@ -109,7 +109,7 @@ static heed_status fill(past_run *r, uint32_t i, element value)
     return HEED_OK;
 }
 
-static double token(const past_run *r, uint32_t i, int64_t row, int64_t column)
+static double token_at(const past_run *r, uint32_t i, int64_t row, int64_t column)
 {
     (void)i;
     (void)row;
@@ -117,7 +117,7 @@ static double token(const past_run *r, uint32_t i, int64_t row, int64_t column)
     return at < r->last ? r->step->tokens[at] : 0; /* behind a fixed number nobody looks */
 }
 
-static double place(const past_run *r, uint32_t i, int64_t row, int64_t column)
+static double position(const past_run *r, uint32_t i, int64_t row, int64_t column)
 {
     (void)i;
     (void)row;
@@ -140,7 +140,7 @@ static double sees(const past_run *r, uint32_t i, int64_t row, int64_t column)
     bool visible = column <= last && column < (int64_t)r->last;
     heed_dtype dtype = type_of(r, i)->dtype;
     double lowest = dtype == HEED_FLOAT16 ? -65504 : -3.3e38;
-    return added ? (visible ? 0 : lowest) : visible;
+    return added ? (visible ? 0 : lowest) : visible != r->p->roles.hides[i];
 }
 
 static double length(const past_run *r, uint32_t i, int64_t row, int64_t column)
@@ -169,8 +169,8 @@ static heed_status make_rows(past_run *r, uint32_t i, element value)
     return fill(r, i, value);
 }
 
-static heed_status make_tokens(past_run *r, uint32_t i) { return make_rows(r, i, token); }
-static heed_status make_places(past_run *r, uint32_t i) { return make_rows(r, i, place); }
+static heed_status make_tokens(past_run *r, uint32_t i) { return make_rows(r, i, token_at); }
+static heed_status make_places(past_run *r, uint32_t i) { return make_rows(r, i, position); }
 
 /* Rows first to last - 1 of what was given for all tokens; of what was not, zeros. */
 static heed_status make_kept(past_run *r, uint32_t i)
@@ -184,14 +184,15 @@ static heed_status make_kept(past_run *r, uint32_t i)
     TRY(make(r, i, dims));
     if (!all)
         return HEED_OK;
+    size_t copies = axis ? (size_t)dims[0] : 1, all_rows = copies * (size_t)dims[axis];
+    size_t row = all_rows ? tensor_bytes(r->in[i]) / all_rows : 0;
     if (tensor_rank(all) != rank || all->dtype != r->in[i]->dtype ||
-        all->dims[axis] < (int64_t)r->last || (axis && all->dims[0] != 1))
+        all->dims[axis] < (int64_t)r->last || (axis && all->dims[0] != 1) ||
+        row * (size_t)all->dims[axis] != tensor_bytes(all))
         return err_fail(HEED_INVALID, "\"%s\" has no row for each token", r->p->names[i]);
-    size_t row = tensor_bytes(r->in[i]) / (size_t)dims[axis];
-    if (row * (size_t)all->dims[axis] != tensor_bytes(all))
-        return err_fail(HEED_INVALID, "\"%s\" has rows of another size", r->p->names[i]);
-    memcpy(tensor_data(r->in[i]), (const char *)tensor_data(all) + r->first * row,
-           (r->last - r->first) * row);
+    for (size_t b = 0; b < copies; b++)
+        memcpy((char *)tensor_data(r->in[i]) + b * (size_t)dims[axis] * row,
+               (const char *)tensor_data(all) + r->first * row, (r->last - r->first) * row);
     return HEED_OK;
 }
 
@@ -275,9 +276,13 @@ static heed_status make_past(past_run *r, uint32_t i)
 static heed_status make_side(past_run *r, uint32_t i)
 {
     r->given[i] = given_by_name(r, r->p->names[i]);
-    if (!r->given[i])
+    if (r->given[i])
+        return HEED_OK;
+    if (r->p->roles.g->inputs[i]->uses)
         return err_fail(HEED_USAGE, "the input \"%s\" is missing", r->p->names[i]);
-    return HEED_OK;
+    int64_t dims[TENSOR_MAX_RANK]; /* nobody reads it */
+    set_dims(r, i, -1, dims);
+    return make(r, i, dims);
 }
 
 heed_status past_make_inputs(past_run *r)

@@ -80,6 +80,35 @@ static heed_status find_many(past_model *p)
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
+/* Operators with a past that may be left out give its extents when it is: an empty one must have
+ * them. */
+static heed_status infer_without(past_model *p)
+{
+    const pass_options options = {0};
+    const char *const *report;
+    size_t n;
+    TRY(ir_model_copy(p->model->ir, &p->bare));
+    for (uint32_t i = 0; i < p->bare->main->n_inputs; i++)
+        for (ir_use *use = p->bare->main->inputs[i]->uses, *next; use; use = next) {
+            next = use->next;
+            if (p->roles.role[i] == PAGING_PAST && growth_is_past_slot(use))
+                ir_node_set_input(use->node, use->slot, NULL);
+        }
+    return pass_pipeline(p->bare, &options, &report, &n);
+}
+
+static bool has_open_heads(const past_model *p)
+{
+    for (uint32_t k = 0; k < p->caches.n; k++) {
+        const cache_pair *pair = &p->caches.pairs[k];
+        const ir_type *type = &p->roles.g->inputs[pair->input]->type;
+        for (int32_t a = 1; pair->form == CACHE_BUFFER && a < type->rank; a++)
+            if (a != pair->axis && !dim_known(type->dims[a]))
+                return true;
+    }
+    return false;
+}
+
 static heed_status read_types(past_model *p)
 {
     const ir_graph *g = p->roles.g, *known = session_form(p->session)->ir->main;
@@ -91,6 +120,12 @@ static heed_status read_types(past_model *p)
         p->names[i] = g->inputs[i]->name;
     for (uint32_t o = 0; o < g->n_outputs && o < known->n_outputs; o++)
         p->known[o] = &known->outputs[o]->type;
+    if (has_open_heads(p)) {
+        TRY(infer_without(p));
+        for (uint32_t o = 0; o < g->n_outputs; o++)
+            if (o != p->caches.result)
+                p->known[o] = &p->bare->main->outputs[o]->type;
+    }
     const ir_type *result = p->known[p->caches.result];
     p->vocabulary = result && result->rank > 0 ? result->dims[result->rank - 1] : -1;
     if (p->vocabulary < 0 && g->output_types[p->caches.result].rank > 0) {
@@ -104,8 +139,11 @@ static heed_status read_types(past_model *p)
 
 static void read_limits(past_model *p)
 {
-    const ir_type *main = &p->roles.g->inputs[p->roles.main]->type;
-    ir_dim tokens = main->dims[main->rank > 1];
+    /* names of extents may have turned out to be numbers */
+    const ir_value *main = find_input(session_form(p->session)->ir->main, p->names[p->roles.main]);
+    const ir_type *given = main ? &main->type : &p->roles.g->inputs[p->roles.main]->type;
+    ir_dim tokens = given->dims[given->rank > 1];
+    p->copies = given->rank > 1 && dim_known(given->dims[0]) ? given->dims[0] : 1;
     p->fixed = dim_known(tokens) ? tokens : -1;
     p->positions = p->keeps ? -1 : p->fixed;
     for (uint32_t i = 0; i < p->roles.n; i++) {
@@ -135,9 +173,20 @@ static heed_status check(const past_model *p)
     return HEED_OK;
 }
 
+static heed_session_options to_session(const compile_options *o)
+{
+    return (heed_session_options){.size = sizeof(heed_session_options),
+                                  .flags = (o->optimize ? 0 : HEED_SESSION_NO_OPTIMIZE) |
+                                           (o->check ? HEED_SESSION_CHECK : 0),
+                                  .backends = o->backends,
+                                  .plan_limit = o->plan_limit,
+                                  .attention = o->attention,
+                                  .without = o->without};
+}
+
 static heed_status start(past_model *p, heed_model *m, const compile_options *options)
 {
-    heed_session_options o = session_options(options);
+    heed_session_options o = to_session(options);
     if (m->ir->main->n_outputs == 0)
         return err_fail(HEED_UNSUPPORTED, "the model has no output");
     TRY(roles_find(m->ir, &p->memory, &p->roles));
@@ -174,6 +223,7 @@ void past_model_free(past_model *p)
     if (!p)
         return;
     heed_session_free(p->session);
+    ir_model_free(p->bare);
     arena_free(&p->memory);
     mem_free(p);
 }
@@ -257,9 +307,9 @@ static heed_status run_once(past_model *p, const past_step *step, const past_sta
 static heed_status read_rows(const past_model *p, const heed_tensor *result, int64_t tokens,
                              int64_t wanted, float *rows)
 {
-    int64_t n = tensor_count(result) / (p->vocabulary ? p->vocabulary : 1);
+    int64_t n = tensor_count(result) / (p->vocabulary ? p->vocabulary : 1) / p->copies;
     int64_t end = n == 1 ? 1 : tokens; /* behind it is what fills up a fixed number */
-    if (n < end || n * p->vocabulary != tensor_count(result))
+    if (n < end || n * p->vocabulary * p->copies != tensor_count(result))
         return err_fail(HEED_INVALID, "%lld results for %lld tokens",
                         (long long)tensor_count(result), (long long)tokens);
     for (int64_t i = 0; i < wanted * p->vocabulary; i++) {
@@ -299,7 +349,13 @@ static heed_status run_part(past_model *p, const past_step *step, past_state **s
     uint32_t last = next_end(p, step, *state, *first), from = step->n_tokens - step->n_rows;
     uint32_t begin = p->keeps ? *first : 0;
     outcome out;
-    TRY(run_once(p, step, *state, begin, last, &out));
+    heed_status ran = run_once(p, step, *state, begin, last, &out);
+    if (ran == HEED_INVALID && p->many && *state && last > *first + 1) {
+        p->many = false; /* exported with one token at a time: shapes fit no others */
+        err_clear();
+        return HEED_OK;
+    }
+    TRY(ran);
     uint32_t wanted = last > from ? last - (from > *first ? from : *first) : 0;
     if (wanted > 1 && gives_last_only(p, out.result, last - begin)) {
         tensor_free(out.result);

@@ -11,6 +11,7 @@
 typedef struct past_model {
     heed_model *model;
     heed_session *session;
+    ir_model *bare; /* the graph without pasts, inferred; or NULL */
     arena memory;
     decoder_roles roles;
     cache_map caches;
@@ -21,6 +22,7 @@ typedef struct past_model {
     bool cuts;             /* a past can be shortened */
     bool last_only;        /* a run gives the last row alone; known once one did */
     int64_t fixed;         /* as many tokens as a run must have; -1: any number */
+    int64_t copies;           /* of the sequence that a run must have; 1 where it may be one */
     int64_t vocabulary;
     int64_t positions; /* most tokens of a sequence; -1: not known */
 } past_model;

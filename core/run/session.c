@@ -54,17 +54,6 @@ heed_status heed_session_open(const char *path, const heed_session_options *opti
     return status;
 }
 
-heed_session_options session_options(const compile_options *o)
-{
-    return (heed_session_options){.size = sizeof(heed_session_options),
-                                  .flags = (o->optimize ? 0 : HEED_SESSION_NO_OPTIMIZE) |
-                                           (o->check ? HEED_SESSION_CHECK : 0),
-                                  .backends = o->backends,
-                                  .plan_limit = o->plan_limit,
-                                  .attention = o->attention,
-                                  .without = o->without};
-}
-
 const compiled *session_form(const heed_session *s) { return s->named; }
 
 heed_model *heed_session_get_model(const heed_session *session) { return session->model; }

@@ -4,8 +4,6 @@
 
 #include "run/compiled.h"
 
-/* What a session is made with, so that it compiles with these. */
-heed_session_options session_options(const compile_options *options);
 /* The form that the names of dims allow. */
 const compiled *session_form(const heed_session *session);
 

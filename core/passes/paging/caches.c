@@ -323,12 +323,13 @@ static void find_states(finder *f)
 
 /* ---- What branches only read ----------------------------------------------------------------- */
 
+static const char *const plain_moves[] = {"Identity",  "Cast",    "Reshape", "Transpose", "Squeeze",
+                                          "Unsqueeze", "Flatten", "Expand",  "Mul",       NULL};
+
 /* The first product or attention that reads what the value becomes. Nodes are numbered in the
  * order of the file. */
 static uint32_t first_product(const ir_value *v, int depth)
 {
-    static const char *const moves[] = {"Identity",  "Cast",    "Reshape", "Transpose", "Squeeze",
-                                        "Unsqueeze", "Flatten", "Expand",  "Mul",       NULL};
     static const char *const products[] = {"MatMul", "Einsum", NULL};
     uint32_t least = UINT32_MAX;
     for (const ir_use *use = v->uses; use && depth < 16; use = use->next) {
@@ -336,14 +337,22 @@ static uint32_t first_product(const ir_value *v, int depth)
         uint32_t id = UINT32_MAX;
         if (is_one_of(n, products) || strstr(n->op->name, "Attention"))
             id = n->id;
-        else if (is_one_of(n, moves) && n->n_out > 0 && n->out[0])
+        else if (is_one_of(n, plain_moves) && n->n_out > 0 && n->out[0])
             id = first_product(n->out[0], depth + 1);
         least = id < least ? id : least;
     }
     return least;
 }
 
-/* What an output is in the branch that computes it. */
+/* Where the elements come from that an output has: attention may read them in another order. */
+static const ir_value *before_moves(const ir_value *v)
+{
+    while (v->producer && is_one_of(v->producer, plain_moves) && ir_input(v->producer, 0))
+        v = v->producer->in[0].value;
+    return v;
+}
+
+/* What an output is made of in the branch that computes it. */
 static const ir_value *computed_in_branch(const ir_value *v)
 {
     const ir_node *n = v->producer;
@@ -351,7 +360,7 @@ static const ir_value *computed_in_branch(const ir_value *v)
         const ir_graph *g = n->attrs[a].graph;
         const ir_value *own = g && v->slot < g->n_outputs ? g->outputs[v->slot] : NULL;
         if (own && own->producer && own->producer->n_in > 0)
-            return own;
+            return before_moves(own);
     }
     return NULL;
 }
@@ -389,12 +398,29 @@ static heed_status find_cross(finder *f)
     }
     for (uint32_t k = 0; n_in == n_out && k < n_in; k++)
         if (could_be_next(&g->inputs[in[k].which]->type, &g->output_types[out[k].which]))
-            add(f, (cache_pair){.input = in[k].which, .form = FORM_UNCHANGED, .branch = true},
+            add(f,
+                (cache_pair){
+                    .input = in[k].which, .form = FORM_UNCHANGED, .axis = -1, .branch = true},
                 out[k].which);
     return HEED_OK;
 }
 
 /* ---- What is learned of the other inputs ----------------------------------------------------- */
+
+/* A mask has an entry for each place of a cache that is written. */
+static bool is_over_places(const finder *f, const ir_type *mask)
+{
+    ir_dim keys = mask->rank > 0 ? mask->dims[mask->rank - 1] : 1;
+    for (uint32_t i = 0; i < f->map->n; i++) {
+        const cache_pair *p = &f->map->pairs[i];
+        const ir_type *type = &f->r->g->inputs[p->input]->type;
+        bool written = p->form == CACHE_STATIC || p->form == CACHE_TENSOR_SCATTER;
+        for (int32_t k = 0; written && k < type->rank; k++)
+            if (type->dims[k] == keys && keys != 1)
+                return true;
+    }
+    return false;
+}
 
 static heed_status refine_role(finder *f, uint32_t i, const ir_node *const *updates, uint32_t n)
 {
@@ -411,6 +437,11 @@ static heed_status refine_role(finder *f, uint32_t i, const ir_node *const *upda
         type->rank < 0 || (r->role[i] != PAGING_SIDE && r->role[i] != PAGING_MASK))
         return HEED_OK;
     TRY(roles_search_from(r, r->g->inputs[i], updates, n, &s));
+    if (is_over_places(f, type) && (s.found & (whole ? SEES_SOFTMAX : SEES_SCORES))) {
+        r->role[i] = PAGING_MASK;
+        r->added[i] = !whole;
+        return HEED_OK;
+    }
     if (!whole)
         return HEED_OK;
     if (s.found & SEES_START)
@@ -421,7 +452,8 @@ static heed_status refine_role(finder *f, uint32_t i, const ir_node *const *upda
         r->role[i] = PAGING_LAST;
     else if (s.found & SEES_PLACE)
         r->role[i] = type->rank == 0 ? PAGING_START : PAGING_POSITIONS;
-    else if (r->role[i] == PAGING_SIDE && type->rank == 0 && r->g->inputs[i]->uses)
+    else if (r->role[i] == PAGING_SIDE && type->rank == 0 && r->g->inputs[i]->uses &&
+             type->dtype != HEED_BOOL)
         r->role[i] = PAGING_START;
     return HEED_OK;
 }

@@ -7,6 +7,15 @@ ir_dim roles_batch(const decoder_roles *r)
     return main->rank > 1 ? main->dims[0] : 1;
 }
 
+/* Of queries and keys, the same for all heads. */
+static bool is_square_mask(const ir_type *type)
+{
+    for (int32_t k = 1; k + 2 < type->rank; k++)
+        if (type->dims[k] != 1)
+            return false;
+    return type->rank > 1 && type->rank < 5 && !dim_known(type->dims[type->rank - 1]);
+}
+
 static heed_status find_role(decoder_roles *r, uint32_t i)
 {
     const ir_value *v = r->g->inputs[i];
@@ -23,8 +32,13 @@ static heed_status find_role(decoder_roles *r, uint32_t i)
     }
     TRY(roles_search_from(r, v, NULL, 0, &s));
     r->rows[i] = s.found & SEES_TABLE ? s.rows : 0;
-    if (!whole)
+    r->table[i] = s.table;
+    r->hides[i] = v->type.dtype == HEED_BOOL && (s.found & SEES_HIDES);
+    if (!whole) {
+        r->added[i] = (s.found & SEES_SCORES) && is_square_mask(&v->type);
+        r->role[i] = r->added[i] ? PAGING_MASK : PAGING_SIDE;
         return HEED_OK;
+    }
     if (s.found & SEES_TABLE)
         r->role[i] = PAGING_KEPT;
     else if (s.found & SEES_BRANCH)
@@ -36,32 +50,75 @@ static heed_status find_role(decoder_roles *r, uint32_t i)
     return HEED_OK;
 }
 
+/* The result has a row for each of these tokens: it says so by the name of an extent. */
+static bool is_in_result(const decoder_roles *r, uint32_t i)
+{
+    const ir_type *type = &r->g->inputs[i]->type, *result = &r->g->output_types[0];
+    ir_dim tokens = type->rank > 0 ? type->dims[type->rank > 1] : 1;
+    for (int32_t k = 0; k + 1 < result->rank && !dim_known(tokens); k++)
+        if (result->dims[k] == tokens)
+            return true;
+    return false;
+}
+
 /* Of the inputs that look up a table: the tokens are those with a row for each class of the result,
- * or with the most rows. */
+ * or with the most rows; of several, those that the result has rows of. */
 static void find_tokens(decoder_roles *r)
 {
     const ir_type *result = &r->g->output_types[0];
     int64_t classes = result->rank > 0 ? result->dims[result->rank - 1] : -1, most = 0;
     for (uint32_t i = 0; i < r->n; i++) {
         int64_t rows = r->rows[i] == classes && classes > 0 ? INT64_MAX : r->rows[i];
-        if (r->role[i] == PAGING_KEPT && rows > most) {
+        bool better = rows > most ||
+                      (rows == most && most > 0 && is_in_result(r, i) && !is_in_result(r, r->main));
+        if (r->role[i] == PAGING_KEPT && better) {
             most = rows;
             r->main = i;
         }
     }
-    for (uint32_t i = 0; most > 0 && i < r->n; i++)
-        if (r->role[i] == PAGING_KEPT && r->rows[i] > 4)
-            r->role[i] = i == r->main ? PAGING_TOKENS : PAGING_POSITIONS;
-    /* no table: embeddings come from outside */
-    for (uint32_t i = 0; most == 0 && i < r->n; i++) {
-        const ir_type *type = &r->g->inputs[i]->type;
-        if (r->role[i] == PAGING_SIDE && dtype_is_float(type->dtype) && type->rank == 3 &&
-            !dim_known(type->dims[1])) {
-            r->role[i] = PAGING_KEPT;
-            r->main = i;
-            return;
-        }
+    for (uint32_t i = 0; most > 0 && i < r->n; i++) {
+        if (r->role[i] != PAGING_KEPT)
+            continue;
+        if (i == r->main)
+            r->role[i] = PAGING_TOKENS;
+        else if (r->table[i] == r->table[r->main]) /* other tokens, an encoder's */
+            r->role[i] = PAGING_SIDE;
+        else if (r->rows[i] > 4)
+            r->role[i] = PAGING_POSITIONS;
     }
+}
+
+/* Its first axis is that of the tokens: a mask has it twice. */
+static bool is_tokens_first(const decoder_roles *r, const ir_type *main)
+{
+    for (uint32_t i = 0; i < r->n; i++) {
+        const ir_type *type = &r->g->inputs[i]->type;
+        if (type->rank > 1 && !dim_known(main->dims[0]) && main->dims[0] != main->dims[1] &&
+            type->dims[type->rank - 1] == main->dims[0] &&
+            type->dims[type->rank - 2] == main->dims[0])
+            return true;
+    }
+    return false;
+}
+
+/* There is no table: embeddings come from outside. Those that the result has rows of, of any
+ * number, come first. */
+static void find_embeddings(decoder_roles *r)
+{
+    int best = -1;
+    for (uint32_t i = 0; i < r->n; i++) {
+        const ir_type *type = &r->g->inputs[i]->type;
+        if (r->role[i] != PAGING_SIDE || !roles_is_given(r->g->inputs[i]) ||
+            !dtype_is_float(type->dtype) || type->rank != 3 || is_tokens_first(r, type))
+            continue;
+        int good = dim_known(type->dims[1]) ? 0 : is_in_result(r, i) ? 2 : 1;
+        if (good <= best)
+            continue;
+        best = good;
+        r->main = i;
+    }
+    if (best >= 0)
+        r->role[r->main] = PAGING_KEPT;
 }
 
 /* A mask of other tokens, an encoder's: another input has as many of them. */
@@ -71,7 +128,7 @@ static bool is_of_others(const decoder_roles *r, uint32_t mask)
     ir_dim count = type->rank > 0 ? type->dims[type->rank - 1] : 1;
     bool found = false;
     if (dim_known(count) || count == main->dims[main->rank > 1])
-        return dim_known(count);
+        return count != main->dims[main->rank > 1];
     for (uint32_t i = 0; i < r->n; i++) {
         const ir_type *other = &r->g->inputs[i]->type;
         bool counts = i != mask && (r->role[i] == PAGING_SIDE || r->role[i] == PAGING_PAST);
@@ -87,14 +144,18 @@ heed_status roles_find(const ir_model *m, arena *memory, decoder_roles *out)
     *out = (decoder_roles){.model = m, .g = m->main, .memory = memory, .n = n, .main = UINT32_MAX};
     out->role = arena_array(memory, n, sizeof(*out->role));
     out->rows = arena_array(memory, n, sizeof(*out->rows));
+    out->hides = arena_array(memory, n, sizeof(*out->hides));
+    out->table = arena_array(memory, n, sizeof(*out->table));
     out->axis = arena_array(memory, n, sizeof(*out->axis));
     out->added = arena_array(memory, n, sizeof(*out->added));
-    if (!out->role || !out->rows || !out->axis || !out->added)
+    if (!out->role || !out->rows || !out->table || !out->hides || !out->axis || !out->added)
         return HEED_NOMEM;
     for (uint32_t i = 0; i < n; i++)
         TRY(find_role(out, i));
     if (m->main->n_outputs > 0)
         find_tokens(out);
+    if (m->main->n_outputs > 0 && out->main == UINT32_MAX)
+        find_embeddings(out);
     for (uint32_t i = 0; out->main != UINT32_MAX && i < n; i++)
         if (out->role[i] == PAGING_MASK && m->main->inputs[out->main]->type.rank > 0 &&
             is_of_others(out, i))

@@ -21,8 +21,10 @@ typedef struct decoder_roles {
     uint32_t n;
     int *role;     /* PAGING_*, by input */
     int64_t *rows; /* of the table that an input looks up, 0: none */
+    const ir_value **table;
     int32_t *axis; /* the axis of a past's tokens; -1 */
     bool *added;   /* a mask of floats is added to scores: 0 is "visible" */
+    bool *hides;   /* a mask of truths: true is "hidden" */
     uint32_t main; /* the input that has the tokens, or their embeddings; UINT32_MAX: none */
 } decoder_roles;
 
@@ -47,11 +49,13 @@ enum {
     SEES_TOTAL = 1 << 6,   /* an operator's number of tokens with the new ones */
     SEES_LAST = 1 << 7,    /* one less than that */
     SEES_SCORES = 1 << 8,  /* is added to what a Softmax gets, as it is */
+    SEES_HIDES = 1 << 9,   /* where it is true, a Where puts a number far below all scores */
 };
 
 typedef struct roles_search {
     unsigned found;
     int64_t rows; /* of the first table */
+    const ir_value *table;
 } roles_search;
 
 /* `updates`: nodes that write a cache, or NULL. */

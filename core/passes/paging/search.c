@@ -50,6 +50,61 @@ static unsigned length_slot(const ir_use *use)
     return 0;
 }
 
+/* Operators that look tables up themselves: the input with the indices, and that with the table. */
+static const struct {
+    const char *op;
+    uint32_t indices, table;
+} looks_up[] = {
+    {"EmbedLayerNormalization", 0, 2}, /* tokens */
+    {"EmbedLayerNormalization", 1, 4}, /* segments */
+    {"EmbedLayerNormalization", 8, 3}, /* positions */
+    {"GatherBlockQuantized", 1, 0},    {"Gather", 1, 0},
+};
+
+/* The constant of which this is a part, in other extents; or NULL. */
+static const ir_value *constant_of(const ir_value *v)
+{
+    while (v && !v->constant && v->producer &&
+           (is_one_of(v->producer, moves) || pass_is(v->producer, "Slice")))
+        v = ir_input(v->producer, 0);
+    return v && pass_constant(v) ? v : NULL;
+}
+
+static const ir_value *table_of(const ir_use *use)
+{
+    for (size_t i = 0; i < sizeof(looks_up) / sizeof(*looks_up); i++)
+        if (strcmp(use->node->op->name, looks_up[i].op) == 0 && use->slot == looks_up[i].indices) {
+            const ir_value *table = constant_of(ir_input(use->node, looks_up[i].table));
+            bool packed = strcmp(looks_up[i].op, "GatherBlockQuantized") == 0;
+            bool whole = table && !dtype_is_float(table->type.dtype);
+            return table && table->type.rank > 1 && (packed || !whole) ? table : NULL;
+        }
+    return NULL;
+}
+
+/* Of the first extent that is more than 1. */
+static int64_t rows_of(const ir_value *table)
+{
+    for (int32_t k = 0; k < table->type.rank; k++)
+        if (table->type.dims[k] != 1)
+            return table->type.dims[k];
+    return 1;
+}
+
+/* A constant, everywhere the same, that no score is as low as. */
+static bool is_low(const ir_value *v)
+{
+    double x;
+    return v && pass_constant(v) && dtype_is_float(v->type.dtype) &&
+           tensor_count(v->constant) == 1 && !heed_tensor_read_f64(v->constant, 0, 1, &x) &&
+           x < -1000;
+}
+
+static bool hides(const ir_use *use)
+{
+    return pass_is(use->node, "Where") && use->slot == 0 && is_low(ir_input(use->node, 1));
+}
+
 static bool is_update(const search *s, const ir_use *use)
 {
     bool data = pass_is(use->node, "Where") ? use->slot != 0 : use->slot == 0;
@@ -63,17 +118,19 @@ static bool is_update(const search *s, const ir_use *use)
 static bool ends_here(search *s, const ir_use *use, bool plain)
 {
     const ir_node *n = use->node;
-    const ir_value *table = ir_input(n, 0);
+    const ir_value *table = table_of(use);
     bool attention = strstr(n->op->name, "Attention") != NULL;
     unsigned length = plain ? length_slot(use) : 0;
+    s->out.found |= plain && hides(use) ? SEES_HIDES : 0;
     if (length) {
         s->out.found |= length;
     } else if (pass_is(n, "If") && use->slot == 0) {
         s->out.found |= SEES_BRANCH;
-    } else if (pass_is(n, "Gather") && use->slot == 1 && table->constant &&
-               dtype_is_float(table->type.dtype)) {
-        if (plain && !(s->out.found & SEES_TABLE))
-            s->out.rows = table->type.dims[0];
+    } else if (table) {
+        if (plain && !(s->out.found & SEES_TABLE)) {
+            s->out.rows = rows_of(table);
+            s->out.table = table;
+        }
         s->out.found |= plain ? SEES_TABLE : 0;
     } else if (s->whole && is_update(s, use)) {
         s->out.found |= SEES_PLACE;
