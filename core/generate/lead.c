@@ -121,8 +121,9 @@ static heed_status append_tokens(heed_sequence *s)
     return HEED_OK;
 }
 
-static void note_times(heed_sequence *s, uint64_t now)
+static void note_times(heed_generator *g, heed_sequence *s, uint64_t now)
 {
+    g->stats.generated_tokens += s->n_generated - s->stats.generated_tokens;
     if (s->stats.wait_ns == 0)
         s->stats.wait_ns = s->begin_ns - s->added_ns;
     if (s->stats.first_ns == 0 && s->n_generated > 0)
@@ -141,7 +142,7 @@ static void hand_over(heed_generator *g, heed_sequence *s, uint64_t now)
     if (!status)
         status = piece_buffer_append(&s->ready, &s->fresh);
     piece_buffer_empty(&s->fresh);
-    note_times(s, now);
+    note_times(g, s, now);
     if (status) {
         s->failed = status;
         memcpy(s->error_text, s->job.failed ? s->job.error_text : "out of memory",
