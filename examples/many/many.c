@@ -12,6 +12,8 @@ enum { MOST = 1000 };
 
 int main(int argc, char **argv)
 {
+    const char *start =
+        "In those days came the word of the LORD unto all the children of Israel, and";
     static const char *const ends[] = {"David", "Moses", "the sea", "the people", "my God"};
     const char *path = argc > 1 ? argv[1] : "examples/verse/verse.onnx";
     size_t n = argc > 2 ? strtoul(argv[2], NULL, 10) : 20, added = 0, active = 1;
@@ -23,7 +25,7 @@ int main(int argc, char **argv)
         heed_sampling draw = {.size = sizeof draw, .temperature = 0.8F, .seed = added};
         heed_request ask = {.size = sizeof ask, .text = prompt, .sampling = &draw};
         ask.max_tokens = (uint32_t)(16 + added % 32); /* they need not end together */
-        snprintf(prompt, sizeof prompt, "And it came to pass, that %s", ends[added % 5]);
+        snprintf(prompt, sizeof prompt, "%s %s", start, ends[added % 5]);
         status = heed_generator_add(generator, &ask, &sequences[added]);
     }
     while (!status && active)
