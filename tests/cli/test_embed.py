@@ -143,7 +143,7 @@ def test_files_beside_a_model() -> None:
     assert got["pool"] == "cls" and not got["normalized"] and got["tokens"] == [2], got
     assert near(got["vectors"][0], TABLE[3]) and got["configuration"].endswith("modules.json")
     assert embed(path, "3,1", flags=("--pool", "last"))["pool"] == "last"
-    assert embed(FOLDER / "st", "3,1,2")["vectors"] == got["vectors"], "a folder stands for its model"
+    assert embed(FOLDER / "st", "3,1,2")["vectors"] == got["vectors"], "by its folder"
     steps += [{"path": "2_Normalize", "type": "x.models.Normalize"},
               {"path": "3_Dense", "type": "x.models.Dense"}]
     write("st/modules.json", json.dumps(steps).encode())
