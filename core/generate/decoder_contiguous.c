@@ -166,6 +166,29 @@ static const decoder_kind kind = {
     .free = free_decoder,
 };
 
+/* Of a cross cache: without one that comes out again, nothing makes it but another model. */
+static bool is_side(const past_model *p, uint32_t i)
+{
+    const ir_value *v = p->roles.g->inputs[i];
+    if (!roles_is_given(v) || !v->uses)
+        return false;
+    for (uint32_t k = 0; k < p->caches.n; k++)
+        if (p->caches.pairs[k].input == i)
+            return p->caches.pairs[k].form == CACHE_CROSS &&
+                   p->caches.pairs[k].output == CACHE_NONE && !p->caches.pairs[k].branch;
+    return p->roles.role[i] == PAGING_SIDE;
+}
+
+static heed_status name_sides(past_model *p, decoder_about *about)
+{
+    const char **names = arena_array(&p->memory, p->roles.n, sizeof(*names));
+    about->side = names;
+    for (uint32_t i = 0; names && i < p->roles.n; i++)
+        if (is_side(p, i))
+            names[about->n_side++] = p->names[i];
+    return names ? HEED_OK : HEED_NOMEM;
+}
+
 heed_status decoder_contiguous_new(heed_model *m, const decoder_options *options, decoder **out)
 {
     contiguous *c = mem_zero(sizeof(*c));
@@ -175,16 +198,19 @@ heed_status decoder_contiguous_new(heed_model *m, const decoder_options *options
     heed_status status = past_model_new(m, &options->compile, &c->model);
     if (!status && c->model->roles.role[c->model->roles.main] != PAGING_TOKENS)
         status = err_fail(HEED_UNSUPPORTED, "the model takes embeddings, not tokens");
+    decoder_about about = {.reason = ""};
+    if (!status)
+        status = name_sides(c->model, &about);
     if (status) {
         past_model_free(c->model);
         mem_free(c);
         return status;
     }
+    about.form = c->model->caches.form;
+    about.vocabulary = c->model->vocabulary;
+    about.positions = c->model->positions;
     c->base.kind = &kind;
-    c->base.about = (decoder_about){.form = c->model->caches.form,
-                                    .reason = "",
-                                    .vocabulary = c->model->vocabulary,
-                                    .positions = c->model->positions};
+    c->base.about = about;
     *out = &c->base;
     return HEED_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "base/ram.h"
+#include "generate/folder.h"
 
 enum { PAGE_TOKENS = 16, STEP_TOKENS = 512, SEQUENCES = 256 };
 
@@ -26,6 +27,18 @@ static heed_status read_options(const heed_generator_options *given, heed_genera
     return HEED_OK;
 }
 
+static heed_status open_encoder(heed_generator *g, const char *path,
+                                const heed_generator_options *o)
+{
+    arena memory = {0};
+    const char *folder = folder_of(path, &memory);
+    heed_status status =
+        folder ? encoder_new(g->model, g->decoder, o->encoder, folder, o->session, &g->encoder)
+               : HEED_NOMEM;
+    arena_free(&memory);
+    return status;
+}
+
 static heed_status open_decoder(heed_generator *g, const char *path,
                                 const heed_generator_options *o)
 {
@@ -38,6 +51,7 @@ static heed_status open_decoder(heed_generator *g, const char *path,
                                .share = !(o->flags & HEED_GENERATOR_NO_SHARING),
                                .contiguous = (o->flags & HEED_GENERATOR_CONTIGUOUS) != 0};
     TRY(decoder_new(g->model, &options, &g->decoder));
+    TRY(open_encoder(g, path, o));
     return scheduler_new(g->decoder, o->step_tokens, o->max_sequences,
                          (o->flags & HEED_GENERATOR_SWAP) != 0, &g->scheduler);
 }
@@ -51,7 +65,8 @@ static heed_status open_tokenizer(heed_generator *g, const char *path, const cha
     heed_status status =
         folder ? heed_tokenizer_open(wanted ? wanted : folder, &g->tokenizer) : HEED_NOMEM;
     arena_free(&memory);
-    g->words = (heed_tokenizer_info){.size = sizeof(g->words), .positions = -1};
+    g->words = (heed_tokenizer_info){
+        .size = sizeof(g->words), .begin = -1, .pad = -1, .decoder_start = -1, .positions = -1};
     if (!status)
         heed_tokenizer_get_info(g->tokenizer, &g->words);
     if (!status || wanted || status == HEED_NOMEM)
@@ -111,6 +126,7 @@ void heed_generator_free(heed_generator *g)
         s = next;
     }
     scheduler_free(g->scheduler);
+    encoder_free(g->encoder);
     decoder_free(g->decoder);
     heed_tokenizer_free(g->tokenizer);
     heed_model_free(g->model);

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "generate/encoder.h"
 #include "generate/sampler.h"
 #include "generate/scheduler.h"
 #include "generate/stream.h"
@@ -80,6 +81,7 @@ struct heed_generator {
     heed_model *model;
     session_options options;
     decoder *decoder;
+    encoder *encoder; /* NULL: all inputs of the decoder come from its tokens */
     scheduler *scheduler;
     uint32_t generation; /* of forks, when it was made */
     uint64_t load_ns, step_ns;

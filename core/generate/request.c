@@ -107,6 +107,45 @@ static heed_status encode(heed_sequence *s, const heed_request *r, const int32_t
     return HEED_OK;
 }
 
+/* ---- An encoder -------------------------------------------------------------------------------
+ */
+
+/* The prompt may be the encoder's; then the decoder begins with what its configuration says. */
+static heed_status begin_decoder(const heed_generator *g, const heed_request *r,
+                                 const int32_t **tokens, size_t *n)
+{
+    if (r->decoder_tokens) {
+        *tokens = r->decoder_tokens;
+        *n = r->n_decoder_tokens;
+    } else if (!*tokens || encoder_takes_tokens(g->encoder)) {
+        *tokens = &g->words.decoder_start;
+        *n = 1;
+    }
+    return **tokens >= 0 || r->decoder_tokens
+               ? HEED_OK
+               : err_fail(HEED_INVALID,
+                          "no configuration beside the model says which token its decoder begins "
+                          "with: give decoder_tokens");
+}
+
+static heed_status run_encoder(heed_sequence *s, const heed_request *r, const int32_t **tokens,
+                               size_t *n)
+{
+    const heed_generator *g = s->generator;
+    feed_request given = {.tokens = *tokens,
+                          .n_tokens = *n,
+                          .n_inputs = r->n_inputs,
+                          .names = r->input_names,
+                          .inputs = (const heed_tensor *const *)r->inputs};
+    if (!g->encoder && r->n_inputs > 0)
+        return err_fail(HEED_INVALID, "the model has no input \"%s\" beside its tokens",
+                        r->input_names[0]);
+    if (!g->encoder)
+        return HEED_OK;
+    TRY(begin_decoder(g, r, tokens, n));
+    return encoder_run(g->encoder, &given, &s->job.side);
+}
+
 /* ---- Text -------------------------------------------------------------------------------------
  */
 
@@ -162,6 +201,7 @@ static heed_status fill(heed_sequence *s, const heed_request *r)
     TRY(set_limits(s, r));
     if (!tokens && r->text)
         TRY(encode(s, r, &tokens, &n));
+    TRY(run_encoder(s, r, &tokens, &n));
     TRY(check_prompt(g, tokens, n));
     s->n_prompt = n;
     s->n_echoed = echo ? 0 : n;

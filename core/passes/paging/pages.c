@@ -224,9 +224,10 @@ static heed_status write_positions(writer *w)
     return positions ? flow_set_positions(w->flows, positions) : HEED_NOMEM;
 }
 
-/* The extent of the tokens, in the input that has them. */
-static ir_dim find_tokens(const pass_paging *paging, const ir_graph *g)
+ir_dim paging_tokens(const pass_run *p)
 {
+    const pass_paging *paging = p->options->paging;
+    const ir_graph *g = p->model->main;
     for (int role = PAGING_TOKENS; role >= PAGING_KEPT; role--)
         for (uint32_t i = 0; i < paging->n_inputs; i++)
             for (uint32_t k = 0; paging->inputs[i].role == role && k < g->n_inputs; k++) {
@@ -241,7 +242,7 @@ static heed_status rewrite(pass_run *p, flow_map *flows)
 {
     writer w = {.run = p, .paging = p->options->paging, .g = p->model->main, .flows = flows};
     ir_value *result = w.g->outputs[0];
-    flows->tokens = find_tokens(w.paging, w.g);
+    flows->tokens = paging_tokens(p);
     if (dim_known(flows->tokens))
         return paging_stop(p, "the number of tokens is fixed in the graph", NULL);
     TRY(flow_map_all(flows));

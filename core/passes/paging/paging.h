@@ -70,4 +70,7 @@ struct pass_paging {
  * NULL. */
 heed_status paging_stop(pass_run *p, const char *reason, const ir_node *at);
 
+/* The extent of the tokens, in the input that has them. */
+ir_dim paging_tokens(const pass_run *p);
+
 #endif
