@@ -97,6 +97,21 @@ void sequence_end_text(heed_sequence *s)
         (void)piece_buffer_add_text(&s->fresh, t.text, t.bytes);
 }
 
+static heed_status take_token(heed_sequence *s, int32_t token)
+{
+    TRY(piece_buffer_add_token(&s->fresh, token));
+    s->n_generated++;
+    s->ended = find_end(s, token);
+    return tell_text(s, token);
+}
+
+heed_status sequence_give(heed_sequence *s, heed_logprob token)
+{
+    if (s->flags & HEED_REQUEST_LOGPROBS)
+        TRY(piece_buffer_add_logprobs(&s->fresh, token, NULL, 0));
+    return take_token(s, token.token);
+}
+
 static heed_status choose(heed_sequence *s, float *logits)
 {
     int32_t token;
@@ -115,10 +130,7 @@ static heed_status choose(heed_sequence *s, float *logits)
     mem_free(copy);
     TRY(status);
     TRY(sched_lane_append(&s->job.lanes[0], token));
-    TRY(piece_buffer_add_token(&s->fresh, token));
-    s->n_generated++;
-    s->ended = find_end(s, token);
-    return tell_text(s, token);
+    return take_token(s, token);
 }
 
 static heed_status go_on(heed_sequence *s, float *logits)
@@ -130,6 +142,8 @@ static heed_status go_on(heed_sequence *s, float *logits)
         TRY(echo(s, rows, lane->wanted, vocabulary));
     if (decoder_length(lane->held) < lane->n_tokens)
         return HEED_OK;
+    if (s->search)
+        return search_step(s, logits);
     return choose(s, rows + (lane->wanted - 1) * (size_t)vocabulary);
 }
 

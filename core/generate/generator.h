@@ -14,6 +14,7 @@
 #include "generate/encoder.h"
 #include "generate/sampler.h"
 #include "generate/scheduler.h"
+#include "generate/search.h"
 #include "generate/stream.h"
 #include "run/options.h"
 
@@ -35,6 +36,7 @@ struct heed_sequence {
     /* of the leader */
     sched_job job; /* first, so that a job is its sequence */
     sampler *chooser;
+    search *search;     /* of beams, or NULL */
     stream *text;       /* NULL: there is no tokenizer */
     piece_buffer fresh; /* of this step */
     uint32_t ended;     /* HEED_FINISH_*, as of this step */
@@ -129,6 +131,8 @@ void piece_buffer_free(piece_buffer *b);
 /* choose.c: what comes after the rows of logits that the job's lanes have in this step. On failure
  * the job has failed. Logits are changed. */
 void sequence_choose(heed_sequence *s, float *logits);
+/* A token that was found otherwise: it is told, and may end the sequence. */
+heed_status sequence_give(heed_sequence *s, heed_logprob token);
 void sequence_end_text(heed_sequence *s); /* what was held back, for one that is stopped */
 
 /* lead.c: all with the lock, which a step gives up meanwhile. */

@@ -184,7 +184,10 @@ static void mark_ended(heed_generator *g)
         if (!s->ended)
             continue;
         scheduler_remove(g->scheduler, &s->job);
-        sequence_end_text(s);
+        if (s->search)
+            (void)search_give(s); /* what memory allows */
+        else
+            sequence_end_text(s);
     }
 }
 

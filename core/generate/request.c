@@ -181,6 +181,11 @@ static heed_status open_stream(heed_sequence *s, const heed_request *r)
 /* ---- All of it --------------------------------------------------------------------------------
  */
 
+static heed_status open_search(heed_sequence *s, const heed_request *r)
+{
+    return r->beams > 1 ? search_new(s, r, &s->search) : HEED_OK;
+}
+
 static heed_status set_limits(heed_sequence *s, const heed_request *r)
 {
     s->flags = r->flags;
@@ -209,6 +214,7 @@ static heed_status fill(heed_sequence *s, const heed_request *r)
     TRY(sched_job_add_lane(&s->job, tokens, n));
     TRY(sampler_new(r->sampling, vocabulary, &s->chooser));
     TRY(sampler_tell(s->chooser, tokens, n, false));
+    TRY(open_search(s, r));
     return open_stream(s, r);
 }
 
@@ -223,6 +229,7 @@ static heed_status fill_fork(heed_sequence *s, const heed_sequence *from, const 
     s->job.side = decoder_side_hold(from->job.side);
     TRY(sched_job_add_lane(&s->job, lane->tokens, lane->n_tokens));
     TRY(sampler_fork(from->chooser, r->sampling, &s->chooser));
+    TRY(open_search(s, r));
     if (!from->text)
         return r->n_stops ? no_tokenizer(s->generator, "stops are texts") : HEED_OK;
     return stream_fork(from->text, &options, &s->text);
@@ -277,6 +284,7 @@ void sequence_delete(heed_sequence *s)
     sched_job_free_lanes(&s->job);
     decoder_side_drop(s->job.side);
     sampler_free(s->chooser);
+    search_free(s->search);
     stream_free(s->text);
     piece_buffer_free(&s->fresh);
     piece_buffer_free(&s->ready);

@@ -67,6 +67,8 @@ static heed_status fork_now(heed_sequence *from, const heed_request *request, he
     heed_generator *g = from->generator;
     if (from->done || from->ended)
         return err_fail(HEED_USAGE, "the sequence has finished: there is nothing to go on from");
+    if (from->search)
+        return err_fail(HEED_USAGE, "a sequence with beams has no tokens before its end");
     TRY(sequence_fork(from, request, out));
     generator_put_in(g, *out);
     generator_take_in(g);

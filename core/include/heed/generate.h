@@ -158,7 +158,8 @@ enum {
     HEED_REQUEST_NO_END = 1u << 1,   /* the model's end tokens do not end it */
     HEED_REQUEST_SPECIAL = 1u << 2,  /* special tokens show as text */
     HEED_REQUEST_LOGPROBS = 1u << 3, /* pieces have log-probabilities of their tokens */
-    HEED_REQUEST_ECHO = 1u << 4      /* pieces have the prompt, too */
+    HEED_REQUEST_ECHO = 1u << 4,     /* pieces have the prompt, too */
+    HEED_REQUEST_EARLY = 1u << 5     /* beams: over as soon as as many have ended as there are */
 };
 
 /* Any thread. HEED_INVALID for a request that could never be served, with the reason: an empty

@@ -1,5 +1,6 @@
 /* Made by beams_golden.py: what transformers' beam search gives. */
 // clang-format off
+#ifdef TABLE_CASES
 static const table_case table_cases[] = {
     {.seed = 173021876u, .width = 5, .tokens = 4, .penalty = 0.0f, .early = 1, .n_ends = 3, .ends =
      {0, 5, 9}, .n = 5, .lengths = {1, 4, 4, 4, 4}, .found = {{9}, {4, 11, 10, 9}, {4, 11, 10, 10},
@@ -199,6 +200,7 @@ static const table_case table_cases[] = {
      {3}, .n = 3, .lengths = {2, 2, 2}, .found = {{8, 3}, {8, 10}, {8, 2}}, .scores = {-0.888683f,
      -1.125029f, -1.222687f}},
 };
+#endif
 #ifdef VERSE_CASES
 static const verse_case verse_cases[] = {
     {.n_prompt = 3, .prompt = {296, 303, 833}, .width = 4, .tokens = 24, .penalty = 1.0f, .early =

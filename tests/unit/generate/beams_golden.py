@@ -159,7 +159,8 @@ def verse_cases() -> list[str]:
 def main() -> None:
     text = "/* Made by beams_golden.py: what transformers' beam search gives. */\n"
     text += "// clang-format off\n"
-    text += "static const table_case table_cases[] = {\n" + "\n".join(table_cases()) + "\n};\n"
+    text += "#ifdef TABLE_CASES\n"
+    text += "static const table_case table_cases[] = {\n" + "\n".join(table_cases()) + "\n};\n#endif\n"
     text += "#ifdef VERSE_CASES\n"
     text += "static const verse_case verse_cases[] = {\n" + "\n".join(verse_cases()) + "\n};\n"
     text += "#endif\n// clang-format on\n"

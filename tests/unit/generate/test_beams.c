@@ -29,6 +29,7 @@ typedef struct table_case {
     float scores[MOST_WIDTH];
 } table_case;
 
+#define TABLE_CASES
 #include "beams_golden.h"
 
 static float entry(uint32_t seed, uint32_t i)
