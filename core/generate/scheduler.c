@@ -94,46 +94,8 @@ heed_status scheduler_add(scheduler *s, sched_job *job)
     return HEED_OK;
 }
 
-/* ---- Lanes ------------------------------------------------------------------------------------
+/* ---- Places -----------------------------------------------------------------------------------
  */
-
-static size_t lane_length(const sched_lane *lane)
-{
-    return lane->held ? decoder_length(lane->held) : 0;
-}
-
-static size_t lane_left(const sched_lane *lane) { return lane->n_tokens - lane_length(lane); }
-
-heed_status sched_job_add_lane(sched_job *job, const int32_t *tokens, size_t n)
-{
-    size_t capacity = job->lane_capacity;
-    TRY(mem_grow(&job->lanes, &capacity, job->n_lanes, sizeof(*job->lanes)));
-    job->lane_capacity = (uint32_t)capacity;
-    sched_lane *lane = &job->lanes[job->n_lanes];
-    *lane = (sched_lane){.n_tokens = n, .capacity = n + 16};
-    lane->tokens = mem_array(lane->capacity, sizeof(*lane->tokens));
-    if (!lane->tokens)
-        return HEED_NOMEM;
-    memcpy(lane->tokens, tokens, n * sizeof(*tokens));
-    job->n_lanes++;
-    return HEED_OK;
-}
-
-heed_status sched_lane_append(sched_lane *lane, int32_t token)
-{
-    TRY(mem_grow(&lane->tokens, &lane->capacity, lane->n_tokens, sizeof(*lane->tokens)));
-    lane->tokens[lane->n_tokens++] = token;
-    return HEED_OK;
-}
-
-void sched_job_free_lanes(sched_job *job)
-{
-    for (uint32_t i = 0; i < job->n_lanes; i++)
-        mem_free(job->lanes[i].tokens);
-    mem_free(job->lanes);
-    job->lanes = NULL;
-    job->n_lanes = job->lane_capacity = 0;
-}
 
 /* Takes the job out of this step: its new places go. */
 static void untake(scheduler *s, sched_job *job)
@@ -179,15 +141,24 @@ static uint64_t pages_of(const scheduler *s, size_t n_tokens)
     return each ? (n_tokens + each - 1) / each : 0;
 }
 
-/* Pages that its tokens need beyond those that it has. */
+static uint64_t full_pages_of(const scheduler *s, size_t n_tokens)
+{
+    uint32_t each = decoder_get_about(s->d)->page_tokens;
+    return each ? n_tokens / each : 0;
+}
+
+/* Pages that its tokens need beyond those that it has, or will share. */
 static uint64_t pages_needed(const scheduler *s, const sched_job *job)
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < job->n_lanes; i++) {
         const sched_lane *lane = &job->lanes[i];
+        uint32_t from;
         n += pages_of(s, lane->n_tokens);
-        if (!job->swapped)
-            n -= pages_of(s, lane_length(lane));
+        if (!lane->held)
+            n -= full_pages_of(s, sched_lane_common(job, i, &from));
+        else if (!job->swapped)
+            n -= pages_of(s, sched_lane_length(lane));
     }
     return n;
 }
@@ -261,7 +232,7 @@ static bool extend(scheduler *s, sched_job *job, sched_lane *lane, uint32_t coun
 
 static bool take(scheduler *s, sched_job *job, sched_lane *lane, uint32_t count)
 {
-    size_t first = lane_length(lane), last = first + count;
+    size_t first = sched_lane_length(lane), last = first + count;
     if (!extend(s, job, lane, count))
         return false;
     lane->count = count;
@@ -276,7 +247,7 @@ static bool take(scheduler *s, sched_job *job, sched_lane *lane, uint32_t count)
 static bool is_ready(const sched_job *job)
 {
     for (uint32_t i = 0; i < job->n_lanes; i++)
-        if (!job->lanes[i].held || lane_left(&job->lanes[i]) != 1)
+        if (!job->lanes[i].held || sched_lane_left(&job->lanes[i]) != 1)
             return false;
     return true;
 }
@@ -295,9 +266,14 @@ static uint32_t take_ready(scheduler *s, sched_job *job)
 static void take_part(scheduler *s, sched_job *job)
 {
     struct sched_work *w = s->work;
-    for (uint32_t i = 0; i < job->n_lanes && w->budget > 0; i++) {
+    heed_status status = sched_job_branch(job, s->d);
+    if (status)
+        fail(job, status);
+    for (uint32_t i = 0; i < job->n_lanes && w->budget > 0 && !status; i++) {
         sched_lane *lane = &job->lanes[i];
-        size_t left = lane_left(lane) - (job->n_lanes > 1);
+        if (!lane->held)
+            continue;
+        size_t left = sched_lane_left(lane) - (job->n_lanes > 1);
         size_t count = left < w->budget ? left : w->budget;
         if (job->rows_from + 1 < lane->n_tokens && count > MOST_ECHOED)
             count = MOST_ECHOED;
@@ -330,17 +306,19 @@ static heed_status begin_lane(scheduler *s, sched_job *job, sched_lane *lane)
 {
     size_t n = job->rows_from + 1 < lane->n_tokens ? job->rows_from + 1 : lane->n_tokens;
     TRY(decoder_begin(s->d, job->side, lane->tokens, n, &lane->held));
-    s->counts.shared += lane_length(lane);
+    s->counts.shared += sched_lane_length(lane);
     if (!job->preempted)
-        job->shared += lane_length(lane);
+        job->shared += sched_lane_length(lane);
     return HEED_OK;
 }
 
+/* Without a copy the first lane begins; the others will find there what they share with it. */
 static heed_status get_places(scheduler *s, sched_job *job)
 {
+    if (!job->swapped)
+        return begin_lane(s, job, &job->lanes[0]);
     for (uint32_t i = 0; i < job->n_lanes; i++)
-        TRY(job->swapped ? decoder_swap_in(s->d, job->lanes[i].held)
-                         : begin_lane(s, job, &job->lanes[i]));
+        TRY(decoder_swap_in(s->d, job->lanes[i].held));
     job->swapped = false;
     return HEED_OK;
 }
@@ -397,7 +375,7 @@ void scheduler_fork(scheduler *s, const sched_job *from, sched_job *job)
         running_lanes(s) >= s->max_running ||
         decoder_fork(s->d, lane->held, &job->lanes[0].held) != HEED_OK)
         return; /* it begins as others do, and finds what is kept */
-    job->shared = lane_length(lane);
+    job->shared = sched_lane_length(lane);
     s->counts.shared += job->shared;
     move_to(s, job, SCHED_RUNNING);
 }

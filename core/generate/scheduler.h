@@ -66,6 +66,15 @@ void scheduler_free(scheduler *s); /* jobs must have been removed */
 /* A new lane of a job that waits, or is SCHED_OUT; `tokens` are copied. */
 heed_status sched_job_add_lane(sched_job *job, const int32_t *tokens, size_t n);
 heed_status sched_lane_append(sched_lane *lane, int32_t token);
+/* Tokens that have their places, and those that have none yet. */
+size_t sched_lane_length(const sched_lane *lane);
+size_t sched_lane_left(const sched_lane *lane);
+/* The tokens that lane i begins with as an earlier one does, but for its last; `from`: which one.
+ */
+size_t sched_lane_common(const sched_job *job, uint32_t i, uint32_t *from);
+/* Lanes after the first that have no places become forks of earlier ones, as soon as these have
+ * computed what both begin with. */
+heed_status sched_job_branch(sched_job *job, decoder *d);
 void sched_job_free_lanes(sched_job *job); /* without places: remove it first */
 
 heed_status scheduler_add(scheduler *s, sched_job *job); /* to those that wait */
