@@ -5,10 +5,12 @@
 #include "generate/decoder.h"
 #include "generate/paged_model.h"
 
+typedef struct paged_seq paged_seq;
 typedef struct paged_decoder {
     decoder base;
     paged_model *model;
     page_pool *pool;
+    paged_seq *all;
     bool share;
     arena memory;              /* of names */
     const page_table **tables; /* of a step */
@@ -16,11 +18,12 @@ typedef struct paged_decoder {
     size_t tables_capacity, rows_capacity;
 } paged_decoder;
 
-typedef struct paged_seq {
+struct paged_seq {
     decoder_seq base;
+    paged_seq *next, *before; /* of all */
     page_table table;
     char *away; /* its pages, copied; the table is empty then */
-} paged_seq;
+};
 
 static paged_decoder *decoder_of(decoder *d) { return (paged_decoder *)(void *)d; }
 static paged_seq *seq_of(decoder_seq *s) { return (paged_seq *)(void *)s; }
@@ -59,19 +62,27 @@ static heed_status paged_prepare(const decoder *d, size_t n, const char *const *
 /* ---- Sequences --------------------------------------------------------------------------------
  */
 
-static heed_status seq_new(decoder_side *side, paged_seq **out)
+static heed_status seq_new(paged_decoder *p, decoder_side *side, paged_seq **out)
 {
     *out = mem_zero(sizeof(**out));
     if (!*out)
         return HEED_NOMEM;
     (*out)->base.side = decoder_side_hold(side);
+    (*out)->next = p->all;
+    if (p->all)
+        p->all->before = *out;
+    p->all = *out;
     return HEED_OK;
 }
 
 static void paged_end(decoder *d, decoder_seq *seq)
 {
-    page_table_free(&seq_of(seq)->table, decoder_of(d)->pool);
-    mem_free(seq_of(seq)->away);
+    paged_seq *s = seq_of(seq);
+    *(s->before ? &s->before->next : &decoder_of(d)->all) = s->next;
+    if (s->next)
+        s->next->before = s->before;
+    page_table_free(&s->table, decoder_of(d)->pool);
+    mem_free(s->away);
     decoder_side_drop(seq->side);
     mem_free(seq);
 }
@@ -82,7 +93,7 @@ static heed_status paged_begin(decoder *d, decoder_side *side, const int32_t *to
 {
     paged_decoder *p = decoder_of(d);
     paged_seq *s;
-    TRY(seq_new(side, &s));
+    TRY(seq_new(p, side, &s));
     heed_status status = HEED_OK;
     if (p->share && !side && n > 0)
         status = page_table_find(&s->table, p->pool, tokens, n - 1);
@@ -97,7 +108,7 @@ static heed_status paged_begin(decoder *d, decoder_side *side, const int32_t *to
 static heed_status paged_fork(decoder *d, const decoder_seq *seq, decoder_seq **out)
 {
     paged_seq *s;
-    TRY(seq_new(seq->side, &s));
+    TRY(seq_new(decoder_of(d), seq->side, &s));
     heed_status status = page_table_fork(&((const paged_seq *)(const void *)seq)->table,
                                          decoder_of(d)->pool, &s->table);
     s->base.length = s->table.n_tokens;
@@ -185,9 +196,21 @@ static heed_status paged_swap_in(decoder *d, decoder_seq *seq)
     return HEED_OK;
 }
 
+/* What is free in the last page of a table, its share of it where others hold it too. */
+static uint64_t places_free(const paged_decoder *p, const page_table *t)
+{
+    uint32_t each = p->base.about.page_tokens, last = (uint32_t)(t->n_tokens % each);
+    return last ? (each - last) / page_holders(p->pool, t->pages[t->n_pages - 1]) : 0;
+}
+
 static page_counts paged_count(const decoder *d)
 {
-    return page_pool_count(((const paged_decoder *)(const void *)d)->pool);
+    const paged_decoder *p = (const paged_decoder *)(const void *)d;
+    page_counts c = page_pool_count(p->pool);
+    c.tokens = (uint64_t)c.held * d->about.page_tokens;
+    for (const paged_seq *s = p->all; s; s = s->next)
+        c.tokens -= places_free(p, &s->table);
+    return c;
 }
 
 /* ---- Steps ------------------------------------------------------------------------------------

@@ -161,7 +161,9 @@ static void count(heed_generator *g)
     heed_generator_stats *t = &g->stats;
     t->pages_held = pages.held;
     t->pages_kept = pages.kept;
-    t->pages_peak = pages.used;
+    t->pages_peak = s->counts.most_pages;
+    t->tokens_held = pages.tokens;
+    t->copies = decoder_get_about(g->decoder)->copies;
     t->running = s->running.n;
     t->waiting = s->waiting.n;
     t->steps = s->counts.steps;

@@ -205,6 +205,8 @@ bool page_is_own(const page_pool *pool, page_id id)
     return pool->pages[id].holders == 1 && pool->pages[id].serial == 0;
 }
 
+uint32_t page_holders(const page_pool *pool, page_id id) { return pool->pages[id].holders; }
+
 /* ---- Names ---------------------------------------------------------------------------------- */
 
 /* Writes the name that such a page has; false when there can be none. */

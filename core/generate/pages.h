@@ -34,6 +34,7 @@ void page_hold(page_pool *pool, page_id page); /* one holder more */
 void page_drop(page_pool *pool, page_id page); /* one less */
 /* Held once and without a name: its holder may write into it. */
 bool page_is_own(const page_pool *pool, page_id page);
+uint32_t page_holders(const page_pool *pool, page_id page);
 
 /* Says that the page holds these tokens (as many as fit), after the named page `before`, or at a
  * sequence's start when that is PAGE_NONE. Where the same content is known already the page just
@@ -45,6 +46,7 @@ page_id page_find(page_pool *pool, page_id before, const int32_t *tokens);
 typedef struct page_counts {
     uint32_t held, kept, free; /* they add up to the limit */
     uint32_t used;             /* ids ever given are below this: what a store must have room for */
+    uint64_t tokens;           /* places in use, in the pages that are held; a pool leaves it 0 */
 } page_counts;
 page_counts page_pool_count(const page_pool *pool);
 

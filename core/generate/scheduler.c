@@ -448,6 +448,9 @@ static heed_status gather(scheduler *s)
 {
     struct sched_work *w = s->work;
     size_t lanes = 0, rows = 0;
+    uint64_t held = decoder_count(s->d).held;
+    if (held > s->counts.most_pages)
+        s->counts.most_pages = held;
     for (sched_job *job = s->running.first; job; job = job->next) {
         if (job->failed)
             untake(s, job);

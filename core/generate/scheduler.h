@@ -45,7 +45,7 @@ typedef struct sched_list {
 } sched_list;
 
 typedef struct sched_counts {
-    uint64_t steps, computed, shared, preemptions;
+    uint64_t steps, computed, shared, preemptions, most_pages;
 } sched_counts;
 
 typedef struct scheduler {
