@@ -30,7 +30,7 @@ typedef struct decoder_about {
     uint32_t page_tokens, page_limit; /* 0 without pages */
     uint64_t page_bytes;
     int64_t vocabulary; /* logits of a row */
-    int64_t ids;        /* tokens are below this; -1: not known */
+    int64_t ids;        /* tokens are below this; 0: not known */
     uint64_t copies;    /* pages copied on write */
     int64_t positions;  /* most tokens of a sequence that the graph can take; -1: not known */
     uint32_t n_side;    /* inputs that are the same for all tokens, and must be given */

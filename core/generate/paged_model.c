@@ -189,13 +189,13 @@ static bool is_tokens(const paged_model *p, const ir_value *v)
 int64_t paged_model_ids(const paged_model *p)
 {
     const ir_graph *g = p->form->ir->main;
-    int64_t rows = -1;
+    int64_t rows = 0;
     for (uint32_t i = 0; i < g->n_inputs; i++)
         for (const ir_use *use = is_tokens(p, g->inputs[i]) ? g->inputs[i]->uses : NULL; use;
              use = use->next) {
             const ir_value *table = ir_input(use->node, 0);
             if (strcmp(use->node->op->name, "Gather") == 0 && use->slot == 1 && table->constant &&
-                table->type.rank == 2 && (rows < 0 || table->type.dims[0] < rows))
+                table->type.rank == 2 && (rows == 0 || table->type.dims[0] < rows))
                 rows = table->type.dims[0];
         }
     return rows;

@@ -54,7 +54,7 @@ typedef struct paged_step {
 heed_status paged_model_run(paged_model *p, const paged_step *step, heed_tensor **out);
 /* HEED_UNSUPPORTED where the model takes no tokens, or its result is no row of numbers for each. */
 heed_status paged_model_vocabulary(const paged_model *p, int64_t *out);
-/* Rows of the table of tokens; -1: not known. */
+/* Rows of the table of tokens; 0: not known. */
 int64_t paged_model_ids(const paged_model *p);
 /* logits: [n_rows, vocabulary]. */
 heed_status paged_model_logits(paged_model *p, const paged_step *step, float *logits);

@@ -54,7 +54,7 @@ static heed_status check_prompt(const heed_generator *g, const int32_t *tokens, 
 {
     const decoder_about *about = decoder_get_about(g->decoder);
     uint64_t room = (uint64_t)about->page_limit * about->page_tokens;
-    int64_t ids = about->ids >= 0 ? about->ids : about->vocabulary;
+    int64_t ids = about->ids > 0 ? about->ids : about->vocabulary;
     if (n == 0)
         return err_fail(HEED_INVALID, "the prompt is empty");
     if (about->positions >= 0 && n > (uint64_t)about->positions)
