@@ -139,30 +139,14 @@ typedef struct neighbours {
     size_t n;
 } neighbours;
 
-/* Beyond doubt: some extent is the same number. */
-static bool agrees(const heed_value_info *have, const heed_value_info *want)
+/* It gives what the decoder gives, as wide: it is another form of it. */
+static bool is_form_of(const heed_model *m, const heed_model *decoder_model)
 {
-    for (int32_t k = 0; have && k < want->ndim; k++)
-        if (!have->symbols[k] && !want->symbols[k])
-            return true;
-    return false;
-}
-
-static bool is_made_by_another(const neighbours *all, size_t self, const heed_value_info *want)
-{
-    for (size_t i = 0; i < all->n; i++)
-        if (i != self && all->models[i] && !wants_it_too(all->models[i], want) &&
-            agrees(find_result(all->models[i], want), want))
-            return true;
-    return false;
-}
-
-/* It makes what is wanted out of what another one makes: it is a decoder, too. */
-static bool is_between(const neighbours *all, size_t self)
-{
-    for (size_t i = 0; i < heed_model_get_input_count(all->models[self]); i++) {
-        const heed_value_info *want = heed_model_get_input(all->models[self], i);
-        if (dtype_is_float(want->dtype) && want->ndim > 2 && is_made_by_another(all, self, want))
+    const heed_value_info *own = heed_model_get_output(decoder_model, 0);
+    int32_t last = own->ndim - 1;
+    for (size_t i = 0; last >= 0 && i < heed_model_get_output_count(m); i++) {
+        const heed_value_info *have = heed_model_get_output(m, i);
+        if (fits(have, own) && !have->symbols[last] && !own->symbols[last])
             return true;
     }
     return false;
@@ -189,15 +173,15 @@ static heed_status explain(encoder *e, const char *folder, const char *between)
 }
 
 /* Of several that fit the one with the fewest inputs. */
-static heed_status choose(encoder *e, const neighbours *all, const char *folder,
-                          const heed_session_options *options)
+static heed_status choose(encoder *e, const heed_model *m, const neighbours *all,
+                          const char *folder, const heed_session_options *options)
 {
     const char *between = NULL;
     size_t best = all->n;
     for (size_t i = 0; i < all->n; i++) {
         if (!all->models[i] || find_lacking(all->models[i], &e->side))
             continue;
-        if (is_between(all, i))
+        if (is_form_of(all->models[i], m))
             between = all->paths[i];
         else if (best == all->n || heed_model_get_input_count(all->models[i]) <
                                        heed_model_get_input_count(all->models[best]))
@@ -208,7 +192,8 @@ static heed_status choose(encoder *e, const neighbours *all, const char *folder,
     return use(e, heed_model_ref(all->models[best]), all->paths[best], options);
 }
 
-static heed_status open_folder(encoder *e, const char *folder, const heed_session_options *options)
+static heed_status open_folder(encoder *e, const heed_model *m, const char *folder,
+                               const heed_session_options *options)
 {
     neighbours all = {0};
     if (folder)
@@ -219,7 +204,7 @@ static heed_status open_folder(encoder *e, const char *folder, const heed_sessio
     for (size_t i = 0; i < all.n; i++)
         if (heed_model_load(all.paths[i], NULL, &all.models[i]))
             err_clear();
-    heed_status status = choose(e, &all, folder, options);
+    heed_status status = choose(e, m, &all, folder, options);
     for (size_t i = 0; i < all.n; i++)
         heed_model_free(all.models[i]);
     return status;
@@ -235,7 +220,7 @@ static heed_status open_any(encoder *e, const heed_model *m, const char *path, c
         asks = asks || is_asked(&e->side.all[i]);
     if (path)
         return open_path(e, path, options);
-    return asks ? open_folder(e, folder, options) : HEED_OK;
+    return asks ? open_folder(e, m, folder, options) : HEED_OK;
 }
 
 heed_status encoder_new(const heed_model *m, const decoder *d, const char *path, const char *folder,
@@ -286,20 +271,17 @@ static void free_all(heed_tensor **tensors, uint32_t n)
 }
 
 static heed_status run_own(const encoder *e, const feed_request *request, arena *memory,
-                           heed_tensor **results)
+                           heed_tensor **in, heed_tensor **results)
 {
     feed_source source = {.request = request};
-    heed_tensor **in = arena_array(memory, e->own.n, sizeof(*in));
     const char **names = arena_array(memory, e->own.n, sizeof(*names));
-    if (!in || !names)
+    if (!names)
         return HEED_NOMEM;
     for (uint32_t i = 0; i < e->own.n; i++)
         names[i] = e->own.all[i].info->name;
     TRY(feeds_fill(&e->own, &source, in));
-    heed_status status = heed_session_run(e->session, NULL, e->own.n, names, in, e->n_results,
-                                          e->result_names, results);
-    free_all(in, e->own.n);
-    return status;
+    return heed_session_run(e->session, NULL, e->own.n, names, in, e->n_results, e->result_names,
+                            results);
 }
 
 /* The request gives all that the encoder would. */
@@ -315,10 +297,13 @@ static bool is_given(const encoder *e, const feed_request *r)
     return true;
 }
 
+/* `tensors`: the encoder's inputs, then its results. */
 static heed_status run(const encoder *e, const feed_request *request, arena *memory,
-                       heed_tensor **results, decoder_side **out)
+                       heed_tensor **tensors, decoder_side **out)
 {
-    feed_source source = {.request = request, .results = results, .before = &e->own};
+    heed_tensor **results = tensors + e->own.n;
+    feed_source source = {
+        .request = request, .results = results, .before = &e->own, .fed = tensors};
     heed_tensor **side = arena_array(memory, e->side.n, sizeof(*side));
     const char **names = arena_array(memory, e->side.n, sizeof(*names));
     if (!side || !names)
@@ -326,7 +311,7 @@ static heed_status run(const encoder *e, const feed_request *request, arena *mem
     for (uint32_t i = 0; i < e->side.n; i++)
         names[i] = e->side.all[i].info->name;
     if (e->model && !is_given(e, request))
-        TRY(run_own(e, request, memory, results));
+        TRY(run_own(e, request, memory, tensors, results));
     if (e->missing && !is_given(e, request))
         return err_fail(HEED_USAGE, "%s", e->missing);
     TRY(feeds_fill(&e->side, &source, side));
@@ -336,10 +321,11 @@ static heed_status run(const encoder *e, const feed_request *request, arena *mem
 heed_status encoder_run(const encoder *e, const feed_request *request, decoder_side **out)
 {
     arena memory = {0};
-    heed_tensor **results = arena_array(&memory, e->n_results + 1u, sizeof(*results));
+    uint32_t n = e->own.n + e->n_results;
+    heed_tensor **tensors = arena_array(&memory, n, sizeof(*tensors));
     *out = NULL;
-    heed_status status = results ? run(e, request, &memory, results, out) : HEED_NOMEM;
-    free_all(results, e->n_results);
+    heed_status status = tensors ? run(e, request, &memory, tensors, out) : HEED_NOMEM;
+    free_all(tensors, n);
     arena_free(&memory);
     return status;
 }

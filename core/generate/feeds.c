@@ -177,18 +177,26 @@ static int64_t find_extent(const filling *w, const heed_value_info *info, int32_
     return most;
 }
 
-/* What the model before it was told of the same tokens; NULL: nothing. */
-static const heed_tensor *find_mask(const filling *w, int64_t count)
+/* The mask of the model before it, which this one is told, too. */
+static const heed_tensor *find_mask(const filling *w)
 {
     const feeds *before = w->source->before;
-    for (uint32_t i = 0; before && i < before->n; i++) {
-        const heed_tensor *given = before->all[i].kind == FEED_MASK
-                                       ? find_given(w->source->request, before->all[i].info->name)
-                                       : NULL;
-        if (given && heed_tensor_get_count(given) == count)
-            return given;
-    }
+    for (uint32_t i = 0; before && w->source->fed && i < before->n; i++)
+        if (before->all[i].kind == FEED_MASK)
+            return w->source->fed[i];
     return NULL;
+}
+
+/* Its extents, and its truths in this one's type. */
+static heed_status copy_mask(const filling *w, uint32_t i, const heed_tensor *mask)
+{
+    TRY(tensor_new(w->f->all[i].info->dtype, tensor_rank(mask), mask->dims, &w->out[i]));
+    for (int64_t k = 0; k < heed_tensor_get_count(mask); k++) {
+        double x;
+        TRY(heed_tensor_read_f64(mask, k, 1, &x));
+        TRY(heed_tensor_write_f64(w->out[i], k, 1, &x));
+    }
+    return HEED_OK;
 }
 
 static heed_status fill_second(const filling *w, uint32_t i)
@@ -197,15 +205,14 @@ static heed_status fill_second(const filling *w, uint32_t i)
     int64_t dims[TENSOR_MAX_RANK];
     if (f->info->ndim < 0 || f->info->ndim > TENSOR_MAX_RANK)
         return err_fail(HEED_USAGE, "the request must give the input \"%s\"", f->info->name);
+    const heed_tensor *mask = f->kind == FEED_MASK && !f->added ? find_mask(w) : NULL;
+    if (mask && tensor_rank(mask) == f->info->ndim)
+        return copy_mask(w, i, mask);
     for (int32_t k = 0; k < f->info->ndim; k++)
         dims[k] = find_extent(w, f->info, k);
     TRY(tensor_new(f->info->dtype, f->info->ndim, dims, &w->out[i]));
-    int64_t n = heed_tensor_get_count(w->out[i]);
-    const heed_tensor *mask = f->kind == FEED_MASK ? find_mask(w, n) : NULL;
-    for (int64_t k = 0; k < n; k++) {
+    for (int64_t k = 0; k < heed_tensor_get_count(w->out[i]); k++) {
         double x = f->kind == FEED_POSITIONS ? (double)k : f->kind == FEED_MASK && !f->added;
-        if (mask)
-            TRY(heed_tensor_read_f64(mask, k, 1, &x));
         TRY(heed_tensor_write_f64(w->out[i], k, 1, &x));
     }
     return HEED_OK;

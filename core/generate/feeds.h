@@ -43,13 +43,14 @@ heed_status feeds_find(const heed_model *m, const char *const *wanted, uint32_t 
                        arena *memory, feeds *out);
 bool feeds_take_tokens(const feeds *f);
 
-/* One new tensor for each feed. `results` are those of the model before it, or NULL; `before` what
- * that model was fed, whose masks are taken for masks of the same size. HEED_USAGE names an input
+/* One new tensor for each feed. `results` are those of the model before it, or NULL; `before` and
+ * `fed` what that model was given: a mask of it is this one's mask, too. HEED_USAGE names an input
  * that is missing. On failure there are none. */
 typedef struct feed_source {
     const feed_request *request;
     heed_tensor *const *results;
     const feeds *before;
+    heed_tensor *const *fed;
 } feed_source;
 heed_status feeds_fill(const feeds *f, const feed_source *source, heed_tensor **out);
 

@@ -50,6 +50,18 @@ static heed_status set_dims(decoder *d, ir_value *v)
     return HEED_OK;
 }
 
+/* An encoder's mask may be as long as what the encoder was given, whatever the file calls its
+ * extent: results of sounds and pictures are shorter. Where the graph wants both alike, they become
+ * so again (unify.c). */
+static void free_extent(decoder *d, uint32_t i)
+{
+    ir_type *type = &d->g->inputs[i]->type;
+    bool mask = d->roles.role[i] == PAGING_SIDE && d->roles.rows[i] == 0 && type->rank == 2 &&
+                !dtype_is_float(type->dtype);
+    if (mask && dims_is_symbol(d->run->model->dims, type->dims[1]))
+        type->dims[1] = dims_fresh(d->run->model->dims);
+}
+
 /* The value of an input is known from now on. */
 static heed_status fix(decoder *d, uint32_t i, const int64_t *dims, int32_t rank, double value)
 {
@@ -223,8 +235,10 @@ static heed_status run(pass_run *p)
     for (uint32_t i = 0; i < d.g->n_inputs; i++)
         if (d.roles.role[i] != PAGING_PAST)
             TRY(set_dims(&d, d.g->inputs[i]));
-    for (uint32_t i = 0; i < d.g->n_inputs; i++)
+    for (uint32_t i = 0; i < d.g->n_inputs; i++) {
+        free_extent(&d, i);
         TRY(apply(&d, i));
+    }
     drop_inputs(&d);
     p->rewrites++;
     return ir_sort(p->model->main);
