@@ -159,7 +159,8 @@ def export(folder: Path, name: str) -> None:
     enlarge(model)
     config = model.generation_config
     config.eos_token_id, config.max_length = END, 64
-    told = {"end": END, "max_tokens": NEW, "requests": golden(model, dims)}
+    told = {"end": END, "max_tokens": NEW, "input": model.get_encoder().main_input_name,
+            "requests": golden(model, dims)}
     onnx_export_from_model(model, folder, task=task + "-with-past", do_validation=False)
     (folder / "golden.json").write_text(json.dumps(told))
 
