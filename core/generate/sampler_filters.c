@@ -39,6 +39,13 @@ heed_status sampler_soften(const sampler *s, sampler_row *row)
     return HEED_OK;
 }
 
+static void keep_from(sampler_row *row, float least)
+{
+    float *x = row->x;
+    for (size_t i = 0; i < row->n; i++)
+        x[i] = x[i] >= least ? x[i] : 0;
+}
+
 void sampler_keep_p(const sampler *s, sampler_row *row)
 {
     double sums[ROW_BLOCKS], p = (double)s->options.top_p;
@@ -51,14 +58,15 @@ void sampler_keep_p(const sampler *s, sampler_row *row)
     float least = (float)((1 - p) * sum / (double)row->n * 0.999);
     row_tops(row->x, row->n, tops);
     row_cut cut = row_find_cut(row->x, row->n, tops, least, p * sum, true);
-    for (size_t i = 0; i < row->n; i++)
-        if (!row_cut_keeps(&cut, row->x[i]))
+    keep_from(row, cut.least);
+    for (size_t i = 0; cut.more && i < row->n; i++)
+        if (row->x[i] == cut.least && !row_cut_keeps(&cut, row->x[i]))
             row->x[i] = 0;
 }
 
 void sampler_keep_min_p(const sampler *s, sampler_row *row)
 {
     float least = s->options.min_p; /* of the largest weight, which is 1 */
-    for (size_t i = 0; least > 0 && i < row->n; i++)
-        row->x[i] = row->x[i] >= least ? row->x[i] : 0;
+    if (least > 0)
+        keep_from(row, least);
 }

@@ -93,6 +93,7 @@ double row_weight_sum(const float *x, size_t n, float top);
 typedef struct row_cut {
     float least; /* what is above stays, and of what equals it the first `equal` */
     size_t equal;
+    bool more; /* there are more of these */
 } row_cut;
 
 /* The largest elements that reach `target` together, each counting 1, or its own value when
