@@ -27,8 +27,7 @@ typedef struct generate_job {
     const char *path;
     bool json, logprobs;
     prompt_list prompts;
-    size_t samples;       /* of each prompt */
-    char *tokenizer_path; /* or NULL */
+    size_t samples; /* of each prompt */
     heed_session_options session;
     heed_generator_options options;
     heed_sampling sampling;

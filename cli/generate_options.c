@@ -215,7 +215,7 @@ static int read_generator(generate_job *job)
     o->page_tokens = (uint32_t)page;
     o->step_tokens = (uint32_t)step;
     o->encoder = args_get(args, "encoder");
-    o->tokenizer = job->tokenizer_path = prompts_find_tokenizer(args, job->path);
+    o->tokenizer = args_get(args, "tokenizer");
     if (args_is_on(args, "no-sharing"))
         o->flags |= HEED_GENERATOR_NO_SHARING;
     if (args_is_on(args, "no-pages"))

@@ -73,12 +73,21 @@ static heed_status add_sample(generate_job *job, const prompt *p, size_t sample,
     return heed_generator_add(job->generator, &request, out);
 }
 
+/* One that is there, but cannot be used, is told of by the library. */
+static bool has_tokenizer_file(const generate_job *job)
+{
+    char *path = prompts_find_tokenizer(job->args, job->path);
+    bool found = path != NULL;
+    free(path);
+    return found;
+}
+
 static int add_all(generate_job *job)
 {
     job->sequences = cli_alloc(job->prompts.n * job->samples, sizeof *job->sequences);
     for (size_t i = 0; i < job->prompts.n; i++) {
         const prompt *p = &job->prompts.items[i];
-        if (p->text && !job->tokenizer)
+        if (p->text && !job->tokenizer && !has_tokenizer_file(job))
             return prompts_no_tokenizer(job->path, ", or give the prompt as --tokens 1,2,3");
         for (size_t k = 0; k < job->samples; k++) {
             generate_sequence *s = &job->sequences[job->n];

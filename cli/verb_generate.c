@@ -21,7 +21,6 @@ static void job_free(generate_job *job)
     free(job->stops);
     free(job->stop_tokens);
     free(job->decoder_tokens);
-    free(job->tokenizer_path);
 }
 
 static int check_words(const cli_args *args)

@@ -259,6 +259,7 @@ bool encoder_takes_tokens(const encoder *e)
     return e && (feeds_take_tokens(&e->own) || feeds_take_tokens(&e->side));
 }
 
+const char *encoder_missing(const encoder *e) { return e ? e->missing : NULL; }
 const char *encoder_path(const encoder *e) { return e ? e->path : ""; }
 
 /* ---- A run ------------------------------------------------------------------------------------

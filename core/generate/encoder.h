@@ -20,6 +20,8 @@ void encoder_free(encoder *e);
 
 /* The prompt is the encoder's; the decoder begins with tokens of its own. */
 bool encoder_takes_tokens(const encoder *e);
+/* What nobody makes, so that each request must give it; NULL: nothing. NULL is legal. */
+const char *encoder_missing(const encoder *e);
 /* The file of the encoder, or "". */
 const char *encoder_path(const encoder *e);
 

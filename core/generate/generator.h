@@ -111,6 +111,12 @@ static inline uint64_t generate_now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* open.c: what a generator is made of, from a model's path or its folder; and all but the tokenizer
+ * freed again. */
+heed_status generator_open_parts(heed_generator *g, const char *path,
+                                 const heed_generator_options *o);
+void generator_close_parts(heed_generator *g);
+
 /* request.c: a sequence that nobody knows yet. */
 heed_status sequence_new(heed_generator *g, const heed_request *request, heed_sequence **out);
 /* One that goes on from another, with its tokens for a prompt. The leader's. */

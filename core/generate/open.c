@@ -1,0 +1,150 @@
+/* open.c - from a path to the parts of a generator: decoder, encoder, tokenizer, scheduler.
+ *
+ * A path is a model file, or a folder: then the first of its files, by name, that is a decoder and
+ * lacks nothing. Exporters put several forms of a decoder and an encoder side by side. */
+#include <stdio.h>
+#include <string.h>
+
+#include "generate/folder.h"
+#include "generate/generator.h"
+
+static heed_status open_encoder(heed_generator *g, const char *path,
+                                const heed_generator_options *o)
+{
+    arena memory = {0};
+    const char *folder = folder_of(path, &memory);
+    heed_status status =
+        folder ? encoder_new(g->model, g->decoder, o->encoder, folder, o->session, &g->encoder)
+               : HEED_NOMEM;
+    arena_free(&memory);
+    return status;
+}
+
+static heed_status open_decoder(heed_generator *g, const char *path,
+                                const heed_generator_options *o)
+{
+    TRY(session_options_read(o->session, &g->options));
+    TRY(heed_model_load(path, NULL, &g->model));
+    decoder_options options = {.compile = g->options.compile,
+                               .page_tokens = o->page_tokens,
+                               .kv_bytes = o->kv_memory,
+                               .kv_dtype = o->kv_dtype,
+                               .share = !(o->flags & HEED_GENERATOR_NO_SHARING),
+                               .contiguous = (o->flags & HEED_GENERATOR_CONTIGUOUS) != 0};
+    TRY(decoder_new(g->model, &options, &g->decoder));
+    TRY(open_encoder(g, path, o));
+    return scheduler_new(g->decoder, o->step_tokens, o->max_sequences,
+                         (o->flags & HEED_GENERATOR_SWAP) != 0, &g->scheduler);
+}
+
+void generator_close_parts(heed_generator *g)
+{
+    scheduler_free(g->scheduler);
+    encoder_free(g->encoder);
+    decoder_free(g->decoder);
+    heed_model_free(g->model);
+    session_options_free(&g->options);
+    g->scheduler = NULL;
+    g->encoder = NULL;
+    g->decoder = NULL;
+    g->model = NULL;
+    g->options = (session_options){0};
+}
+
+/* ---- Folders ----------------------------------------------------------------------------------
+ */
+
+/* Is a failure that of this file, so that another one may do? */
+static bool may_go_on(heed_status status)
+{
+    return status == HEED_UNSUPPORTED || status == HEED_INVALID || status == HEED_NOTFOUND;
+}
+
+/* Why no file of the folder will do: of the only one, or of the first one, what it said. */
+static heed_status refuse(const char *folder, const char *file, const char *why, size_t n)
+{
+    if (n == 0)
+        return err_fail(HEED_NOTFOUND, "%s has no model: no file there ends with .onnx", folder);
+    return err_fail(HEED_UNSUPPORTED, "%s%s: %s", n > 1 ? "no model of the folder will do; " : "",
+                    file, why);
+}
+
+static heed_status open_first(heed_generator *g, const char *folder, const char *const *files,
+                              size_t n, const heed_generator_options *o)
+{
+    char why[256] = "";
+    for (size_t i = 0; i < n; i++) {
+        heed_status status = open_decoder(g, files[i], o);
+        const char *missing = status ? NULL : encoder_missing(g->encoder);
+        if (!status && !missing)
+            return HEED_OK;
+        if (i == 0)
+            snprintf(why, sizeof(why), "%s", missing ? missing : err_get()->message);
+        generator_close_parts(g);
+        if (!may_go_on(status) && !missing)
+            return status;
+    }
+    return refuse(folder, n ? files[0] : "", why, n);
+}
+
+static heed_status open_folder(heed_generator *g, const char *folder,
+                               const heed_generator_options *o)
+{
+    arena memory = {0};
+    const char *const *files;
+    size_t n;
+    heed_status status = folder_models(folder, &memory, &files, &n);
+    const char *inner = !status && n == 0 ? arena_printf(&memory, "%s/onnx", folder) : NULL;
+    if (inner) /* where a model comes in several formats, each has a folder */
+        status = folder_models(inner, &memory, &files, &n);
+    if (!status)
+        status = open_first(g, folder, files, n, o);
+    arena_free(&memory);
+    return status;
+}
+
+/* ---- Tokenizers -------------------------------------------------------------------------------
+ */
+
+/* The one that is asked for; else of the folder, or of the one above: graphs often have a folder of
+ * their own. */
+static heed_status find_tokenizer(heed_generator *g, const char *path, const char *wanted,
+                                  arena *memory)
+{
+    if (wanted)
+        return heed_tokenizer_open(wanted, &g->tokenizer);
+    const char *folder = folder_is(path) ? path : folder_of(path, memory);
+    const char *above = folder ? arena_printf(memory, "%s/..", folder) : NULL;
+    if (!above)
+        return HEED_NOMEM;
+    heed_status status = heed_tokenizer_open(folder, &g->tokenizer);
+    if (status != HEED_NOTFOUND)
+        return status;
+    snprintf(g->no_tokenizer, sizeof(g->no_tokenizer), "%s, nor in the folder above",
+             err_get()->message);
+    return heed_tokenizer_open(above, &g->tokenizer);
+}
+
+static heed_status open_tokenizer(heed_generator *g, const char *path, const char *wanted)
+{
+    arena memory = {0};
+    heed_status status = find_tokenizer(g, path, wanted, &memory);
+    arena_free(&memory);
+    g->words = (heed_tokenizer_info){
+        .size = sizeof(g->words), .begin = -1, .pad = -1, .decoder_start = -1, .positions = -1};
+    if (!status)
+        heed_tokenizer_get_info(g->tokenizer, &g->words);
+    if (!status || wanted || status == HEED_NOMEM)
+        return status;
+    if (status != HEED_NOTFOUND) /* it is there, and broken: said when a text needs it */
+        snprintf(g->no_tokenizer, sizeof(g->no_tokenizer), "%s", err_get()->message);
+    err_clear();
+    return HEED_OK;
+}
+
+heed_status generator_open_parts(heed_generator *g, const char *path,
+                                 const heed_generator_options *o)
+{
+    TRY(open_tokenizer(g, path, o->tokenizer));
+    return folder_is(path) ? open_folder(g, path, o) : open_decoder(g, path, o);
+}
