@@ -6,6 +6,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "ages.h"
 #include "chars.h"
 #include "unicode.h"
 
@@ -27,7 +28,8 @@ static bool put_decomposed(letters *l, uint32_t c, utf8proc_option_t options)
     l->data = grown;
     utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, l->data + l->n,
                                                  DECOMPOSED_MAX, options, &boundary);
-    if (n < 0 || n > DECOMPOSED_MAX) { /* no character: it stays */
+    bool changed = n != 1 || l->data[l->n] != (utf8proc_int32_t)c;
+    if (n < 0 || n > DECOMPOSED_MAX || (changed && ages_later(AGES_FORM, c))) { /* it stays */
         l->data[l->n] = (utf8proc_int32_t)c;
         n = 1;
     }

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ages.h"
+
 enum { DEEPEST = 64, NAME_MAX_BYTES = 48, NO_ATOM = -1 };
 
 typedef struct walk {
@@ -57,8 +59,15 @@ static bool is_hex(char c)
     "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}"                 \
     "\\x{3001}-\\x{10ffff}"
 #define CIRCLED "\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
-#define ALPHA   "\\p{L}\\p{Nl}" CIRCLED
-#define WORD    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}" CIRCLED
+#define L       "\\p{L}" AGES_NEW_L
+#define M       "\\p{M}" AGES_NEW_M
+#define N       "\\p{N}" AGES_NEW_N
+#define ND      "\\p{Nd}" AGES_NEW_ND
+#define P       "\\p{P}" AGES_NEW_P
+#define S       "\\p{S}" AGES_NEW_S
+#define ALPHA   L "\\p{Nl}" CIRCLED
+/* Of other numbers those of Latin-1. */
+#define WORD ALPHA M ND "\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 /* What an escape or a name stands for: the inside of a class; NULL where it has no inside. */
 typedef struct set {
@@ -69,7 +78,7 @@ typedef struct set {
 static const set escapes[] = {
     {"s", SPACE, NOT_SPACE},
     {"w", WORD, NULL},
-    {"d", "\\p{Nd}", "\\P{Nd}"},
+    {"d", ND, "\\P{Nd}"},
     {"h", "0-9a-fA-F", "\\x00-/:-@G-`g-\\x{10ffff}"},
 };
 
@@ -77,31 +86,37 @@ static const set names[] = {
     {"space", SPACE, NOT_SPACE},
     {"whitespace", SPACE, NOT_SPACE},
     {"word", WORD, NULL},
-    {"alpha", ALPHA "\\p{M}", NULL},
-    {"alphabetic", ALPHA "\\p{M}", NULL},
-    {"digit", "\\p{Nd}", "\\P{Nd}"},
-    {"alnum", ALPHA "\\p{M}\\p{Nd}", NULL},
-    {"punct", "\\p{P}$+<=>^`|~", NULL},
+    {"alpha", ALPHA M, NULL},
+    {"alphabetic", ALPHA M, NULL},
+    {"digit", ND, "\\P{Nd}"},
+    {"alnum", ALPHA M ND, NULL},
+    {"punct", P "$+<=>^`|~", NULL},
     {"xdigit", "0-9a-fA-F", NULL},
     {"blank", "\\x09\\p{Zs}", NULL},
     {"cntrl", "\\p{Cc}", "\\P{Cc}"},
     {"upper", "\\p{Lu}", "\\P{Lu}"},
     {"lower", "\\p{Ll}", "\\P{Ll}"},
     {"ascii", "\\x00-\\x7f", "\\x{80}-\\x{10ffff}"},
-    {"letter", "\\p{L}", "\\P{L}"},
+    {"l", L, "\\P{L}"},
+    {"letter", L, "\\P{L}"},
     {"uppercaseletter", "\\p{Lu}", "\\P{Lu}"},
     {"lowercaseletter", "\\p{Ll}", "\\P{Ll}"},
     {"titlecaseletter", "\\p{Lt}", "\\P{Lt}"},
     {"modifierletter", "\\p{Lm}", "\\P{Lm}"},
     {"otherletter", "\\p{Lo}", "\\P{Lo}"},
-    {"mark", "\\p{M}", "\\P{M}"},
+    {"m", M, "\\P{M}"},
+    {"mark", M, "\\P{M}"},
     {"nonspacingmark", "\\p{Mn}", "\\P{Mn}"},
-    {"number", "\\p{N}", "\\P{N}"},
-    {"decimalnumber", "\\p{Nd}", "\\P{Nd}"},
+    {"n", N, "\\P{N}"},
+    {"number", N, "\\P{N}"},
+    {"nd", ND, "\\P{Nd}"},
+    {"decimalnumber", ND, "\\P{Nd}"},
     {"letternumber", "\\p{Nl}", "\\P{Nl}"},
     {"othernumber", "\\p{No}", "\\P{No}"},
-    {"punctuation", "\\p{P}", "\\P{P}"},
-    {"symbol", "\\p{S}", "\\P{S}"},
+    {"p", P, "\\P{P}"},
+    {"punctuation", P, "\\P{P}"},
+    {"s", S, "\\P{S}"},
+    {"symbol", S, "\\P{S}"},
     {"mathsymbol", "\\p{Sm}", "\\P{Sm}"},
     {"currencysymbol", "\\p{Sc}", "\\P{Sc}"},
     {"separator", "\\p{Z}", "\\P{Z}"},

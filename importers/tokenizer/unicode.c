@@ -3,6 +3,8 @@
 
 #include <utf8proc.h>
 
+#include "ages.h"
+
 enum { DOTTED_CAPITAL_I = 0x130, DOT_ABOVE = 0x307 };
 
 #define BIT(category) (UINT32_C(1) << UTF8PROC_CATEGORY_##category)
@@ -46,18 +48,27 @@ bool uni_punctuation(uint32_t c)
     if (c < 0x80)
         return c > ' ' && c < 0x7F && !(c >= '0' && c <= '9') &&
                !((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-    return in(c, PUNCTUATION);
+    if (c == 0x166D || c == 0x111C9) /* they were punctuation */
+        return true;
+    return in(c, PUNCTUATION) && !ages_later(AGES_PUNCTUATION, c);
 }
 
-bool uni_nonspacing(uint32_t c) { return c >= 0x80 && in(c, BIT(MN)); }
+/* U+1734 became a spacing mark, U+1CF2 and U+1CF3 became letters. */
+bool uni_nonspacing(uint32_t c)
+{
+    return c >= 0x80 && (in(c, BIT(MN)) ? !ages_later(AGES_NONSPACING, c) : c == 0x1734);
+}
 
-bool uni_mark(uint32_t c) { return c >= 0x80 && in(c, MARKS); }
+bool uni_mark(uint32_t c)
+{
+    return c >= 0x80 && (in(c, MARKS) ? !ages_later(AGES_MARK, c) : c == 0x1CF2 || c == 0x1CF3);
+}
 
 bool uni_other(uint32_t c)
 {
     if (c < 0x80)
         return c < ' ' || c == 0x7F;
-    return in(c, BIT(CC) | BIT(CF) | BIT(CO));
+    return in(c, BIT(CC) | BIT(CF) | BIT(CO)) && !ages_later(AGES_OTHER, c);
 }
 
 bool uni_word(uint32_t c)

@@ -1,4 +1,5 @@
-/* unicode.h - properties, letter case and normal forms of characters. */
+/* unicode.h - properties, letter case and normal forms of characters, as of the Unicode that
+ * tokenizers are made with (ages.h). */
 #ifndef TOKENIZER_UNICODE_H
 #define TOKENIZER_UNICODE_H
 
