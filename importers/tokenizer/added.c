@@ -1,6 +1,8 @@
 /* added.c - see added.h. */
 #include "added.h"
 
+#include <string.h>
+
 #include "chars.h"
 #include "unicode.h"
 
@@ -148,10 +150,14 @@ static heed_status choose_id(reading *r, uint32_t node, const char *text, size_t
 static heed_status insert_normalized(reading *r, const char *text, size_t n, uint32_t token)
 {
     bool first = true;
-    heed_status status = normalize_run(r->normalizer, &r->room, text, n, &text, &n, &first);
+    const char *made;
+    size_t size;
+    heed_status status = normalize_run(r->normalizer, &r->room, text, n, &made, &size, &first);
+    if (!status && (size != n || memcmp(made, text, n) != 0))
+        status = words_show(r->w, r->a->tokens[token].id, made, size);
     if (status)
         return status;
-    return insert(&r->a->normalized, text, n, token) ? HEED_OK : tok_no_memory();
+    return insert(&r->a->normalized, made, size, token) ? HEED_OK : tok_no_memory();
 }
 
 static heed_status read_token(reading *r, uint32_t node)

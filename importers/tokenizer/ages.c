@@ -3,7 +3,8 @@
  * Models were trained on what the package `tokenizers` gave, and it takes categories from tables of
  * Unicode 8 and normal forms from tables of Unicode 9. A mark that came later is no mark to it. So
  * the tables here say which characters to leave out; what is newer still is not listed, and no
- * model was trained with it. Found by asking the package for every character. */
+ * model was trained with it. Words and numbers are of Unicode 16, which ours may not know yet.
+ * Found by asking the package for every character. */
 #include "ages.h"
 
 // clang-format off
@@ -73,20 +74,44 @@ static const ages_range form[] = {
     {0x107B2, 0x107BA}, {0x11938, 0x11938}, {0x1E030, 0x1E06D}, {0x1F16C, 0x1F16C},
     {0x1FBF0, 0x1FBF9},
 };
+
+static const ages_range new_word[] = {
+    {0x897, 0x897}, {0x1C89, 0x1C8A}, {0xA7CB, 0xA7CD}, {0xA7DA, 0xA7DC}, {0x105C0, 0x105F3},
+    {0x10D40, 0x10D65}, {0x10D69, 0x10D6D}, {0x10D6F, 0x10D85}, {0x10EC2, 0x10EC4},
+    {0x10EFC, 0x10EFC}, {0x11380, 0x11389}, {0x1138B, 0x1138B}, {0x1138E, 0x1138E},
+    {0x11390, 0x113B5}, {0x113B7, 0x113C0}, {0x113C2, 0x113C2}, {0x113C5, 0x113C5},
+    {0x113C7, 0x113CA}, {0x113CC, 0x113D3}, {0x113E1, 0x113E2}, {0x116D0, 0x116E3},
+    {0x11BC0, 0x11BE0}, {0x11BF0, 0x11BF9}, {0x11F5A, 0x11F5A}, {0x13460, 0x143FA},
+    {0x16100, 0x16139}, {0x16D40, 0x16D6C}, {0x16D70, 0x16D79}, {0x18CFF, 0x18CFF},
+    {0x1CCF0, 0x1CCF9}, {0x1E5D0, 0x1E5FA}, {0x2EBF0, 0x2EE5D},
+};
+
+static const ages_range new_numeric[] = {
+    {0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9}, {0x11DE0, 0x11DE9},
+    {0x16130, 0x16139}, {0x16D70, 0x16D79}, {0x16FF4, 0x16FF6}, {0x1CCF0, 0x1CCF9},
+    {0x1E5F1, 0x1E5FA},
+};
 // clang-format on
 
-#define TABLE(ranges) {ranges, sizeof(ranges) / sizeof((ranges)[0])}
+#define TABLE(ranges)                                                                              \
+    {                                                                                              \
+        ranges, sizeof(ranges) / sizeof((ranges)[0])                                               \
+    }
 
 static const struct {
     const ages_range *ranges;
     size_t n;
 } tables[] = {
-    [AGES_PUNCTUATION] = TABLE(punctuation), [AGES_NONSPACING] = TABLE(nonspacing),
-    [AGES_MARK] = TABLE(mark),               [AGES_OTHER] = TABLE(other),
+    [AGES_PUNCTUATION] = TABLE(punctuation),
+    [AGES_NONSPACING] = TABLE(nonspacing),
+    [AGES_MARK] = TABLE(mark),
+    [AGES_OTHER] = TABLE(other),
     [AGES_FORM] = TABLE(form),
+    [AGES_NEW_WORD] = TABLE(new_word),
+    [AGES_NEW_NUMERIC] = TABLE(new_numeric),
 };
 
-bool ages_later(ages_table table, uint32_t c)
+bool ages_listed(ages_table table, uint32_t c)
 {
     size_t low = 0, high = tables[table].n;
     while (low < high) {

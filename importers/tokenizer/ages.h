@@ -10,15 +10,17 @@ typedef struct ages_range {
     uint32_t first, last;
 } ages_range;
 
-typedef enum ages_table {
-    AGES_PUNCTUATION,
-    AGES_NONSPACING,
-    AGES_MARK,
-    AGES_OTHER,
-    AGES_FORM /* has a normal form of compatibility */
+typedef enum ages_table { /* to be left out */
+                          AGES_PUNCTUATION,
+                          AGES_NONSPACING,
+                          AGES_MARK,
+                          AGES_OTHER,
+                          AGES_FORM,     /* has a normal form of compatibility */
+                          AGES_NEW_WORD, /* these two are to be added */
+                          AGES_NEW_NUMERIC
 } ages_table;
 
-bool ages_later(ages_table table, uint32_t c);
+bool ages_listed(ages_table table, uint32_t c);
 
 /* And the other way round: what regular expressions of tokenizers know (Unicode 16) and PCRE2 10.42
  * (Unicode 14) does not, as insides of classes. */

@@ -17,7 +17,11 @@ typedef struct letters {
     size_t n, room;
 } letters;
 
-static int class_of(utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; }
+static int class_of(utf8proc_int32_t c)
+{
+    int class = utf8proc_get_property(c)->combining_class;
+    return class && ages_listed(AGES_MARK, (uint32_t)c) ? 0 : class;
+}
 
 static bool put_decomposed(letters *l, uint32_t c, utf8proc_option_t options)
 {
@@ -29,7 +33,7 @@ static bool put_decomposed(letters *l, uint32_t c, utf8proc_option_t options)
     utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, l->data + l->n,
                                                  DECOMPOSED_MAX, options, &boundary);
     bool changed = n != 1 || l->data[l->n] != (utf8proc_int32_t)c;
-    if (n < 0 || n > DECOMPOSED_MAX || (changed && ages_later(AGES_FORM, c))) { /* it stays */
+    if (n < 0 || n > DECOMPOSED_MAX || (changed && ages_listed(AGES_FORM, c))) { /* it stays */
         l->data[l->n] = (utf8proc_int32_t)c;
         n = 1;
     }

@@ -7,14 +7,15 @@ enum { ID_MAX = 1 << 24 };
 
 typedef struct kind {
     const char *type;
-    heed_status (*read)(frames *f, const tree *t, uint32_t node);
+    heed_status (*read)(frame *f, const tree *t, uint32_t node);
 } kind;
 
-static heed_status begin(frames *f, const tree *t, uint32_t node, tok_ids **out)
+static heed_status begin(frame *f, const tree *t, uint32_t node, tok_ids **out)
 {
-    if (f->n >= FRAMES_MAX)
-        return tree_fail(t, HEED_UNSUPPORTED, node, "more than %d post-processors", FRAMES_MAX);
-    *out = &f->items[f->n++];
+    if (f->framed)
+        return tree_fail(t, HEED_UNSUPPORTED, node, "a second post-processor that adds tokens");
+    f->framed = true;
+    *out = &f->items;
     return HEED_OK;
 }
 
@@ -50,7 +51,7 @@ static heed_status push_special(const tree *t, uint32_t template, uint32_t piece
     return tree_fail(t, HEED_INVALID, piece, "is not among \"special_tokens\"");
 }
 
-static heed_status read_template(frames *f, const tree *t, uint32_t node)
+static heed_status read_template(frame *f, const tree *t, uint32_t node)
 {
     tok_ids *out = NULL;
     uint32_t list;
@@ -81,7 +82,7 @@ static heed_status push_named(const tree *t, uint32_t node, const char *key, tok
     return status ? status : push_id(t, tree_next(t, tree_first(t, pair)), out);
 }
 
-static heed_status read_pair(frames *f, const tree *t, uint32_t node)
+static heed_status read_pair(frame *f, const tree *t, uint32_t node)
 {
     tok_ids *out = NULL;
     heed_status status = begin(f, t, node, &out);
@@ -94,20 +95,20 @@ static heed_status read_pair(frames *f, const tree *t, uint32_t node)
 }
 
 /* It only moves offsets. */
-static heed_status read_nothing(frames *f, const tree *t, uint32_t node)
+static heed_status read_nothing(frame *f, const tree *t, uint32_t node)
 {
     (void)f, (void)t, (void)node;
     return HEED_OK;
 }
 
-static heed_status read_sequence(frames *f, const tree *t, uint32_t node)
+static heed_status read_sequence(frame *f, const tree *t, uint32_t node)
 {
     uint32_t list;
     heed_status status = tree_want_list(t, node, "processors", &list);
     if (status)
         return status;
     for (uint32_t i = tree_first(t, list); i != TREE_NONE && !status; i = tree_next(t, i))
-        status = frames_read(f, t, i);
+        status = frame_read(f, t, i);
     return status;
 }
 
@@ -117,7 +118,7 @@ static const kind kinds[] = {
     {"ByteLevel", read_nothing},
 };
 
-heed_status frames_read(frames *f, const tree *t, uint32_t node)
+heed_status frame_read(frame *f, const tree *t, uint32_t node)
 {
     if (tree_kind_of(t, node) == TREE_NULL)
         return HEED_OK;
@@ -127,27 +128,23 @@ heed_status frames_read(frames *f, const tree *t, uint32_t node)
     return tree_fail_type(t, node, "post-processor");
 }
 
-void frames_free(frames *f)
-{
-    for (size_t i = 0; i < FRAMES_MAX; i++)
-        tok_free(f->items[i].data);
-}
+void frame_free(frame *f) { tok_free(f->items.data); }
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-heed_status frames_run(const frames *f, bool plain, tok_ids *ids)
+heed_status frame_run(const frame *f, bool plain, tok_ids *ids)
 {
-    for (size_t i = 0; i < f->n && !ids->failed; i++) {
-        const tok_ids *frame = &f->items[i];
-        tok_ids framed = {0};
-        for (size_t j = 0; j < frame->n; j++) {
-            if (frame->data[j] != FRAME_TEXT && !plain)
-                tok_push(&framed, frame->data[j]);
-            for (size_t k = 0; frame->data[j] == FRAME_TEXT && k < ids->n; k++)
-                tok_push(&framed, ids->data[k]);
-        }
-        tok_free(ids->data);
-        *ids = framed;
+    tok_ids framed = {0};
+    if (!f->framed)
+        return HEED_OK;
+    for (size_t i = 0; i < f->items.n; i++) {
+        int32_t item = f->items.data[i];
+        if (item != FRAME_TEXT && !plain)
+            tok_push(&framed, item);
+        for (size_t k = 0; item == FRAME_TEXT && k < ids->n; k++)
+            tok_push(&framed, ids->data[k]);
     }
+    tok_free(ids->data);
+    *ids = framed;
     return ids->failed ? tok_no_memory() : HEED_OK;
 }

@@ -4,17 +4,17 @@
 
 #include "tree.h"
 
-enum { FRAMES_MAX = 8, FRAME_TEXT = -1 };
+enum { FRAME_TEXT = -1 };
 
-/* Each frame is a list of tokens, in which FRAME_TEXT is what the frames before gave. */
-typedef struct frames {
-    tok_ids items[FRAMES_MAX];
-    size_t n;
-} frames;
+/* A list of tokens, in which FRAME_TEXT is those of the text. */
+typedef struct frame {
+    tok_ids items;
+    bool framed; /* without it the text stands alone */
+} frame;
 
-heed_status frames_read(frames *f, const tree *t, uint32_t node);
-void frames_free(frames *f);
+heed_status frame_read(frame *f, const tree *t, uint32_t node);
+void frame_free(frame *f);
 /* plain: without the tokens around it. */
-heed_status frames_run(const frames *f, bool plain, tok_ids *ids);
+heed_status frame_run(const frame *f, bool plain, tok_ids *ids);
 
 #endif

@@ -19,6 +19,7 @@ typedef struct walk {
     ptrdiff_t atom; /* where what may be repeated starts in `out`, or NO_ATOM */
     ptrdiff_t groups[DEEPEST];
     unsigned depth, nested; /* of groups, of classes */
+    const char *wrong;      /* what cannot be written */
 } walk;
 
 static char peek(const walk *w, size_t ahead)
@@ -34,10 +35,10 @@ static void copy(walk *w, size_t n)
     w->at += n;
 }
 
-static heed_status refuse(const walk *w, const char *what)
+static heed_status refuse(walk *w, const char *what)
 {
-    return tok_host->fail(HEED_UNSUPPORTED, "the regular expression has %s (byte %zu)", what,
-                          w->at);
+    w->wrong = what;
+    return HEED_UNSUPPORTED;
 }
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -233,6 +234,17 @@ static heed_status number(walk *w)
     return HEED_OK;
 }
 
+static void put_boundary(walk *w, bool negated)
+{
+    static const char *const looks[] = {"(?:(?<=[", "])(?![", "])|(?<![", "])(?=["};
+    put(w, negated ? "(?!" : "");
+    for (size_t i = 0; i < COUNT(looks); i++) {
+        put(w, looks[i]);
+        put(w, WORD);
+    }
+    put(w, negated ? "])))" : "]))");
+}
+
 static heed_status escape(walk *w, bool inside)
 {
     char c = peek(w, 1), lower = (char)(is_alpha(c) ? c | 0x20 : c);
@@ -254,7 +266,12 @@ static heed_status escape(walk *w, bool inside)
         w->at += 2;
         return HEED_OK;
     }
-    if (strchr("tnrfae", c) || is_digit(c) || (!inside && strchr("AzZbBGRXKkgN", c))) {
+    if (lower == 'b' && !inside) { /* between what is of a word and what is not */
+        put_boundary(w, c == 'B');
+        w->at += 2;
+        return HEED_OK;
+    }
+    if (strchr("tnrfae", c) || is_digit(c) || (!inside && strchr("AzZGRXKkgN", c))) {
         copy(w, 2);
         return HEED_OK;
     }
@@ -561,13 +578,11 @@ static heed_status item(walk *w)
     return c == '[' ? class(w) : escape(w, false);
 }
 
-heed_status onig_translate(const char *pattern, size_t n, tok_text *out)
+const char *onig_translate(const char *pattern, size_t n, tok_text *out, size_t *place)
 {
     walk w = {.text = pattern, .n = n, .out = out, .atom = NO_ATOM};
-    while (w.at < n) {
-        heed_status status = item(&w);
-        if (status)
-            return status;
-    }
-    return tok_text_status(out);
+    while (w.at < n && item(&w) == HEED_OK)
+        ;
+    *place = w.at;
+    return w.wrong;
 }

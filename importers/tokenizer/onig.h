@@ -4,7 +4,7 @@
 
 #include "memory.h"
 
-/* Appends to `out`. HEED_UNSUPPORTED or HEED_INVALID names what cannot be written, and where. */
-heed_status onig_translate(const char *pattern, size_t n, tok_text *out);
+/* Appends to `out`. NULL, or what cannot be written, and its place in the pattern. */
+const char *onig_translate(const char *pattern, size_t n, tok_text *out, size_t *place);
 
 #endif

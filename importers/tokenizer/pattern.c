@@ -50,16 +50,11 @@ void pattern_free(pattern *p)
     tok_free(p);
 }
 
-static heed_status too_long(size_t n)
-{
-    return tok_host->fail(HEED_UNSUPPORTED, "a pattern of %zu bytes", n);
-}
-
-heed_status pattern_literal(const char *text, size_t n, pattern **out)
+heed_status pattern_literal(const tree *t, uint32_t node, const char *text, size_t n, pattern **out)
 {
     *out = NULL;
     if (n > SOURCE_MAX)
-        return too_long(n);
+        return tree_fail(t, HEED_UNSUPPORTED, node, "a pattern of %zu bytes", n);
     pattern *p = tok_zeroed(1, sizeof *p + n);
     if (!p)
         return tok_no_memory();
@@ -72,17 +67,24 @@ heed_status pattern_literal(const char *text, size_t n, pattern **out)
 
 /* ---- Compiling ------------------------------------------------------------------------------ */
 
-static heed_status refuse(int code, size_t offset)
+/* Where a regular expression stands, for errors. */
+typedef struct origin {
+    const tree *tree;
+    uint32_t node;
+} origin;
+
+static heed_status refuse(const origin *o, int code, size_t offset)
 {
     PCRE2_UCHAR reason[128] = "";
     if (code == PCRE2_ERROR_HEAP_FAILED || code == PCRE2_ERROR_NOMEMORY)
         return tok_no_memory();
     pcre2_get_error_message(code, reason, sizeof reason);
-    return tok_host->fail(HEED_UNSUPPORTED, "the regular expression: %s (near byte %zu)",
-                          (const char *)reason, offset);
+    return tree_fail(o->tree, HEED_UNSUPPORTED, o->node,
+                     "the regular expression: %s (near byte %zu)", (const char *)reason, offset);
 }
 
-static heed_status compile(pattern *p, const tok_text *source, pcre2_compile_context *context)
+static heed_status compile(pattern *p, const origin *o, const tok_text *source,
+                           pcre2_compile_context *context)
 {
     int error;
     size_t offset, size = 0;
@@ -92,36 +94,47 @@ static heed_status compile(pattern *p, const tok_text *source, pcre2_compile_con
                             PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
                             &error, &offset, context);
     if (!p->code)
-        return refuse(error, offset);
+        return refuse(o, error, offset);
     pcre2_pattern_info(p->code, PCRE2_INFO_SIZE, &size);
     if (size > COMPILED_MAX)
-        return tok_host->fail(HEED_UNSUPPORTED, "the regular expression is too large");
+        return tree_fail(o->tree, HEED_UNSUPPORTED, o->node, "the regular expression is too large");
     pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* without it PCRE2 interprets */
     pcre2_set_match_limit(p->limits, STEPS_MAX);
     pcre2_set_heap_limit(p->limits, HEAP_MAX);
     return HEED_OK;
 }
 
-static heed_status compile_source(pattern *p, const tok_text *source)
+static heed_status compile_source(pattern *p, const origin *o, const tok_text *source)
 {
     p->memory = pcre2_general_context_create(give, take_back, NULL);
     p->limits = p->memory ? pcre2_match_context_create(p->memory) : NULL;
     pcre2_compile_context *context = p->limits ? pcre2_compile_context_create(p->memory) : NULL;
-    heed_status status = context ? compile(p, source, context) : tok_no_memory();
+    heed_status status = context ? compile(p, o, source, context) : tok_no_memory();
     pcre2_compile_context_free(context);
     return status;
 }
 
-heed_status pattern_regex(const char *text, size_t n, pattern **out)
+static heed_status translate(const origin *o, const char *text, size_t n, tok_text *out)
+{
+    size_t place;
+    if (n > SOURCE_MAX)
+        return tree_fail(o->tree, HEED_UNSUPPORTED, o->node, "a pattern of %zu bytes", n);
+    const char *wrong = onig_translate(text, n, out, &place);
+    if (wrong)
+        return tree_fail(o->tree, HEED_UNSUPPORTED, o->node,
+                         "the regular expression has %s (byte %zu)", wrong, place);
+    return tok_text_status(out);
+}
+
+heed_status pattern_regex(const tree *t, uint32_t node, const char *text, size_t n, pattern **out)
 {
     tok_text source = {0};
-    pattern *p = tok_zeroed(1, sizeof *p);
+    origin o = {t, node};
     *out = NULL;
-    heed_status status = !p               ? tok_no_memory()
-                         : n > SOURCE_MAX ? too_long(n)
-                                          : onig_translate(text, n, &source);
+    heed_status status = translate(&o, text, n, &source);
+    pattern *p = status ? NULL : tok_zeroed(1, sizeof *p);
     if (!status)
-        status = compile_source(p, &source);
+        status = p ? compile_source(p, &o, &source) : tok_no_memory();
     tok_free(source.data);
     if (status)
         pattern_free(p);
@@ -130,7 +143,6 @@ heed_status pattern_regex(const char *text, size_t n, pattern **out)
     return status;
 }
 
-/* A failure of a pattern has told why; this one adds where. */
 heed_status pattern_read(const tree *t, uint32_t object, pattern **out)
 {
     size_t n;
@@ -138,12 +150,12 @@ heed_status pattern_read(const tree *t, uint32_t object, pattern **out)
     const char *text = tree_text(t, tree_get(t, node, "Regex"), &n);
     *out = NULL;
     if (text)
-        return pattern_regex(text, n, out);
+        return pattern_regex(t, node, text, n, out);
     text = tree_text(t, tree_get(t, node, "String"), &n);
     if (!text)
         text = tree_text(t, node, &n);
     if (text)
-        return pattern_literal(text, n, out);
+        return pattern_literal(t, node, text, n, out);
     return tree_fail(t, HEED_INVALID, object, "\"pattern\" has neither \"String\" nor \"Regex\"");
 }
 

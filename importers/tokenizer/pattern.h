@@ -6,8 +6,10 @@
 
 typedef struct pattern pattern; /* read-only once it is made */
 
-heed_status pattern_regex(const char *text, size_t n, pattern **out);
-heed_status pattern_literal(const char *text, size_t n, pattern **out);
+/* `node` is named when the pattern is wrong. */
+heed_status pattern_regex(const tree *t, uint32_t node, const char *text, size_t n, pattern **out);
+heed_status pattern_literal(const tree *t, uint32_t node, const char *text, size_t n,
+                            pattern **out);
 /* {"Regex": "..."} or {"String": "..."} under "pattern". */
 heed_status pattern_read(const tree *t, uint32_t object, pattern **out);
 void pattern_free(pattern *p);

@@ -63,7 +63,7 @@ static heed_status encode(encoding *e, const char *text, size_t n, uint32_t flag
     heed_status status = around(e, &e->v->added.plain, text, n, true, normalize);
     if (!status && e->ids.failed)
         status = tok_no_memory();
-    return status ? status : frames_run(&e->v->frames, flags & HEED_ENCODE_PLAIN, &e->ids);
+    return status ? status : frame_run(&e->v->frame, flags & HEED_ENCODE_PLAIN, &e->ids);
 }
 
 heed_status vocabulary_encode(const heed_vocabulary *v, const char *text, uint64_t bytes,
@@ -98,7 +98,7 @@ static heed_status spell(const heed_vocabulary *v, const int32_t *tokens, size_t
 {
     for (size_t i = 0; i < n; i++) {
         size_t size;
-        const char *text = words_spelling(&v->words, tokens[i], &size);
+        const char *text = words_shown(&v->words, tokens[i], &size);
         if (!text)
             return tok_host->fail(HEED_INVALID,
                                   "token %d, number %zu of the list, is none of the "

@@ -138,7 +138,8 @@ static heed_status read_byte_level(stages *s, const tree *t, uint32_t node)
         status = add(s, t, node, (stage){.run = run_prefix});
     if (!status && regex) {
         stage split = {.run = stage_split, .behavior = STAGE_ISOLATED};
-        status = pattern_regex(byte_level_words, sizeof byte_level_words - 1, &split.pattern);
+        status =
+            pattern_regex(t, node, byte_level_words, sizeof byte_level_words - 1, &split.pattern);
         if (!status)
             status = add(s, t, node, split);
     }
@@ -199,7 +200,7 @@ static heed_status read_delimiter(stages *s, const tree *t, uint32_t node)
     size_t n;
     heed_status status = tree_want_text(t, node, "delimiter", &text, &n);
     if (!status)
-        status = pattern_literal(text, n, &split.pattern);
+        status = pattern_literal(t, node, text, n, &split.pattern);
     return status ? status : add(s, t, node, split);
 }
 
@@ -255,7 +256,7 @@ static heed_status read_metaspace(stages *s, const tree *t, uint32_t node)
     }
     if (status || !splits)
         return status;
-    status = pattern_literal(text, n, &split.pattern);
+    status = pattern_literal(t, node, text, n, &split.pattern);
     return status ? status : add(s, t, node, split);
 }
 

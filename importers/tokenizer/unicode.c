@@ -41,7 +41,10 @@ bool uni_space(uint32_t c)
     return LISTED(c, spaces);
 }
 
-bool uni_numeric(uint32_t c) { return c < 0x80 ? c >= '0' && c <= '9' : in(c, NUMBERS); }
+bool uni_numeric(uint32_t c)
+{
+    return c < 0x80 ? c >= '0' && c <= '9' : in(c, NUMBERS) || ages_listed(AGES_NEW_NUMERIC, c);
+}
 
 bool uni_punctuation(uint32_t c)
 {
@@ -50,25 +53,25 @@ bool uni_punctuation(uint32_t c)
                !((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
     if (c == 0x166D || c == 0x111C9) /* they were punctuation */
         return true;
-    return in(c, PUNCTUATION) && !ages_later(AGES_PUNCTUATION, c);
+    return in(c, PUNCTUATION) && !ages_listed(AGES_PUNCTUATION, c);
 }
 
 /* U+1734 became a spacing mark, U+1CF2 and U+1CF3 became letters. */
 bool uni_nonspacing(uint32_t c)
 {
-    return c >= 0x80 && (in(c, BIT(MN)) ? !ages_later(AGES_NONSPACING, c) : c == 0x1734);
+    return c >= 0x80 && (in(c, BIT(MN)) ? !ages_listed(AGES_NONSPACING, c) : c == 0x1734);
 }
 
 bool uni_mark(uint32_t c)
 {
-    return c >= 0x80 && (in(c, MARKS) ? !ages_later(AGES_MARK, c) : c == 0x1CF2 || c == 0x1CF3);
+    return c >= 0x80 && (in(c, MARKS) ? !ages_listed(AGES_MARK, c) : c == 0x1CF2 || c == 0x1CF3);
 }
 
 bool uni_other(uint32_t c)
 {
     if (c < 0x80)
         return c < ' ' || c == 0x7F;
-    return in(c, BIT(CC) | BIT(CF) | BIT(CO)) && !ages_later(AGES_OTHER, c);
+    return in(c, BIT(CC) | BIT(CF) | BIT(CO)) && !ages_listed(AGES_OTHER, c);
 }
 
 bool uni_word(uint32_t c)
@@ -79,7 +82,8 @@ bool uni_word(uint32_t c)
                                    {0x1F130, 0x1F149},
                                    {0x1F150, 0x1F169},
                                    {0x1F170, 0x1F189}};
-    return in(c, LETTERS | MARKS | BIT(ND) | BIT(NL) | BIT(PC)) || (c >= 0x80 && LISTED(c, others));
+    return in(c, LETTERS | MARKS | BIT(ND) | BIT(NL) | BIT(PC)) ||
+           (c >= 0x80 && (LISTED(c, others) || ages_listed(AGES_NEW_WORD, c)));
 }
 
 bool uni_han(uint32_t c)
@@ -90,6 +94,21 @@ bool uni_han(uint32_t c)
     return c >= 0x3400 && LISTED(c, han);
 }
 
+/* Of Unicode 16 and 17, which libutf8proc may not know. */
+static uint32_t new_lower(uint32_t c)
+{
+    static const struct {
+        uint32_t first, last, lower;
+    } pairs[] = {{0x1C89, 0x1C89, 0x1C8A},   {0xA7CB, 0xA7CB, 0x264},  {0xA7CC, 0xA7CC, 0xA7CD},
+                 {0xA7CE, 0xA7CE, 0xA7CF},   {0xA7D2, 0xA7D2, 0xA7D3}, {0xA7D4, 0xA7D4, 0xA7D5},
+                 {0xA7DA, 0xA7DA, 0xA7DB},   {0xA7DC, 0xA7DC, 0x19B},  {0x10D50, 0x10D65, 0x10D70},
+                 {0x16EA0, 0x16EB8, 0x16EBB}};
+    for (size_t i = 0; c >= 0x1C89 && i < sizeof pairs / sizeof pairs[0]; i++)
+        if (c >= pairs[i].first && c <= pairs[i].last)
+            return pairs[i].lower + (c - pairs[i].first);
+    return c;
+}
+
 size_t uni_lower(uint32_t c, uint32_t out[2])
 {
     if (c < 0x80) {
@@ -97,6 +116,8 @@ size_t uni_lower(uint32_t c, uint32_t out[2])
         return 1;
     }
     out[0] = (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
+    if (out[0] == c)
+        out[0] = new_lower(c);
     out[1] = DOT_ABOVE;
     if (c != DOTTED_CAPITAL_I)
         return 1;

@@ -76,7 +76,7 @@ static heed_status read_parts(heed_vocabulary *v, const tree *t)
     if (!status)
         status = stages_read(&v->stages, t, tree_get(t, 0, "pre_tokenizer"));
     if (!status)
-        status = frames_read(&v->frames, t, tree_get(t, 0, "post_processor"));
+        status = frame_read(&v->frame, t, tree_get(t, 0, "post_processor"));
     if (!status)
         status = decoders_read(&v->decoders, t, tree_get(t, 0, "decoder"));
     return status;
@@ -163,7 +163,7 @@ void vocabulary_close(heed_vocabulary *v)
     stages_free(&v->stages);
     bpe_free(&v->bpe);
     wordpiece_free(&v->pieces);
-    frames_free(&v->frames);
+    frame_free(&v->frame);
     decoders_free(&v->decoders);
     settings_free(&v->settings);
     tok_free(v);

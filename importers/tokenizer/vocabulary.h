@@ -21,7 +21,7 @@ struct heed_vocabulary {
     vocabulary_model model;
     bpe bpe;
     wordpiece pieces;
-    frames frames;
+    frame frame;
     decoders decoders;
     settings settings;
 };

@@ -132,6 +132,23 @@ const char *words_spelling(const words *w, int32_t id, size_t *n)
     return w->spellings.data ? w->spellings.data + w->by_id[id].at : "";
 }
 
+heed_status words_show(words *w, int32_t id, const char *text, size_t n)
+{
+    w->by_id[id].shown_at = (uint32_t)w->spellings.n;
+    w->by_id[id].shown_size = (uint32_t)n;
+    tok_put(&w->spellings, text, n);
+    return tok_text_status(&w->spellings);
+}
+
+const char *words_shown(const words *w, int32_t id, size_t *n)
+{
+    const char *spelling = words_spelling(w, id, n);
+    if (!spelling || !w->by_id[id].shown_size)
+        return spelling;
+    *n = w->by_id[id].shown_size;
+    return w->spellings.data + w->by_id[id].shown_at;
+}
+
 heed_status words_read(words *w, const tree *t, uint32_t model)
 {
     int64_t id;

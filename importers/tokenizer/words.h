@@ -12,7 +12,8 @@ enum {
 enum { IDS_MAX = 1 << 24, WORD_MAX_BYTES = 1 << 20 };
 
 typedef struct word {
-    uint32_t at, size; /* in `spellings` */
+    uint32_t at, size;             /* in `spellings` */
+    uint32_t shown_at, shown_size; /* what decoders see, where it differs */
     uint32_t flags;
     bool known;
 } word;
@@ -36,6 +37,9 @@ heed_status words_set(words *w, const char *text, size_t n, int32_t id, uint32_t
 /* -1: none with all of these flags. */
 int32_t words_find(const words *w, const char *text, size_t n, uint32_t flags);
 const char *words_spelling(const words *w, int32_t id, size_t *n); /* or NULL */
+/* An added token that is looked for in normalized text is decoded from its normalized form. */
+heed_status words_show(words *w, int32_t id, const char *text, size_t n);
+const char *words_shown(const words *w, int32_t id, size_t *n); /* or NULL */
 
 /* The hash of a text, byte by byte: start, add all, then ask. */
 static inline uint64_t words_hash_add(uint64_t hash, char byte)
