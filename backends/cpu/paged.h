@@ -26,15 +26,27 @@
 
 /* ---- Vector code ---------------------------------------------------------------------------- */
 
+/* Numbers as they lie in pages. */
+enum { PAGED_F32, PAGED_BF16, PAGED_F16, PAGED_I8, PAGED_TYPES, PAGED_LINE = 64 };
+
+/* Some rows of a key head. */
+typedef struct cpu_page_rows {
+    const char *at;
+    size_t row;          /* numbers from one to the next */
+    const float *scales; /* of int8 */
+    size_t scale_row;
+    const char *next; /* what is read next, row by row: it is asked for in time */
+} cpu_page_rows;
+
 struct cpu_paged_lanes {
     /* Few rows, vectors along the keys: s[row][key] of up to `keys` keys, written in whole vectors.
-     * d is padded to whole vectors, and so are cols. */
-    void (*few_scores)(float *s, size_t s_row, const float *k, size_t k_row, size_t keys,
-                       const float *q, size_t d, size_t rows);
+     * d is in whole vectors, and so are cols. NULL: not of pages of that type. */
+    void (*few_scores[PAGED_TYPES])(float *s, size_t s_row, const cpu_page_rows *k, size_t keys,
+                                    const float *q, size_t d, size_t rows);
+    void (*few_values[PAGED_TYPES])(float *o, const cpu_page_rows *v, size_t cols, const float *p,
+                                    size_t p_row, size_t keys, size_t rows);
     /* Scores of whole vectors become weights; returns their sum. */
     float (*few_weigh)(float *s, size_t keys, float *top);
-    void (*few_values)(float *o, const float *v, size_t v_row, size_t cols, const float *p,
-                       size_t p_row, size_t keys, size_t rows);
     void (*few_join)(float *o, float *top, float *sum, const float *o2, float top2, float sum2,
                      size_t cols);
     /* Panels, one row a lane; scores are those of flash.h. `beta` is what the tile is multiplied
@@ -61,7 +73,7 @@ enum {
     PAGED_LOT = 64,    /* rows of a strip of few */
     PAGED_BLOCK = 128, /* rows of another strip */
     PAGED_KEYS = 16,   /* keys that few rows look at at once; a multiple of all vectors */
-    PAGED_PANELS = PAGED_BLOCK / 8
+    PAGED_RUN = 32     /* keys of one head that are read before those of the next */
 };
 
 typedef struct paged_rules {
@@ -82,6 +94,7 @@ typedef struct paged_pages {
     size_t bytes; /* of an element */
     size_t count, size, heads, d;
     size_t wide;             /* d in whole vectors */
+    unsigned type;           /* PAGED_F32 and so on, as few rows read it */
     bool lies_well;          /* few rows read it where it is */
     cpu_map *widen, *narrow; /* NULL: float32, or int8 */
 } paged_pages;

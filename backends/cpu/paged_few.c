@@ -70,33 +70,37 @@ static few_tile tile_of(const paged_work *w, size_t number)
     return t;
 }
 
-/* Some keys of one head, as rows of float32. */
-typedef struct few_run {
-    const float *at;
-    size_t row;
-} few_run;
+/* Where a row of pages is that lies well. */
+static const char *row_at(const paged_work *w, const paged_pages *p, size_t head, size_t key)
+{
+    size_t row = paged_row(w->job, w->strip->sequence, p, key) * p->heads + head;
+    return p->data + row * p->d * p->bytes;
+}
 
-static few_run bring(const paged_work *w, const paged_pages *p, float *block, size_t head,
-                     size_t first, size_t n)
+/* Some keys of one head. */
+static cpu_page_rows bring(const paged_work *w, const paged_pages *p, float *block, size_t head,
+                           size_t first, size_t n)
 {
     const paged_job *job = w->job;
     if (p->lies_well) {
         size_t row = paged_row(job, w->strip->sequence, p, first) * p->heads + head;
-        return (few_run){(const float *)(const void *)p->data + row * p->d, p->heads * p->d};
+        const char *at = p->data + row * p->d * p->bytes;
+        return (cpu_page_rows){at, p->heads * p->d, p->scales ? p->scales + row : NULL, p->heads,
+                               at};
     }
     size_t seen = flash_max(first, paged_range_of(job, w->sequence, 0).low); /* pages before are */
     float *to = block + (seen - first) * p->wide;                            /* not there */
     paged_bring(job, p, w->strip->sequence, head, seen, first + n, to, p->wide);
     for (float *hole = block; hole < to; hole += p->wide)
         memcpy(hole, to, p->wide * sizeof(*hole));
-    return (few_run){block, p->wide};
+    return (cpu_page_rows){(const char *)block, p->wide, NULL, 0, (const char *)block};
 }
 
 /* How many keys from here on are done at once. */
 static size_t run_of(const paged_pages *p, size_t key, size_t last)
 {
     size_t most = p->lies_well ? p->size - key % p->size : PAGED_KEYS;
-    return flash_min(most, last - key);
+    return flash_min(flash_min(most, PAGED_RUN), last - key);
 }
 
 static void find_scores(const paged_work *w, const few_tile *t)
@@ -107,10 +111,14 @@ static void find_scores(const paged_work *w, const few_tile *t)
     for (size_t key = t->first; key < t->last; key += n) {
         n = run_of(&job->keys, key, t->last);
         for (size_t h = 0; h < s->heads; h++) {
-            few_run k = bring(w, &job->keys, w->slot->keys, s->head + h, key, n);
+            cpu_page_rows k = bring(w, &job->keys, w->slot->keys, s->head + h, key, n);
+            if (job->keys.lies_well && key + n < t->last)
+                k.next = row_at(w, &job->keys, s->head + h, key + n);
+            else if (job->keys.lies_well && job->values.lies_well)
+                k.next = row_at(w, &job->values, s->head + h, t->first);
             float *to = w->slot->s + h * rows * job->tile + (key - t->begin);
-            job->p->few_scores(to, job->tile, k.at, k.row, n, w->slot->q + h * rows * wide, wide,
-                               rows);
+            job->p->few_scores[job->keys.type](to, job->tile, &k, n, w->slot->q + h * rows * wide,
+                                               wide, rows);
         }
     }
 }
@@ -137,10 +145,20 @@ static void weigh_row(const paged_work *w, const few_tile *t, const few_rows *ro
     rows->tile.sum[r] = job->p->few_weigh(s + from, end - from, rows->tile.top + r);
 }
 
+/* n values from row `skip` of a run on. */
+static void some_values(const paged_job *job, float *o, cpu_page_rows v, size_t skip,
+                        const float *p, size_t n, size_t rows)
+{
+    size_t bytes = job->values.lies_well ? job->values.bytes : sizeof(float);
+    v.at += skip * v.row * bytes;
+    v.scales = v.scales ? v.scales + skip * v.scale_row : NULL;
+    job->p->few_values[job->values.type](o, &v, job->values.wide, p, job->tile, n, rows);
+}
+
 /* Values of keys [first, last) for the rows of a head that see them: a hidden value may be no
  * number. */
-static void add_each(const paged_work *w, const few_tile *t, size_t h, few_run v, size_t first,
-                     size_t from, size_t to)
+static void add_each(const paged_work *w, const few_tile *t, size_t h, cpu_page_rows v,
+                     size_t first, size_t from, size_t to)
 {
     const paged_job *job = w->job;
     size_t wide = job->values.wide, rows = w->strip->rows;
@@ -150,8 +168,7 @@ static void add_each(const paged_work *w, const few_tile *t, size_t h, few_run v
         size_t low = flash_max(from, seen.low), high = flash_min(to, seen.high);
         const float *p = w->slot->s + (h * rows + r) * job->tile + (low - t->begin);
         if (low < high)
-            job->p->few_values(o + r * wide, v.at + (low - first) * v.row, v.row, wide, p,
-                               job->tile, high - low, 1);
+            some_values(w->job, o + r * wide, v, low - first, p, high - low, 1);
     }
 }
 
@@ -160,8 +177,8 @@ static size_t clamp(size_t x, size_t low, size_t high)
     return flash_max(low, flash_min(x, high));
 }
 
-static void add_values(const paged_work *w, const few_tile *t, size_t h, few_run v, size_t first,
-                       size_t n)
+static void add_values(const paged_work *w, const few_tile *t, size_t h, cpu_page_rows v,
+                       size_t first, size_t n)
 {
     const paged_job *job = w->job;
     size_t wide = job->values.wide, rows = w->strip->rows, last = first + n;
@@ -170,8 +187,7 @@ static void add_values(const paged_work *w, const few_tile *t, size_t h, few_run
     const float *p = w->slot->s + h * rows * job->tile + (from - t->begin);
     add_each(w, t, h, v, first, first, from);
     if (from < to)
-        job->p->few_values(o, v.at + (from - first) * v.row, v.row, wide, p, job->tile, to - from,
-                           rows);
+        some_values(job, o, v, from - first, p, to - from, rows);
     add_each(w, t, h, v, first, to, last);
 }
 
@@ -182,7 +198,9 @@ static void find_values(const paged_work *w, const few_tile *t)
     for (size_t key = t->first; key < t->last; key += n) {
         n = run_of(&job->values, key, t->last);
         for (size_t h = 0; h < w->strip->heads; h++) {
-            few_run v = bring(w, &job->values, w->slot->values, w->strip->head + h, key, n);
+            cpu_page_rows v = bring(w, &job->values, w->slot->values, w->strip->head + h, key, n);
+            if (job->values.lies_well && key + n < t->last)
+                v.next = row_at(w, &job->values, w->strip->head + h, key + n);
             add_values(w, t, h, v, key, n);
         }
     }

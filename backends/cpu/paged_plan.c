@@ -20,6 +20,14 @@ enum {
 
 /* ---- Operands ------------------------------------------------------------------------------- */
 
+static unsigned type_of(heed_dtype dtype)
+{
+    return dtype == HEED_BFLOAT16  ? PAGED_BF16
+           : dtype == HEED_FLOAT16 ? PAGED_F16
+           : dtype == HEED_INT8    ? PAGED_I8
+                                   : PAGED_F32;
+}
+
 static heed_status read_pages(paged_pages *p, const paged_job *job, const DLTensor *t,
                               const DLTensor *scales)
 {
@@ -39,7 +47,9 @@ static heed_status read_pages(paged_pages *p, const paged_job *job, const DLTens
     p->widen = half.widen;
     p->narrow = half.narrow;
     p->wide = flash_round(p->d, job->f->lanes);
-    p->lies_well = p->dtype == HEED_FLOAT32 && p->wide == p->d && p->size % PAGED_KEYS == 0;
+    unsigned type = type_of(p->dtype);
+    p->lies_well = p->wide == p->d && p->size % PAGED_KEYS == 0 && job->p->few_scores[type];
+    p->type = p->lies_well ? type : PAGED_F32;
     return HEED_OK;
 }
 

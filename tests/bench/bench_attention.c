@@ -11,17 +11,13 @@
  * that of the instruction for its products where the machine has it. This is no test. Peers are in
  * tests/bench/attention, for which `peak` prints that rate alone. */
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "mini_host.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "rates.h"
 
 enum { MOST_THREADS = 64 };
 
@@ -41,92 +37,6 @@ static double now(void)
     struct timespec t;
     clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* ---- The machine's rate of multiply-adds ------------------------------------------------------
- */
-
-#if defined(__x86_64__)
-static volatile float sink;
-
-/* The sums start apart, or the compiler would keep one of them. */
-#define PEAK_LOOP(name, isa, lanes)                                                                \
-    typedef float vector_##name __attribute__((vector_size(lanes * 4)));                           \
-    __attribute__((target(isa))) static double name(long n)                                        \
-    {                                                                                              \
-        vector_##name x = {1e-9f}, y = {0.5f}, a = x, b = x + 1, c = x + 2, d = x + 3, e = x + 4,  \
-                      f = x + 5, g = x + 6, h = x + 7, i = x + 8, j = x + 9;                       \
-        for (long k = 0; k < n; k++) {                                                             \
-            a = a * y + x, b = b * y + x, c = c * y + x, d = d * y + x, e = e * y + x;             \
-            f = f * y + x, g = g * y + x, h = h * y + x, i = i * y + x, j = j * y + x;             \
-            __asm__ volatile("" : "+x"(y), "+x"(x));                                               \
-        }                                                                                          \
-        vector_##name all = a + b + c + d + e + f + g + h + i + j;                                 \
-        sink = all[0];                                                                             \
-        return 20.0 * lanes * (double)n;                                                           \
-    }
-PEAK_LOOP(peak_512, "avx512f", 16)
-PEAK_LOOP(peak_256, "avx2,fma", 8)
-
-#define PEAK_DOT(sum) sum = _mm512_dpbf16_ps(sum, x, y);
-
-/* The same of pairs of bfloat16. */
-__attribute__((target("avx512f,avx512bf16"))) static double peak_bf16(long n)
-{
-    __m512bh x = (__m512bh)_mm512_setzero_si512(), y = x;
-    __m512 a = _mm512_set1_ps(1), b = a + 1, c = a + 2, d = a + 3, e = a + 4, f = a + 5, g = a + 6,
-           h = a + 7, i = a + 8, j = a + 9, k = a + 10, l = a + 11, m = a + 12, o = a + 13,
-           p = a + 14, q = a + 15;
-    for (long r = 0; r < n; r++) {
-        // clang-format off
-        PEAK_DOT(a) PEAK_DOT(b) PEAK_DOT(c) PEAK_DOT(d) PEAK_DOT(e) PEAK_DOT(f)
-        PEAK_DOT(g) PEAK_DOT(h) PEAK_DOT(i) PEAK_DOT(j) PEAK_DOT(k) PEAK_DOT(l)
-        PEAK_DOT(m) PEAK_DOT(o) PEAK_DOT(p) PEAK_DOT(q)
-            // clang-format on
-            __asm__ volatile(""
-                             : "+v"(y), "+v"(x));
-    }
-    __m512 all = a + b + c + d + e + f + g + h + i + j + k + l + m + o + p + q;
-    sink = all[0];
-    return 64.0 * 16 * (double)n;
-}
-
-static double peak_flops(long n)
-{
-    if (type == HEED_BFLOAT16 && __builtin_cpu_supports("avx512bf16"))
-        return peak_bf16(n);
-    return __builtin_cpu_supports("avx512f") ? peak_512(n) : peak_256(n);
-}
-#else
-static double peak_flops(long n) { return 0 * (double)n; }
-#endif
-
-static void *peak_thread(void *rate)
-{
-    struct timespec a, b;
-    double best = 0;
-    for (int i = 0; i < 5; i++) {
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
-        double done = peak_flops(1000000);
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
-        double took = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
-        best = done / took * 1e-9 > best ? done / took * 1e-9 : best;
-    }
-    *(double *)rate = best;
-    return NULL;
-}
-
-static double peak_rate(void)
-{
-    pthread_t helpers[MOST_THREADS];
-    double rates[MOST_THREADS], sum = 0;
-    for (unsigned i = 0; i < threads; i++)
-        pthread_create(&helpers[i], NULL, peak_thread, &rates[i]);
-    for (unsigned i = 0; i < threads; i++) {
-        pthread_join(helpers[i], NULL);
-        sum += rates[i];
-    }
-    return sum;
 }
 
 /* ---- Operands ------------------------------------------------------------------------------- */
@@ -275,7 +185,7 @@ static void add_chain(way *w, const shape *s, const operands *o, chain_views *c)
 static void bench(shape s)
 {
     double bytes = 4.0 * (double)(s.batch * s.heads) * (double)(s.queries * s.keys);
-    double flops = bytes * (double)s.d, peak = peak_rate();
+    double flops = bytes * (double)s.d, peak = rates_peak(threads, type == HEED_BFLOAT16);
     int two = type != HEED_FLOAT32, chain = bytes < 3e9 && !two;
     if (s.kind == CAUSAL && s.queries == s.keys)
         flops /= 2;
@@ -358,7 +268,7 @@ static void bench_only(void)
     bench((shape){n[0], n[1], n[2], n[3], n[4], n[5], (int)n[6] & 3});
 }
 
-static void print_peak(void) { printf("%.1f\n", peak_rate()); }
+static void print_peak(void) { printf("%.1f\n", rates_peak(threads, type == HEED_BFLOAT16)); }
 
 static void bench_some(void)
 {

@@ -15,22 +15,72 @@ enum { PAGED_SCORE_ROWS = 8, PAGED_VALUE_ROWS = 4 };
 enum { PAGED_SCORE_ROWS = 4, PAGED_VALUE_ROWS = 2 };
 #endif
 
+/* ---- Rows of pages --------------------------------------------------------------------------- */
+
+FLASH_INLINE size_t page_bytes(size_t type)
+{
+    return type == PAGED_F32 ? 4 : type == PAGED_I8 ? 1 : 2;
+}
+
+/* LANES numbers as they lie in pages; those of int8 times their scale. */
+FLASH_INLINE lane_f page_load(size_t type, const char *at, float scale)
+{
+#if defined(__AVX512F__)
+    if (type == PAGED_BF16)
+        return (lane_f)_mm512_slli_epi32(
+            _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)at)), 16);
+    if (type == PAGED_F16)
+        return (lane_f)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)at));
+    if (type == PAGED_I8)
+        return (lane_f)_mm512_cvtepi32_ps(
+                   _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)at))) *
+               scale;
+#elif defined(__AVX2__)
+    if (type == PAGED_BF16)
+        return (lane_f)_mm256_slli_epi32(
+            _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)at)), 16);
+    if (type == PAGED_F16)
+        return (lane_f)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)at));
+    if (type == PAGED_I8)
+        return (lane_f)_mm256_cvtepi32_ps(
+                   _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)at))) *
+               scale;
+#endif
+    (void)scale, (void)type;
+    return lane_load((const float *)(const void *)at);
+}
+
+FLASH_INLINE float page_scale(size_t type, const cpu_page_rows *x, size_t j)
+{
+    return type == PAGED_I8 ? x->scales[j * x->scale_row] : 1.0f;
+}
+
 /* ---- Scores --------------------------------------------------------------------------------- */
 
 // clang-format off
-/* LANES keys; behind `keys` the last one is repeated. */
-FLASH_INLINE void paged_square(size_t rows, float *s, size_t s_row, const float *k, size_t k_row,
-                               size_t keys, const float *q, size_t d)
+/* LANES keys from key `first` on; behind `keys` the last one is repeated. */
+FLASH_INLINE void paged_square(size_t type, size_t rows, float *s, size_t s_row,
+                               const cpu_page_rows *k, size_t first, size_t keys, const float *q,
+                               size_t d)
 {
+    size_t bytes = page_bytes(type), step = k->row * bytes;
+    const char *next = k->next + first * step;
+    float scale[LANES];
     lane_f sum[PAGED_SCORE_ROWS];
+    FLASH_UNROLL
+    for (size_t j = 0; j < LANES; j++)
+        scale[j] = page_scale(type, k, first + (j < keys ? j : keys - 1));
     FLASH_UNROLL
     for (size_t r = 0; r < rows; r++)
         sum[r] = (lane_f){0};
     for (size_t i = 0; i < d; i += LANES) {
         lane_f x[LANES];
+        for (size_t j = 0; j < LANES && i * bytes % PAGED_LINE == 0; j++)
+            __builtin_prefetch(next + j * step + i * bytes);
         FLASH_UNROLL
         for (size_t j = 0; j < LANES; j++)
-            x[j] = lane_load(k + (j < keys ? j : keys - 1) * k_row + i);
+            x[j] = page_load(type, k->at + (first + (j < keys ? j : keys - 1)) * step + i * bytes,
+                             scale[j]);
         lane_turn(x);
         FLASH_UNROLL
         for (size_t c = 0; c < LANES; c++)
@@ -42,55 +92,38 @@ FLASH_INLINE void paged_square(size_t rows, float *s, size_t s_row, const float 
     for (size_t r = 0; r < rows; r++)
         lane_store(s + r * s_row, sum[r]);
 }
-// clang-format on
 
-FLASH_INLINE void paged_squares(size_t rows, float *s, size_t s_row, const float *k, size_t k_row,
-                                size_t keys, const float *q, size_t d)
+/* Some rows; all keys. */
+FLASH_INLINE void paged_squares(size_t type, size_t rows, float *s, size_t s_row,
+                                const cpu_page_rows *k, size_t keys, const float *q, size_t d)
 {
     size_t j = 0;
     for (; j + LANES <= keys; j += LANES)
-        paged_square(rows, s + j, s_row, k + j * k_row, k_row, LANES, q, d);
+        paged_square(type, rows, s + j, s_row, k, j, LANES, q, d);
     if (j < keys)
-        paged_square(rows, s + j, s_row, k + j * k_row, k_row, keys - j, q, d);
+        paged_square(type, rows, s + j, s_row, k, j, keys - j, q, d);
 }
 
-typedef void paged_square_function(float *s, size_t s_row, const float *k, size_t k_row,
-                                   size_t keys, const float *q, size_t d);
-
-#define PAGED_SQUARES(rows)                                                                        \
-    static void paged_squares_##rows(float *s, size_t s_row, const float *k, size_t k_row,         \
-                                     size_t keys, const float *q, size_t d)                        \
-    {                                                                                              \
-        paged_squares(rows, s, s_row, k, k_row, keys, q, d);                                       \
-    }
-
-// clang-format off
-PAGED_SQUARES(1) PAGED_SQUARES(2) PAGED_SQUARES(3) PAGED_SQUARES(4)
-#if defined(__AVX512F__)
-PAGED_SQUARES(5) PAGED_SQUARES(6) PAGED_SQUARES(7) PAGED_SQUARES(8)
-#endif
-
-static paged_square_function *const paged_square_rows[PAGED_SCORE_ROWS + 1] = {
-    NULL, paged_squares_1, paged_squares_2, paged_squares_3, paged_squares_4,
-#if defined(__AVX512F__)
-    paged_squares_5, paged_squares_6, paged_squares_7, paged_squares_8,
-#endif
-};
-// clang-format on
-
-#undef PAGED_SQUARES
-
-static void keyed_scores(float *s, size_t s_row, const float *k, size_t k_row, size_t keys,
-                         const float *q, size_t d, size_t rows)
+FLASH_INLINE void paged_scores(size_t type, float *s, size_t s_row, const cpu_page_rows *k,
+                               size_t keys, const float *q, size_t d, size_t rows)
 {
-    while (rows) {
-        size_t n = rows < PAGED_SCORE_ROWS ? rows : PAGED_SCORE_ROWS;
-        paged_square_rows[n](s, s_row, k, k_row, keys, q, d);
-        s += n * s_row;
-        q += n * d;
-        rows -= n;
+    for (size_t n; rows; rows -= n, s += n * s_row, q += n * d) {
+        n = rows < PAGED_SCORE_ROWS ? rows : PAGED_SCORE_ROWS;
+        switch (n) {
+#if defined(__AVX512F__)
+        case 8: paged_squares(type, 8, s, s_row, k, keys, q, d); break;
+        case 7: paged_squares(type, 7, s, s_row, k, keys, q, d); break;
+        case 6: paged_squares(type, 6, s, s_row, k, keys, q, d); break;
+        case 5: paged_squares(type, 5, s, s_row, k, keys, q, d); break;
+#endif
+        case 4: paged_squares(type, 4, s, s_row, k, keys, q, d); break;
+        case 3: paged_squares(type, 3, s, s_row, k, keys, q, d); break;
+        case 2: paged_squares(type, 2, s, s_row, k, keys, q, d); break;
+        default: paged_squares(type, 1, s, s_row, k, keys, q, d); break;
+        }
     }
 }
+// clang-format on
 
 /* ---- Weights -------------------------------------------------------------------------------- */
 
@@ -117,58 +150,87 @@ static float keyed_weigh(float *s, size_t keys, float *top)
 /* ---- Values --------------------------------------------------------------------------------- */
 
 // clang-format off
-/* o += p v for some rows and vectors. */
-FLASH_INLINE void paged_columns(size_t rows, size_t vectors, float *o, size_t o_row, const float *v,
-                                size_t v_row, const float *p, size_t p_row, size_t keys)
+/* o += p v for some rows and vectors, from channel `first` on. */
+FLASH_INLINE void paged_columns(size_t type, size_t rows, size_t vectors, float *o, size_t cols,
+                                const cpu_page_rows *v, size_t first, const float *p, size_t p_row,
+                                size_t keys)
 {
+    size_t bytes = page_bytes(type), step = v->row * bytes;
+    const char *at = v->at + first * bytes, *next = v->next + first * bytes;
     lane_f sum[16];
+    o += first;
     FLASH_UNROLL
     for (size_t r = 0; r < rows; r++)
         FLASH_UNROLL
         for (size_t c = 0; c < vectors; c++)
-            sum[r * vectors + c] = lane_load(o + r * o_row + c * LANES);
-    for (size_t j = 0; j < keys; j++)
+            sum[r * vectors + c] = lane_load(o + r * cols + c * LANES);
+    for (size_t j = 0; j < keys; j++, at += step, next += step) {
+        float scale = page_scale(type, v, j);
         FLASH_UNROLL
         for (size_t c = 0; c < vectors; c++) {
-            lane_f x = lane_load(v + j * v_row + c * LANES);
+            if (c * LANES * bytes % PAGED_LINE == 0)
+                __builtin_prefetch(next + c * LANES * bytes);
+            lane_f x = page_load(type, at + c * LANES * bytes, scale);
             FLASH_UNROLL
             for (size_t r = 0; r < rows; r++)
                 sum[r * vectors + c] += p[r * p_row + j] * x;
         }
+    }
     FLASH_UNROLL
     for (size_t r = 0; r < rows; r++)
         FLASH_UNROLL
         for (size_t c = 0; c < vectors; c++)
-            lane_store(o + r * o_row + c * LANES, sum[r * vectors + c]);
+            lane_store(o + r * cols + c * LANES, sum[r * vectors + c]);
 }
 // clang-format on
 
-FLASH_INLINE void paged_row_values(size_t rows, float *o, const float *v, size_t v_row, size_t cols,
-                                   const float *p, size_t p_row, size_t keys)
+FLASH_INLINE void paged_row_values(size_t type, size_t rows, float *o, const cpu_page_rows *v,
+                                   size_t cols, const float *p, size_t p_row, size_t keys)
 {
     size_t c = 0;
     if (PAGED_VALUE_ROWS >= 4 && rows <= 2)
         for (; c + 8 * LANES <= cols; c += 8 * LANES)
-            paged_columns(rows, 8, o + c, cols, v + c, v_row, p, p_row, keys);
+            paged_columns(type, rows, 8, o, cols, v, c, p, p_row, keys);
     for (; c + 4 * LANES <= cols; c += 4 * LANES)
-        paged_columns(rows, 4, o + c, cols, v + c, v_row, p, p_row, keys);
+        paged_columns(type, rows, 4, o, cols, v, c, p, p_row, keys);
     for (; c < cols; c += LANES)
-        paged_columns(rows, 1, o + c, cols, v + c, v_row, p, p_row, keys);
+        paged_columns(type, rows, 1, o, cols, v, c, p, p_row, keys);
 }
 
-static void keyed_values(float *o, const float *v, size_t v_row, size_t cols, const float *p,
-                         size_t p_row, size_t keys, size_t rows)
+FLASH_INLINE void paged_sums(size_t type, float *o, const cpu_page_rows *v, size_t cols,
+                             const float *p, size_t p_row, size_t keys, size_t rows)
 {
     size_t r = 0;
     for (; PAGED_VALUE_ROWS >= 4 && r + 4 <= rows; r += 4)
-        paged_row_values(4, o + r * cols, v, v_row, cols, p + r * p_row, p_row, keys);
+        paged_row_values(type, 4, o + r * cols, v, cols, p + r * p_row, p_row, keys);
     for (; PAGED_VALUE_ROWS >= 4 && r + 3 <= rows; r += 3)
-        paged_row_values(3, o + r * cols, v, v_row, cols, p + r * p_row, p_row, keys);
+        paged_row_values(type, 3, o + r * cols, v, cols, p + r * p_row, p_row, keys);
     for (; r + 2 <= rows; r += 2)
-        paged_row_values(2, o + r * cols, v, v_row, cols, p + r * p_row, p_row, keys);
+        paged_row_values(type, 2, o + r * cols, v, cols, p + r * p_row, p_row, keys);
     for (; r < rows; r++)
-        paged_row_values(1, o + r * cols, v, v_row, cols, p + r * p_row, p_row, keys);
+        paged_row_values(type, 1, o + r * cols, v, cols, p + r * p_row, p_row, keys);
 }
+
+#define PAGED_TYPE(name, type)                                                                     \
+    static void scores_##name(float *s, size_t s_row, const cpu_page_rows *k, size_t keys,         \
+                              const float *q, size_t d, size_t rows)                               \
+    {                                                                                              \
+        paged_scores(type, s, s_row, k, keys, q, d, rows);                                         \
+    }                                                                                              \
+    static void values_##name(float *o, const cpu_page_rows *v, size_t cols, const float *p,       \
+                              size_t p_row, size_t keys, size_t rows)                              \
+    {                                                                                              \
+        paged_sums(type, o, v, cols, p, p_row, keys, rows);                                        \
+    }
+
+PAGED_TYPE(f32, PAGED_F32)
+#if defined(__AVX2__)
+PAGED_TYPE(bf16, PAGED_BF16)
+PAGED_TYPE(f16, PAGED_F16)
+PAGED_TYPE(i8, PAGED_I8)
+#endif
+
+#undef PAGED_TYPE
 
 /* One row, as paged_join_columns has it. */
 static void keyed_join(float *o, float *top, float *sum, const float *o2, float top2, float sum2,

@@ -179,9 +179,14 @@ static void paged_join(float *o, float *top, float *sum, const float *o2, const 
 }
 
 static const cpu_paged_lanes paged_lanes = {
-    .few_scores = keyed_scores,
+#if defined(__AVX2__)
+    .few_scores = {scores_f32, scores_bf16, scores_f16, scores_i8},
+    .few_values = {values_f32, values_bf16, values_f16, values_i8},
+#else
+    .few_scores = {scores_f32},
+    .few_values = {values_f32},
+#endif
     .few_weigh = keyed_weigh,
-    .few_values = keyed_values,
     .few_join = keyed_join,
     .weigh = paged_weigh,
     .values = paged_values,
