@@ -27,9 +27,12 @@
 /* ---- Vector code ---------------------------------------------------------------------------- */
 
 /* Numbers as they lie in pages. */
-enum { PAGED_F32, PAGED_BF16, PAGED_F16, PAGED_I8, PAGED_TYPES, PAGED_LINE = 64 };
+enum { PAGED_F32, PAGED_BF16, PAGED_F16, PAGED_I8, PAGED_TYPES };
 
-/* Some rows of a key head. */
+/* Bytes of a line of the caches, and of what few rows turn at once. */
+enum { PAGED_LINE = 64, PAGED_CHUNK = 16 };
+
+/* Some rows of a key head, PAGED_KEYS at most. */
 typedef struct cpu_page_rows {
     const char *at;
     size_t row;          /* numbers from one to the next */
@@ -39,7 +42,8 @@ typedef struct cpu_page_rows {
 } cpu_page_rows;
 
 struct cpu_paged_lanes {
-    /* Few rows, vectors along the keys: s[row][key] of up to `keys` keys, written in whole vectors.
+    /* Few rows, vectors along the keys: s[row][key] of up to two times PAGED_KEYS keys, which are
+     * those of k[0] and then k[1]. Written in whole vectors.
      * d is in whole vectors, and so are cols. NULL: not of pages of that type. */
     void (*few_scores[PAGED_TYPES])(float *s, size_t s_row, const cpu_page_rows *k, size_t keys,
                                     const float *q, size_t d, size_t rows);
@@ -73,7 +77,6 @@ enum {
     PAGED_LOT = 64,    /* rows of a strip of few */
     PAGED_BLOCK = 128, /* rows of another strip */
     PAGED_KEYS = 16,   /* keys that few rows look at at once; a multiple of all vectors */
-    PAGED_RUN = 32     /* keys of one head that are read before those of the next */
 };
 
 typedef struct paged_rules {

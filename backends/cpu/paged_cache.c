@@ -6,8 +6,12 @@
 
 size_t paged_row(const paged_job *job, size_t sequence, const paged_pages *p, size_t key)
 {
-    int64_t page = cpu_integer(job->table, sequence * job->width + key / p->size);
-    return (size_t)page * p->size + key % p->size;
+    uint32_t size = (uint32_t)p->size, at = (uint32_t)key / size; /* a table is below 2^30 keys */
+    size_t i = sequence * job->width + at;
+    const void *table = cpu_data(job->table);
+    size_t page = job->table->dtype.bits == 64 ? (size_t)((const int64_t *)table)[i]
+                                               : (size_t)((const int32_t *)table)[i];
+    return page * size + ((uint32_t)key - at * size);
 }
 
 /* ---- Writing -------------------------------------------------------------------------------- */

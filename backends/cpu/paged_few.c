@@ -5,6 +5,9 @@
 
 #include "paged.h"
 
+/* Bytes that are asked for ahead. */
+enum { PAGED_AHEAD = 8192 };
+
 /* The memory of a strip, by row: row r of head h is h * rows + r. */
 typedef struct few_rows {
     size_t all; /* rows of all heads */
@@ -55,6 +58,7 @@ void paged_few_start(const paged_work *w)
 /* Keys [first, last) are read; all rows see [all.low, all.high). */
 typedef struct few_tile {
     size_t first, last, begin;
+    size_t end; /* of all that is read */
     paged_range all;
 } few_tile;
 
@@ -64,7 +68,7 @@ static few_tile tile_of(const paged_work *w, size_t number)
     size_t begin = number * job->tile, end = begin + job->tile;
     paged_range first = paged_range_of(job, w->sequence, 0);
     paged_range last = paged_range_of(job, w->sequence, w->strip->rows - 1);
-    few_tile t = {.begin = begin, .all = {last.low, first.high}};
+    few_tile t = {.begin = begin, .end = last.high, .all = {last.low, first.high}};
     t.first = flash_max(begin, first.low / PAGED_KEYS * PAGED_KEYS);
     t.last = flash_min(end, last.high);
     return t;
@@ -96,28 +100,50 @@ static cpu_page_rows bring(const paged_work *w, const paged_pages *p, float *blo
     return (cpu_page_rows){(const char *)block, p->wide, NULL, 0, (const char *)block};
 }
 
-/* How many keys from here on are done at once. */
-static size_t run_of(const paged_pages *p, size_t key, size_t last)
+/* What is asked for while `each` keys of head h are at work: what comes some time later, in the
+ * order of reading: heads of these keys, later keys, after all keys the values, after all values
+ * the next tile's keys. */
+static const char *next_of(const paged_work *w, const few_tile *t, const paged_pages *p, size_t h,
+                           size_t key, size_t each)
 {
-    size_t most = p->lies_well ? p->size - key % p->size : PAGED_KEYS;
-    return flash_min(flash_min(most, PAGED_RUN), last - key);
+    const paged_job *job = w->job;
+    size_t heads = w->strip->heads, bytes = each * p->d * p->bytes;
+    size_t later = h + (PAGED_AHEAD + bytes - 1) / bytes;
+    size_t then = key + later / heads * each, head = w->strip->head + later % heads;
+    const paged_pages *other = p == &job->keys ? &job->values : &job->keys;
+    if (then < t->last)
+        return row_at(w, p, head, then);
+    if (p == &job->keys)
+        return other->lies_well ? row_at(w, other, w->strip->head, t->first) : NULL;
+    return other->lies_well && t->last < t->end ? row_at(w, other, w->strip->head, t->last) : NULL;
+}
+
+static cpu_page_rows bring_next(const paged_work *w, const few_tile *t, const paged_pages *p,
+                                float *block, size_t h, size_t key, size_t n, size_t each)
+{
+    cpu_page_rows x = bring(w, p, block, w->strip->head + h, key, n);
+    const char *next = p->lies_well ? next_of(w, t, p, h, key, each) : NULL;
+    x.next = next ? next : x.at;
+    return x;
 }
 
 static void find_scores(const paged_work *w, const few_tile *t)
 {
     const paged_job *job = w->job;
     const paged_strip *s = w->strip;
-    size_t wide = job->keys.wide, rows = s->rows, n;
-    for (size_t key = t->first; key < t->last; key += n) {
-        n = run_of(&job->keys, key, t->last);
+    size_t wide = job->keys.wide, rows = s->rows;
+    bool twice = job->keys.lies_well; /* otherwise there is one block of memory */
+    for (size_t key = t->first, n; key < t->last; key += n) {
+        n = flash_min(twice ? 2 * PAGED_KEYS : PAGED_KEYS, t->last - key);
+        size_t one = flash_min(n, PAGED_KEYS);
         for (size_t h = 0; h < s->heads; h++) {
-            cpu_page_rows k = bring(w, &job->keys, w->slot->keys, s->head + h, key, n);
-            if (job->keys.lies_well && key + n < t->last)
-                k.next = row_at(w, &job->keys, s->head + h, key + n);
-            else if (job->keys.lies_well && job->values.lies_well)
-                k.next = row_at(w, &job->values, s->head + h, t->first);
+            cpu_page_rows k[2] = {
+                bring_next(w, t, &job->keys, w->slot->keys, h, key, one, 2 * PAGED_KEYS)};
+            if (n > one)
+                k[1] = bring_next(w, t, &job->keys, w->slot->keys, h, key + one, n - one,
+                                  2 * PAGED_KEYS);
             float *to = w->slot->s + h * rows * job->tile + (key - t->begin);
-            job->p->few_scores[job->keys.type](to, job->tile, &k, n, w->slot->q + h * rows * wide,
+            job->p->few_scores[job->keys.type](to, job->tile, k, n, w->slot->q + h * rows * wide,
                                                wide, rows);
         }
     }
@@ -193,14 +219,11 @@ static void add_values(const paged_work *w, const few_tile *t, size_t h, cpu_pag
 
 static void find_values(const paged_work *w, const few_tile *t)
 {
-    const paged_job *job = w->job;
-    size_t n;
-    for (size_t key = t->first; key < t->last; key += n) {
-        n = run_of(&job->values, key, t->last);
+    const paged_pages *p = &w->job->values;
+    for (size_t key = t->first, n; key < t->last; key += n) {
+        n = flash_min(PAGED_KEYS, t->last - key);
         for (size_t h = 0; h < w->strip->heads; h++) {
-            cpu_page_rows v = bring(w, &job->values, w->slot->values, w->strip->head + h, key, n);
-            if (job->values.lies_well && key + n < t->last)
-                v.next = row_at(w, &job->values, w->strip->head + h, key + n);
+            cpu_page_rows v = bring_next(w, t, p, w->slot->values, h, key, n, PAGED_KEYS);
             add_values(w, t, h, v, key, n);
         }
     }

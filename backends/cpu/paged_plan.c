@@ -48,7 +48,8 @@ static heed_status read_pages(paged_pages *p, const paged_job *job, const DLTens
     p->narrow = half.narrow;
     p->wide = flash_round(p->d, job->f->lanes);
     unsigned type = type_of(p->dtype);
-    p->lies_well = p->wide == p->d && p->size % PAGED_KEYS == 0 && job->p->few_scores[type];
+    bool whole = p->wide == p->d && p->d * p->bytes % PAGED_CHUNK == 0;
+    p->lies_well = whole && p->size % PAGED_KEYS == 0 && job->p->few_scores[type];
     p->type = p->lies_well ? type : PAGED_F32;
     return HEED_OK;
 }

@@ -57,51 +57,206 @@ FLASH_INLINE float page_scale(size_t type, const cpu_page_rows *x, size_t j)
 
 /* ---- Scores --------------------------------------------------------------------------------- */
 
-// clang-format off
-/* LANES keys from key `first` on; behind `keys` the last one is repeated. */
-FLASH_INLINE void paged_square(size_t type, size_t rows, float *s, size_t s_row,
-                               const cpu_page_rows *k, size_t first, size_t keys, const float *q,
-                               size_t d)
+/* Keys are turned by units of 4 bytes, of which a chunk of 16 bytes has 4. */
+enum { PAGED_UNIT = 4 };
+
+/* Chunks of LANES keys, the r-th of each four in x[r]; behind `keys` the last one is repeated.
+ * Loads put them in place, which is cheaper than shuffles. */
+FLASH_INLINE void page_chunks(lane_f x[4], const char *at, size_t step, size_t keys)
 {
-    size_t bytes = page_bytes(type), step = k->row * bytes;
-    const char *next = k->next + first * step;
-    float scale[LANES];
-    lane_f sum[PAGED_SCORE_ROWS];
     FLASH_UNROLL
-    for (size_t j = 0; j < LANES; j++)
-        scale[j] = page_scale(type, k, first + (j < keys ? j : keys - 1));
+    for (size_t r = 0; r < 4; r++) {
+        const char *four[4];
+        FLASH_UNROLL
+        for (size_t i = 0; i < LANES / 4; i++)
+            four[i] = at + (4 * i + r < keys ? 4 * i + r : keys - 1) * step;
+#if defined(__AVX512F__)
+        __m512 v = _mm512_castps128_ps512(_mm_loadu_ps((const float *)(const void *)four[0]));
+        v = _mm512_mask_broadcast_f32x4(v, 0x00f0,
+                                        _mm_loadu_ps((const float *)(const void *)four[1]));
+        v = _mm512_mask_broadcast_f32x4(v, 0x0f00,
+                                        _mm_loadu_ps((const float *)(const void *)four[2]));
+        v = _mm512_mask_broadcast_f32x4(v, 0xf000,
+                                        _mm_loadu_ps((const float *)(const void *)four[3]));
+        x[r] = (lane_f)v;
+#elif defined(__AVX2__)
+        __m256 v = _mm256_castps128_ps256(_mm_loadu_ps((const float *)(const void *)four[0]));
+        x[r] =
+            (lane_f)_mm256_insertf128_ps(v, _mm_loadu_ps((const float *)(const void *)four[1]), 1);
+#else
+        x[r] = lane_load((const float *)(const void *)four[0]);
+#endif
+    }
+}
+
+/* x[u] becomes unit u of all keys in their order. */
+FLASH_INLINE void page_turn(lane_f x[4])
+{
+#if defined(__AVX512F__)
+    __m512 a = _mm512_unpacklo_ps((__m512)x[0], (__m512)x[1]);
+    __m512 b = _mm512_unpackhi_ps((__m512)x[0], (__m512)x[1]);
+    __m512 c = _mm512_unpacklo_ps((__m512)x[2], (__m512)x[3]);
+    __m512 d = _mm512_unpackhi_ps((__m512)x[2], (__m512)x[3]);
+    x[0] = (lane_f)_mm512_unpacklo_pd((__m512d)a, (__m512d)c);
+    x[1] = (lane_f)_mm512_unpackhi_pd((__m512d)a, (__m512d)c);
+    x[2] = (lane_f)_mm512_unpacklo_pd((__m512d)b, (__m512d)d);
+    x[3] = (lane_f)_mm512_unpackhi_pd((__m512d)b, (__m512d)d);
+#elif defined(__AVX2__)
+    __m256 a = _mm256_unpacklo_ps((__m256)x[0], (__m256)x[1]);
+    __m256 b = _mm256_unpackhi_ps((__m256)x[0], (__m256)x[1]);
+    __m256 c = _mm256_unpacklo_ps((__m256)x[2], (__m256)x[3]);
+    __m256 d = _mm256_unpackhi_ps((__m256)x[2], (__m256)x[3]);
+    x[0] = (lane_f)_mm256_unpacklo_pd((__m256d)a, (__m256d)c);
+    x[1] = (lane_f)_mm256_unpackhi_pd((__m256d)a, (__m256d)c);
+    x[2] = (lane_f)_mm256_unpacklo_pd((__m256d)b, (__m256d)d);
+    x[3] = (lane_f)_mm256_unpackhi_pd((__m256d)b, (__m256d)d);
+#else
+    lane_turn(x);
+#endif
+}
+
+/* Number `part` of a unit of each key. */
+FLASH_INLINE lane_f page_part(size_t type, lane_f unit, size_t part, lane_f scale)
+{
+#if defined(__AVX512F__)
+    __m512i bits = (__m512i)unit;
+    if (type == PAGED_BF16)
+        return part ? (lane_f)((lane_i)bits & (int32_t)0xffff0000)
+                    : (lane_f)_mm512_slli_epi32(bits, 16);
+    if (type == PAGED_F16)
+        return (lane_f)_mm512_cvtph_ps(
+            _mm512_cvtepi32_epi16(part ? _mm512_srli_epi32(bits, 16) : bits));
+    if (type == PAGED_I8)
+        return (lane_f)_mm512_cvtepi32_ps(
+                   _mm512_srai_epi32(_mm512_slli_epi32(bits, (unsigned)(24 - 8 * part)), 24)) *
+               scale;
+#elif defined(__AVX2__)
+    __m256i bits = (__m256i)unit;
+    if (type == PAGED_BF16)
+        return part ? (lane_f)((lane_i)bits & (int32_t)0xffff0000)
+                    : (lane_f)_mm256_slli_epi32(bits, 16);
+    if (type == PAGED_F16) {
+        bits =
+            part ? _mm256_srli_epi32(bits, 16) : _mm256_and_si256(bits, _mm256_set1_epi32(0xffff));
+        bits = _mm256_permute4x64_epi64(_mm256_packus_epi32(bits, bits), 0x08);
+        return (lane_f)_mm256_cvtph_ps(_mm256_castsi256_si128(bits));
+    }
+    if (type == PAGED_I8)
+        return (lane_f)_mm256_cvtepi32_ps(
+                   _mm256_srai_epi32(_mm256_slli_epi32(bits, (int)(24 - 8 * part)), 24)) *
+               scale;
+#endif
+    (void)type, (void)part, (void)scale;
+    return unit;
+}
+
+// clang-format off
+/* sum[row][key] += q k over one chunk of LANES keys. */
+FLASH_INLINE void paged_square(size_t type, size_t rows, lane_f sum[PAGED_SCORE_ROWS],
+                               const char *at, size_t step, size_t keys, lane_f scale,
+                               const float *q, size_t d)
+{
+    size_t parts = PAGED_UNIT / page_bytes(type);
+    lane_f x[4];
+    page_chunks(x, at, step, keys);
+    page_turn(x);
     FLASH_UNROLL
-    for (size_t r = 0; r < rows; r++)
-        sum[r] = (lane_f){0};
-    for (size_t i = 0; i < d; i += LANES) {
-        lane_f x[LANES];
-        for (size_t j = 0; j < LANES && i * bytes % PAGED_LINE == 0; j++)
-            __builtin_prefetch(next + j * step + i * bytes);
+    for (size_t u = 0; u < 4; u++)
         FLASH_UNROLL
-        for (size_t j = 0; j < LANES; j++)
-            x[j] = page_load(type, k->at + (first + (j < keys ? j : keys - 1)) * step + i * bytes,
-                             scale[j]);
-        lane_turn(x);
-        FLASH_UNROLL
-        for (size_t c = 0; c < LANES; c++)
+        for (size_t c = 0; c < parts; c++) {
+            lane_f channel = page_part(type, x[u], c, scale);
             FLASH_UNROLL
             for (size_t r = 0; r < rows; r++)
-                sum[r] += q[r * d + i + c] * x[c];
-    }
+                sum[r] += q[r * d + u * parts + c] * channel;
+        }
+}
+
+FLASH_INLINE void page_ask(const char *next, size_t step)
+{
+    for (size_t j = 0; j < LANES; j++)
+        __builtin_prefetch(next + j * step);
+}
+
+/* Where LANES keys are, and where their scores go. */
+typedef struct page_square {
+    const char *at, *next;
+    lane_f scale;
+    float *s;
+} page_square;
+
+FLASH_INLINE page_square page_square_of(size_t type, const cpu_page_rows *k, size_t first,
+                                        size_t keys, float *s)
+{
+    size_t step = k->row * page_bytes(type);
+    lane_f scale = {0};
+    for (size_t j = 0; j < LANES && type == PAGED_I8; j++)
+        scale[j] = page_scale(type, k, first + (j < keys ? j : keys - 1));
+    return (page_square){k->at + first * step, k->next + first * step, scale, s};
+}
+
+/* One or two squares side by side: sums wait for each other. Behind `keys` the last key is
+ * repeated. */
+FLASH_INLINE void paged_squares(size_t type, size_t rows, size_t squares, page_square x[2],
+                                size_t s_row, size_t step, size_t keys, const float *q, size_t d)
+{
+    size_t chunk = PAGED_CHUNK / page_bytes(type);
+    lane_f sum[2][PAGED_SCORE_ROWS];
     FLASH_UNROLL
-    for (size_t r = 0; r < rows; r++)
-        lane_store(s + r * s_row, sum[r]);
+    for (size_t u = 0; u < squares; u++)
+        FLASH_UNROLL
+        for (size_t r = 0; r < rows; r++)
+            sum[u][r] = (lane_f){0};
+    for (size_t i = 0; i < d; i += chunk)
+        FLASH_UNROLL
+        for (size_t u = 0; u < squares; u++) {
+            size_t skip = i * page_bytes(type);
+            if (skip % PAGED_LINE == 0)
+                page_ask(x[u].next + skip, step);
+            paged_square(type, rows, sum[u], x[u].at + skip, step, keys, x[u].scale, q + i, d);
+        }
+    FLASH_UNROLL
+    for (size_t u = 0; u < squares; u++)
+        FLASH_UNROLL
+        for (size_t r = 0; r < rows; r++)
+            lane_store(x[u].s + r * s_row, sum[u][r]);
+}
+
+/* Squares two by two where rows are few: from key j of `from` and key i of `and`. */
+FLASH_INLINE void paged_pair(size_t type, size_t rows, float *s, size_t s_row,
+                             const cpu_page_rows *from, size_t j, const cpu_page_rows *and,
+                             size_t i, const float *q, size_t d)
+{
+    page_square x[2] = {page_square_of(type, from, j, LANES, s),
+                        page_square_of(type, and, i, LANES, s + LANES)};
+    paged_squares(type, rows, 2, x, s_row, from->row * page_bytes(type), LANES, q, d);
+}
+
+FLASH_INLINE void paged_single(size_t type, size_t rows, float *s, size_t s_row,
+                               const cpu_page_rows *k, size_t j, size_t keys, const float *q,
+                               size_t d)
+{
+    page_square x[2] = {page_square_of(type, k, j, keys, s)};
+    paged_squares(type, rows, 1, x, s_row, k->row * page_bytes(type), keys, q, d);
 }
 
 /* Some rows; all keys. */
-FLASH_INLINE void paged_squares(size_t type, size_t rows, float *s, size_t s_row,
-                                const cpu_page_rows *k, size_t keys, const float *q, size_t d)
+FLASH_INLINE void paged_keys(size_t type, size_t rows, float *s, size_t s_row,
+                             const cpu_page_rows *k, size_t keys, const float *q, size_t d)
 {
-    size_t j = 0;
-    for (; j + LANES <= keys; j += LANES)
-        paged_square(type, rows, s + j, s_row, k, j, LANES, q, d);
-    if (j < keys)
-        paged_square(type, rows, s + j, s_row, k, j, keys - j, q, d);
+    if ((size_t)LANES == PAGED_KEYS && keys == 2 * PAGED_KEYS && rows <= 4) {
+        paged_pair(type, rows, s, s_row, k, 0, k + 1, 0, q, d);
+        return;
+    }
+    for (size_t n, left = keys; left; left -= n, k++, s += n) {
+        size_t j = 0;
+        n = left < PAGED_KEYS ? left : PAGED_KEYS;
+        for (; rows <= 4 && (size_t)LANES < PAGED_KEYS && j + 2 * LANES <= n; j += 2 * LANES)
+            paged_pair(type, rows, s + j, s_row, k, j, k, j + LANES, q, d);
+        for (; j + LANES <= n; j += LANES)
+            paged_single(type, rows, s + j, s_row, k, j, LANES, q, d);
+        if (j < n)
+            paged_single(type, rows, s + j, s_row, k, j, n - j, q, d);
+    }
 }
 
 FLASH_INLINE void paged_scores(size_t type, float *s, size_t s_row, const cpu_page_rows *k,
@@ -111,15 +266,15 @@ FLASH_INLINE void paged_scores(size_t type, float *s, size_t s_row, const cpu_pa
         n = rows < PAGED_SCORE_ROWS ? rows : PAGED_SCORE_ROWS;
         switch (n) {
 #if defined(__AVX512F__)
-        case 8: paged_squares(type, 8, s, s_row, k, keys, q, d); break;
-        case 7: paged_squares(type, 7, s, s_row, k, keys, q, d); break;
-        case 6: paged_squares(type, 6, s, s_row, k, keys, q, d); break;
-        case 5: paged_squares(type, 5, s, s_row, k, keys, q, d); break;
+        case 8: paged_keys(type, 8, s, s_row, k, keys, q, d); break;
+        case 7: paged_keys(type, 7, s, s_row, k, keys, q, d); break;
+        case 6: paged_keys(type, 6, s, s_row, k, keys, q, d); break;
+        case 5: paged_keys(type, 5, s, s_row, k, keys, q, d); break;
 #endif
-        case 4: paged_squares(type, 4, s, s_row, k, keys, q, d); break;
-        case 3: paged_squares(type, 3, s, s_row, k, keys, q, d); break;
-        case 2: paged_squares(type, 2, s, s_row, k, keys, q, d); break;
-        default: paged_squares(type, 1, s, s_row, k, keys, q, d); break;
+        case 4: paged_keys(type, 4, s, s_row, k, keys, q, d); break;
+        case 3: paged_keys(type, 3, s, s_row, k, keys, q, d); break;
+        case 2: paged_keys(type, 2, s, s_row, k, keys, q, d); break;
+        default: paged_keys(type, 1, s, s_row, k, keys, q, d); break;
         }
     }
 }
