@@ -1,12 +1,15 @@
 /* open.c - from a path to the parts of a generator: decoder, encoder, tokenizer, scheduler.
  *
- * A path is a model file, or a folder: then the first of its files, by name, that is a decoder and
- * lacks nothing. Exporters put several forms of a decoder and an encoder side by side. */
+ * A path is a model file, or a folder: then the first of its files that is a decoder and lacks
+ * nothing. Exporters put several forms of a decoder and an encoder side by side: those that look
+ * like decoders are tried before others, the ones with the fewest inputs first, which have the
+ * least to be taken for granted. */
 #include <stdio.h>
 #include <string.h>
 
 #include "generate/folder.h"
 #include "generate/generator.h"
+#include "passes/paging/roles.h"
 
 static heed_status open_encoder(heed_generator *g, const char *path,
                                 const heed_generator_options *o)
@@ -69,6 +72,56 @@ static heed_status refuse(const char *folder, const char *file, const char *why,
                     file, why);
 }
 
+/* It gives a row of numbers with one for each token that it looks up. */
+static bool looks_like_decoder(const heed_model *m)
+{
+    arena memory = {0};
+    decoder_roles roles;
+    const ir_graph *g = m->ir->main;
+    bool found = false;
+    bool tokens = g->n_outputs > 0 && !roles_find(m->ir, &memory, &roles) &&
+                  roles.main != UINT32_MAX && roles.role[roles.main] == PAGING_TOKENS;
+    for (uint32_t o = 0; tokens && o < g->n_outputs; o++) {
+        const ir_type *type = &g->output_types[o];
+        found = found || (type->rank > 1 && type->dims[type->rank - 1] == roles.rows[roles.main]);
+    }
+    arena_free(&memory);
+    return found;
+}
+
+/* Its inputs; SIZE_MAX: it does not look like a decoder. */
+static size_t place_of(const char *file)
+{
+    heed_model *m = NULL;
+    size_t n = SIZE_MAX;
+    if (heed_model_load(file, NULL, &m))
+        err_clear();
+    else if (looks_like_decoder(m))
+        n = heed_model_get_input_count(m);
+    heed_model_free(m);
+    return n;
+}
+
+static heed_status sort_files(const char *const *files, size_t n, arena *memory,
+                              const char *const **out)
+{
+    const char **sorted = arena_array(memory, n, sizeof(*sorted));
+    size_t *places = arena_array(memory, n, sizeof(*places));
+    if (!sorted || !places)
+        return HEED_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        size_t own = n > 1 ? place_of(files[i]) : 0, k = i;
+        for (; k > 0 && places[k - 1] > own; k--) {
+            places[k] = places[k - 1];
+            sorted[k] = sorted[k - 1];
+        }
+        places[k] = own;
+        sorted[k] = files[i];
+    }
+    *out = sorted;
+    return HEED_OK;
+}
+
 static heed_status open_first(heed_generator *g, const char *folder, const char *const *files,
                               size_t n, const heed_generator_options *o)
 {
@@ -97,6 +150,8 @@ static heed_status open_folder(heed_generator *g, const char *folder,
     const char *inner = !status && n == 0 ? arena_printf(&memory, "%s/onnx", folder) : NULL;
     if (inner) /* where a model comes in several formats, each has a folder */
         status = folder_models(inner, &memory, &files, &n);
+    if (!status)
+        status = sort_files(files, n, &memory, &files);
     if (!status)
         status = open_first(g, folder, files, n, o);
     arena_free(&memory);

@@ -124,7 +124,10 @@ def generated(folder, encoder, decoder):
             tokens = prompt(seed)
             lines += "tokens %d %s\n" % (len(tokens), " ".join(map(str, tokens)))
     program = os.path.join(corpora.BUILD, "tests", "seq2seq")
-    command = [program, os.path.join(folder, decoder, "model.onnx"), str(TOKENS), str(NEVER), "1"]
+    model = os.path.join(folder, decoder)
+    if not decoder.endswith("__optimum"): # those give logits: the folder will do
+        model = os.path.join(model, "model.onnx")
+    command = [program, model, str(TOKENS), str(NEVER), "1"]
     if encoder is not None:
         command.append(os.path.join(folder, encoder, "model.onnx"))
     done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
