@@ -34,6 +34,9 @@ typedef struct generate_job {
     heed_request request; /* of every prompt; its prompt is left open */
     const char **stops;
     int32_t *stop_tokens, *decoder_tokens;
+    size_t n_inputs; /* besides the prompt */
+    char **input_names;
+    heed_tensor **inputs;
     heed_generator *generator;
     const heed_tokenizer *tokenizer; /* NULL: tokens are shown as numbers */
     generate_sequence *sequences;    /* samples of a prompt stand together */
@@ -44,6 +47,10 @@ typedef struct generate_job {
 /* generate_options.c: flags. Each gives EXIT_OK, or an exit code after a message. */
 extern const cli_flag generate_flags[], generate_sampling_flags[];
 int generate_read_options(generate_job *job);
+
+/* generate_inputs.c: words NAME=VALUE, into the request. */
+int generate_read_inputs(generate_job *job);
+void generate_free_inputs(generate_job *job);
 
 /* generate_run.c: makes the sequences and runs them to their ends, or to Ctrl-C. */
 int generate_open(generate_job *job);

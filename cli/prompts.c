@@ -95,7 +95,7 @@ static int add_file(prompt_list *list, const char *path, bool each_line)
 }
 
 int prompts_read(const cli_args *args, const char *text, const char *file, bool each_line,
-                 prompt_list *out)
+                 bool may_be_none, prompt_list *out)
 {
     const char *value;
     int code = EXIT_OK;
@@ -105,6 +105,8 @@ int prompts_read(const cli_args *args, const char *text, const char *file, bool 
         code = add_tokens(out, value);
     for (size_t i = 0; !code && (value = args_get_nth(args, file, i)); i++)
         code = add_file(out, value, each_line);
+    if (!code && !out->n && may_be_none)
+        add(out);
     if (!code && !out->n)
         code = exit_with(EXIT_USAGE, "heed %s needs --%s TEXT, --%s FILE or --tokens 1,2,3",
                          args->verb->name, text, file);

@@ -17,10 +17,10 @@ typedef struct prompt_list {
 } prompt_list;
 
 /* Every --TEXT, then every --tokens, then every --FILE ("-" for stdin), whole, without one line end
- * at its end, or each line that is not empty. EXIT_OK, or an exit code after a message; free the
- * list either way. */
+ * at its end, or each line that is not empty. Where there may be none, there is one without text
+ * and tokens then. EXIT_OK, or an exit code after a message; free the list either way. */
 int prompts_read(const cli_args *args, const char *text, const char *file, bool each_line,
-                 prompt_list *out);
+                 bool may_be_none, prompt_list *out);
 void prompts_free(prompt_list *list);
 
 /* "1,2,3" or "1 2 3". NULL, with *n = 0, when it is not a list of tokens. */

@@ -76,7 +76,7 @@ static int run_job(embed_job *job)
     if (!code)
         code = session_check_file(job->path);
     if (!code)
-        code = prompts_read(args, "text", "text-file", true, &job->texts);
+        code = prompts_read(args, "text", "text-file", true, false, &job->texts);
     if (!code)
         code = read_options(job);
     if (!code)

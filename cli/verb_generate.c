@@ -1,5 +1,6 @@
 /* verb_generate.c - heed generate: goes on with texts or tokens, with any exported decoder. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "generate.h"
 #include "session.h"
@@ -18,6 +19,7 @@ static void job_free(generate_job *job)
     free(job->sequences);
     heed_generator_free(job->generator);
     prompts_free(&job->prompts);
+    generate_free_inputs(job);
     free(job->stops);
     free(job->stop_tokens);
     free(job->decoder_tokens);
@@ -27,9 +29,10 @@ static int check_words(const cli_args *args)
 {
     if (!args->n_words)
         return exit_with(EXIT_USAGE, "heed generate needs a model");
-    if (args->n_words > 1)
-        return exit_with(EXIT_USAGE, "'%s' is one word too many; a prompt is --prompt 'TEXT'",
-                         args->words[1]);
+    for (size_t i = 1; i < args->n_words; i++)
+        if (!strchr(args->words[i], '='))
+            return exit_with(EXIT_USAGE, "'%s' is one word too many; a prompt is --prompt 'TEXT'",
+                             args->words[i]);
     return EXIT_OK;
 }
 
@@ -47,9 +50,11 @@ static int run(const cli_args *args)
         code = session_check_file(job.path);
     if (!code)
         code = prompts_read(args, "prompt", "prompt-file", args_is_on(args, "each-line"),
-                            &job.prompts);
+                            args->n_words > 1, &job.prompts);
     if (!code)
         code = generate_read_options(&job);
+    if (!code)
+        code = generate_read_inputs(&job);
     if (!code)
         code = generate_open(&job);
     if (!code)
@@ -60,7 +65,7 @@ static int run(const cli_args *args)
 
 const cli_verb verb_generate = {
     .name = "generate",
-    .usage = "MODEL --prompt TEXT... | --prompt-file FILE | --tokens 1,2,3",
+    .usage = "MODEL --prompt TEXT... | --prompt-file FILE | --tokens 1,2,3 [INPUT=VALUE...]",
     .summary =
         "goes on with a text, with any exported decoder; greedy unless a flag asks for draws",
     .flags = {generate_flags, generate_sampling_flags, session_flags, format_flags},
