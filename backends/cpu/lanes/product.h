@@ -104,15 +104,26 @@ static b_panel take_panel(const b_block *b, size_t j, size_t call, unsigned shif
     return panel;
 }
 
+/* Asks for rows of A behind this strip: part `call` of `calls` of the next one. */
+static void ask_strip(const cpu_product *p, size_t row, const b_block *b, size_t call, size_t calls)
+{
+    size_t each = (STRIP + calls - 1) / calls, first = row + STRIP + call * each;
+    for (size_t r = first; r < first + each && r < p->m && p->a_col == 1; r++)
+        for (size_t i = 0; i < b->depth; i += AT_ONCE)
+            __builtin_prefetch(p->a + r * p->a_row + b->from + i, 0, 2);
+}
+
 /* A strip times a block of B. Register blocks are of equal height: a low one waits for its sums. */
 static void multiply_strip(const cpu_product *p, const strip *s, const b_block *b, size_t row,
                            float *c, unsigned shift)
 {
+    size_t panels = (b->cols + PANEL - 1) / PANEL, asked = 0;
     size_t groups = (s->rows + ROWS - 1) / ROWS, height = (s->rows + groups - 1) / groups;
     for (size_t j = 0; j < b->cols; j += PANEL) {
         size_t cols = b->cols - j < PANEL ? b->cols - j : PANEL, call = row / ROWS;
         for (size_t r = 0; r < s->rows; r += height) {
             b_panel panel = take_panel(b, j, call++, shift);
+            ask_strip(p, row, b, asked++, panels * groups);
             multiply_panel(s, r, s->rows - r < height ? s->rows - r : height, &panel, cols, c + j,
                            p->c_row, p->add || b->from > 0);
         }

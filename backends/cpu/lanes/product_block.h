@@ -53,6 +53,13 @@ ALWAYS void block(size_t rows, const float *a, size_t a_row, const b_panel *p, s
     UNROLL
     for (size_t r = 0; r < rows; r++)
         sum[r][0] = sum[r][1] = (vector){0};
+    UNROLL
+    for (size_t r = 0; r < rows; r++)
+        __builtin_prefetch(c + r * c_row, 1, 3);
+    const float *third[(ROWS + 2) / 3]; /* of each third row: all together are too many to keep */
+    UNROLL
+    for (size_t r = 0; r < rows; r += 3)
+        third[r / 3] = a + r * a_row;
     for (size_t i = 0; i < k; i++) {
         vector left = *(const vector *)(b + i * b_row);
         vector right = *(const vector *)(b + i * b_row + VECTOR);
@@ -62,10 +69,13 @@ ALWAYS void block(size_t rows, const float *a, size_t a_row, const b_panel *p, s
             __builtin_prefetch(next + AT_ONCE, 0, 2);
         UNROLL
         for (size_t r = 0; r < rows; r++) {
-            float x = ((const loose *)a)[r * a_row + i];
+            float x = ((const loose *)third[r / 3])[r % 3 * a_row];
             sum[r][0] += x * left;
             sum[r][1] += x * right;
         }
+        UNROLL
+        for (size_t r = 0; r < rows; r += 3)
+            third[r / 3]++;
     }
     UNROLL
     for (size_t r = 0; r < rows; r++)
