@@ -33,6 +33,19 @@ static void read_sites(explain_facts *f)
     }
 }
 
+/* Nothing is told of caches that could not be looked for: the rest is still of use. */
+static void read_caches(explain_facts *f)
+{
+    size_t n = 0;
+    if (heed_session_find_caches(f->session, &n))
+        return;
+    f->caches = cli_alloc(n ? n : 1, sizeof *f->caches);
+    for (size_t i = 0; i < n; i++) {
+        f->caches[f->n_caches].size = sizeof *f->caches;
+        f->n_caches += !heed_session_get_cache(f->session, i, &f->caches[f->n_caches]);
+    }
+}
+
 static bool is_site_operator(const explain_facts *f, const char *op)
 {
     for (size_t i = 0; i < f->n_sites; i++)
@@ -76,7 +89,7 @@ static void read_passes(explain_facts *f)
     }
 }
 
-void explain_read(explain_facts *out, const char *path, const heed_session *session)
+void explain_read(explain_facts *out, const char *path, heed_session *session)
 {
     heed_session_stats stats = {.size = sizeof stats};
     heed_session_get_stats(session, &stats);
@@ -85,6 +98,7 @@ void explain_read(explain_facts *out, const char *path, const heed_session *sess
                            .nodes_before = stats.nodes_imported,
                            .nodes_after = stats.nodes};
     read_sites(out);
+    read_caches(out);
     read_fusions(out);
     read_passes(out);
 }
@@ -101,6 +115,7 @@ void explain_free(explain_facts *f)
     free_counts(f->fusions, f->n_fusions);
     free_counts(f->passes, f->n_passes);
     free(f->sites);
+    free(f->caches);
 }
 
 /* ---- Sites ---------------------------------------------------------------------------------- */

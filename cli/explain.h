@@ -12,14 +12,15 @@ typedef struct explain_count {
 
 typedef struct explain_facts {
     const char *path;
-    const heed_session *session;
+    heed_session *session;
     size_t nodes_before, nodes_after;
     heed_site *sites;
+    heed_cache *caches;
     explain_count *fusions, *passes; /* by name, zeros too; rewrites of each pass */
-    size_t n_sites, n_fusions, n_passes;
+    size_t n_sites, n_caches, n_fusions, n_passes;
 } explain_facts;
 
-void explain_read(explain_facts *out, const char *path, const heed_session *session);
+void explain_read(explain_facts *out, const char *path, heed_session *session);
 void explain_free(explain_facts *facts);
 
 bool explain_is_attention(const heed_site *site);
@@ -28,6 +29,10 @@ size_t explain_count_sites(const explain_facts *facts, bool (*has)(const heed_si
 
 /* What a feature of a site means, in a few words; NULL for a name that has no row. */
 const char *explain_meaning(const char *feature);
+
+/* What a form of a cache means; "" for a name that has no row. */
+const char *explain_form_meaning(const char *form);
+void explain_print_caches(const explain_facts *facts);
 
 /* The members of the object that `--json` prints. */
 void explain_write_members(json_out *out, const explain_facts *facts);

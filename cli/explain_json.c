@@ -46,6 +46,24 @@ static void json_site(json_out *out, const heed_site *s)
     json_close(out, '}');
 }
 
+static void json_cache(json_out *out, const heed_cache *c)
+{
+    json_open(out, NULL, '{');
+    json_text(out, "form", c->form);
+    json_number(out, "layer", c->layer);
+    json_text(out, "past_key", c->past_key);
+    json_text(out, "present_key", c->present_key);
+    json_text(out, "past_value", c->past_value);
+    json_text(out, "present_value", c->present_value);
+    json_bool(out, "paged", c->flags & HEED_CACHE_PAGED);
+    json_text(out, "proof", c->proof);
+    json_text(out, "reason", c->reason);
+    json_text(out, "at", c->at);
+    json_text(out, "at_operator", c->at_op);
+    json_text(out, "help", c->help);
+    json_close(out, '}');
+}
+
 static void json_counts(json_out *out, const char *key, const explain_count *counts, size_t n)
 {
     json_open(out, key, '{');
@@ -69,6 +87,8 @@ void explain_write_members(json_out *out, const explain_facts *f)
     json_close(out, ']');
     json_close(out, '}');
     json_open(out, "caches", '[');
+    for (size_t i = 0; i < f->n_caches; i++)
+        json_cache(out, &f->caches[i]);
     json_close(out, ']');
     json_counts(out, "fusions", f->fusions, f->n_fusions);
     session_json_placement(out, f->session);

@@ -221,6 +221,7 @@ static void print_text(const explain_facts *f)
     print_fused(f);
     print_others(f, true, "not fused");
     print_others(f, false, "softmax that is no attention");
+    explain_print_caches(f);
     puts("");
     print_counts("fusions, and how often each was found", f->fusions, f->n_fusions);
     printf("placement: ");

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "run/caches.h"
 #include "run/compiled.h"
 #include "run/graph_view.h"
 #include "run/inputs.h"
@@ -17,8 +18,9 @@ struct heed_session {
     compiled *named;
     _Atomic(compiled *) unnamed; /* made when inputs contradict the names of dims */
     _Atomic(compiled *) plain; /* made when they contradict what fusing attention took for equal */
-    pthread_mutex_t lock;      /* while one of them is made */
-    uint32_t generation;       /* of forks, when the session was made */
+    pthread_mutex_t lock;      /* while one of them is made, or the caches are looked for */
+    cache_list caches;
+    uint32_t generation; /* of forks, when the session was made */
 };
 
 /* ---- Life ----------------------------------------------------------------------------------- */
@@ -65,6 +67,7 @@ void heed_session_free(heed_session *s)
     compiled_free(s->named);
     compiled_free(atomic_load(&s->unnamed));
     compiled_free(atomic_load(&s->plain));
+    caches_free(&s->caches);
     heed_model_free(s->model);
     pthread_mutex_destroy(&s->lock);
     session_options_free(&s->options);
@@ -271,6 +274,29 @@ heed_status heed_session_get_fusion(const heed_session *s, size_t i, heed_fusion
     if (i >= s->named->n_fusions)
         return err_fail(HEED_NOTFOUND, "there are %zu fusions", s->named->n_fusions);
     memcpy(out, &s->named->fusions[i], size);
+    out->size = size;
+    return HEED_OK;
+}
+
+heed_status heed_session_find_caches(heed_session *s, size_t *count)
+{
+    heed_status status = HEED_OK;
+    pthread_mutex_lock(&s->lock);
+    if (!s->caches.made)
+        status = caches_make(s->model, &s->options.compile, s->named, &s->caches);
+    *count = s->caches.n;
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+heed_status heed_session_get_cache(const heed_session *s, size_t i, heed_cache *out)
+{
+    uint32_t size = out->size < sizeof(*out) ? out->size : (uint32_t)sizeof(*out);
+    if (!HEED_HAS_FIELD(out, flags))
+        return err_fail(HEED_USAGE, "heed_cache.size is not set");
+    if (i >= s->caches.n)
+        return err_fail(HEED_NOTFOUND, "there are %zu caches", s->caches.n);
+    memcpy(out, &s->caches.items[i], size);
     out->size = size;
     return HEED_OK;
 }

@@ -114,6 +114,22 @@ AT(heed_site, n_nodes, 136);
 AT(heed_site, mask, 144);
 AT_LEAST(heed_site, 152);
 
+/* heed_cache */
+AT(heed_cache, size, 0);
+AT(heed_cache, flags, 4);
+AT(heed_cache, form, 8);
+AT(heed_cache, layer, 16);
+AT(heed_cache, past_key, 24);
+AT(heed_cache, present_key, 32);
+AT(heed_cache, past_value, 40);
+AT(heed_cache, present_value, 48);
+AT(heed_cache, proof, 56);
+AT(heed_cache, reason, 64);
+AT(heed_cache, at, 72);
+AT(heed_cache, at_op, 80);
+AT(heed_cache, help, 88);
+AT_LEAST(heed_cache, 96);
+
 /* heed_fusion */
 AT(heed_fusion, size, 0);
 AT(heed_fusion, reserved, 4);

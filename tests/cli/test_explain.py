@@ -102,6 +102,53 @@ def test_text() -> None:
     assert "attention: none found" in heed("explain", write("linear.onnx", linear()))[0]
 
 
+def caches_of(name: str) -> list[dict]:
+    verse = Path(__file__).resolve().parents[2] / "examples" / "verse"
+    return json.loads(heed("explain", verse / name, "--json")[0])["caches"]
+
+
+def test_caches() -> None:
+    past = caches_of("verse-past.onnx")
+    assert [c["layer"] for c in past] == list(range(len(past))) and past
+    for c in past:
+        assert c["form"] == "concat" and c["paged"] and c["proof"] and not c["reason"]
+        names = [c[n] for n in ("past_key", "present_key", "past_value", "present_value")]
+        assert all(names) and len(set(names)) == 4
+    none = caches_of("verse.onnx")
+    assert len(none) == len(past)
+    assert all(c["form"] == "none" and c["paged"] and not c["past_key"] for c in none)
+
+
+def grown(*, fixed: bool) -> bytes:
+    """A product with keys that a past is joined to; nothing hides later ones."""
+    tokens = 3 if fixed else "seq"
+    shape = ["batch", HEADS, "past", CHANNELS]
+    inputs = [value("x", FLOAT, ["batch", tokens, CHANNELS]), value("old", FLOAT, shape),
+              value("older", FLOAT, shape)]
+    ones = tensor("ones", 7, [1], [1])
+    nodes = [node("Unsqueeze", ["x", "ones"], ["q"]),
+             node("Concat", ["old", "q2"], ["k"], axis=2),
+             node("Concat", ["older", "q2"], ["v"], axis=2),
+             node("Transpose", ["k"], ["kt"], perm=[0, 1, 3, 2]),
+             node("MatMul", ["q2", "kt"], ["s"]), node("Softmax", ["s"], ["p"], axis=-1),
+             node("MatMul", ["p", "v"], ["y"])]
+    nodes.insert(1, node("Concat", ["q", "q"], ["q2"], axis=1))
+    return model(nodes, inputs, [value(n, FLOAT, None) for n in ("y", "k", "v")], [ones])
+
+
+def test_caches_without_pages() -> None:
+    for fixed in (False, True):
+        cache, = explain(grown(fixed=fixed))["caches"]
+        assert (cache["past_key"], cache["present_key"]) == ("old", "k")
+        assert (cache["past_value"], cache["present_value"]) == ("older", "v")
+        assert cache["form"] == "concat" and not cache["paged"] and not cache["proof"]
+        assert cache["reason"] and cache["help"]
+    assert "fixed in the file" in cache["reason"]
+    out, _ = heed("explain", write("explain.onnx", grown(fixed=False)))
+    for part in ("cache of earlier tokens", "keys: old -> k", "no pages: ", "what would help: "):
+        assert part in out, out
+
+
 def test_errors() -> None:
     heed("explain", code=2)
     heed("explain", FOLDER / "none.onnx", code=2)

@@ -3,7 +3,8 @@
 each feature of what is fused has one in explain_words.c: what it means.
 
 A reason is the text of a site_stop or a body_fail in core/passes/attention; a feature is a name in
-a table of verdict_features.c."""
+a table of verdict_features.c. Each reason why a decoder gets no pages, the text of a paging_stop,
+has a row in paging/reasons.c."""
 
 import re
 
@@ -13,6 +14,8 @@ TABLE = "core/passes/verdict/verdict_reasons.c"
 FEATURES = "core/passes/verdict/verdict_features.c"
 WORDS = "cli/explain_words.c"
 SOURCES = re.compile(r"core/passes/attention/(site|axes|recognise)\w*\.c$")
+PAGING = "core/passes/paging/reasons.c"
+STOP = re.compile(r'\bpaging_stop\s*\(\s*[^;",]*,\s*((?:"[^"]*"\s*)+),')
 REASON = re.compile(r'\b(?:site_stop|body_fail)\s*\([^;"]*"([^"%]+)"\s*\)')
 
 
@@ -28,7 +31,11 @@ def main():
         report("reasons", 0, [])
     found = [(path, reason, TABLE) for path in sources for reason in REASON.findall(text(path))]
     found += [(FEATURES, name, WORDS) for name in read_features()]
-    rows = {table: set(re.findall(r'\{\s*"([^"]+)"', text(table))) for table in (TABLE, WORDS)}
+    for path in files("core"):
+        if path.startswith("core/passes/paging/"):
+            found += [(path, "".join(re.findall(r'"([^"]*)"', reason)), PAGING)
+                      for reason in STOP.findall(text(path))]
+    rows = {table: set(re.findall(r'\{\s*"([^"]+)"', text(table))) for table in (TABLE, WORDS, PAGING)}
     report("reasons", len(found), ["%s: \"%s\" has no row in %s" % (path, what, table)
                                    for path, what, table in found if what not in rows[table]])
 

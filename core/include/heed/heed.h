@@ -285,6 +285,30 @@ HEED_EXPORT size_t heed_session_get_site_count(const heed_session *session);
 HEED_EXPORT heed_status heed_session_get_site(const heed_session *session, size_t i,
                                               heed_site *out);
 
+/* How a decoder remembers earlier tokens: an entry for each layer of attention that its file has a
+ * cache for, or that can be given one; others for states and for what an encoder gives. A model
+ * that is no decoder has none. Pointers live as long as the session. */
+enum { HEED_CACHE_PAGED = 1u << 0 /* heed_generator keeps it in pages */ };
+typedef struct heed_cache {
+    uint32_t size;
+    uint32_t flags;   /* HEED_CACHE_* */
+    const char *form; /* "concat", "buffer" (com.microsoft), "static", "tensor_scatter", "merged"
+                         (two forms and a switch), "state", "cross", or "none" */
+    int64_t layer;    /* among those of its kind; -1: of the model as a whole */
+    const char *past_key, *present_key; /* input and output of the model, or "" */
+    const char *past_value, *present_value;
+    const char *proof;      /* paged: what was proved, or "" */
+    const char *reason;     /* not paged: why, or "" */
+    const char *at, *at_op; /* not paged: the node that stands in the way, and its operator, or "" */
+    const char *help;       /* not paged: what could be done about it, or "" */
+} heed_cache;
+/* Looks for them, once a session: a second sweep of passes over a copy of the graph, a fraction of
+ * what making the session took. Any thread. */
+HEED_EXPORT heed_status heed_session_find_caches(heed_session *session, size_t *count);
+/* Set out->size before the call: no more than that is written. HEED_NOTFOUND past the end. */
+HEED_EXPORT heed_status heed_session_get_cache(const heed_session *session, size_t i,
+                                               heed_cache *out);
+
 typedef struct heed_session_stats {
     uint32_t size;
     uint32_t reserved;

@@ -204,7 +204,7 @@ static void settle(const decoder_roles *r, cache_pair *p)
     const ir_type *type = &r->g->inputs[p->input]->type;
     int64_t axis = p->update ? ir_attr_int(p->update, "axis", -2) : -1;
     if (p->form == FORM_UNCHANGED)
-        p->form = CACHE_CROSS;
+        p->form = type->rank > 3 ? CACHE_CROSS : CACHE_STATE; /* keys and values have heads */
     if (p->form == CACHE_CONCAT || p->form == CACHE_BUFFER)
         p->axis = r->axis[p->input] >= 0 ? r->axis[p->input] : open_axis(r, type);
     if (p->form == CACHE_CONCAT && p->axis < 0)

@@ -72,5 +72,7 @@ heed_status paging_stop(pass_run *p, const char *reason, const ir_node *at);
 
 /* The extent of the tokens, in the input that has them. */
 ir_dim paging_tokens(const pass_run *p);
+/* What could be done about it, or "". */
+const char *paging_help(const char *reason);
 
 #endif
