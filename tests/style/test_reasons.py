@@ -35,7 +35,8 @@ def main():
         if path.startswith("core/passes/paging/"):
             found += [(path, "".join(re.findall(r'"([^"]*)"', reason)), PAGING)
                       for reason in STOP.findall(text(path))]
-    rows = {table: set(re.findall(r'\{\s*"([^"]+)"', text(table))) for table in (TABLE, WORDS, PAGING)}
+    rows = {table: set(re.findall(r'\{\s*"([^"]+)"', text(table)))
+            for table in {row[2] for row in found}}
     report("reasons", len(found), ["%s: \"%s\" has no row in %s" % (path, what, table)
                                    for path, what, table in found if what not in rows[table]])
 

@@ -299,7 +299,7 @@ typedef struct heed_cache {
     const char *past_value, *present_value;
     const char *proof;      /* paged: what was proved, or "" */
     const char *reason;     /* not paged: why, or "" */
-    const char *at, *at_op; /* not paged: the node that stands in the way, and its operator, or "" */
+    const char *at, *at_op; /* not paged: the node that does not let it, its operator, or "" */
     const char *help;       /* not paged: what could be done about it, or "" */
 } heed_cache;
 /* Looks for them, once a session: a second sweep of passes over a copy of the graph, a fraction of
