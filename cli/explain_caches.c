@@ -86,10 +86,8 @@ void explain_print_caches(const explain_facts *f)
             continue;
         for (size_t k = i; k < f->n_caches; k++)
             n += first_alike(f, k) == i;
-        printf("  %s", c->form);
-        if (c->layer >= 0)
-            printf(", %zu layer%s", n, n > 1 ? "s" : "");
-        printf(": %s\n", explain_form_meaning(c->form));
+        printf("  %s, %zu layer%s: %s\n", c->form, n, n > 1 ? "s" : "",
+               explain_form_meaning(c->form));
         print_tensors(c, n);
         print_verdict(c);
     }

@@ -126,15 +126,15 @@ static void tell_layers(const verdict *v, const decoder_roles *r, const cache_ma
     }
 }
 
-static bool is_causal(const compiled *form)
+static uint32_t count_causal(const compiled *form)
 {
+    uint32_t n = 0;
     for (size_t i = 0; i < form->sites.n; i++) {
         const heed_site *s = &form->sites.items[i].told;
         for (size_t k = 0; k < s->n_features; k++)
-            if (strcmp(s->features[k], "causal") == 0)
-                return true;
+            n += strcmp(s->features[k], "causal") == 0;
     }
-    return false;
+    return n;
 }
 
 static bool has_growing(const cache_layer *layers, uint32_t n)
@@ -151,16 +151,14 @@ static heed_status tell(const verdict *v, const compiled *form, const decoder_ro
 {
     cache_layer *layers = NULL;
     uint32_t n = 0;
-    if (r->main != UINT32_MAX)
-        TRY(cache_find_layers(r, tensors, &layers, &n));
-    out->items = arena_array(&out->memory, n + v->about.n_layers + 1u, sizeof(*out->items));
+    uint32_t n_none = v->paged ? v->about.n_layers : count_causal(form);
+    TRY(cache_find_layers(r, tensors, &layers, &n));
+    out->items = arena_array(&out->memory, n + n_none, sizeof(*out->items));
     if (!out->items)
         return HEED_NOMEM;
     bool grows = has_growing(layers, n);
-    for (uint32_t i = 0; v->paged && !grows && i < v->about.n_layers; i++)
+    for (uint32_t i = 0; !grows && i < n_none; i++)
         out->items[out->n++] = entry(v, "none", i);
-    if (!v->paged && !grows && r->main != UINT32_MAX && is_causal(form))
-        out->items[out->n++] = entry(v, "none", -1);
     if (grows || out->n > 0 || tensors->n > 0)
         tell_layers(v, r, tensors, layers, n, out);
     return HEED_OK;

@@ -294,7 +294,7 @@ typedef struct heed_cache {
     uint32_t flags;   /* HEED_CACHE_* */
     const char *form; /* "concat", "buffer" (com.microsoft), "static", "tensor_scatter", "merged"
                          (two forms and a switch), "state", "cross", or "none" */
-    int64_t layer;    /* among those of its kind; -1: of the model as a whole */
+    int64_t layer;    /* among those of its kind */
     const char *past_key, *present_key; /* input and output of the model, or "" */
     const char *past_value, *present_value;
     const char *proof;      /* paged: what was proved, or "" */
