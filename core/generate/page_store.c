@@ -38,8 +38,9 @@ static void drop_spans(page_store *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         page_tensor *t = &s->tensors[i];
-        if (t->memory.data)
-            tensor_free(t->tensor);
+        if (!t->memory.data)
+            continue;
+        tensor_free(t->tensor);
         t->tensor = NULL;
         span_free(&t->memory);
     }
