@@ -74,6 +74,16 @@ static bool joined(mask *m, const ir_node *n, int depth, double *number)
     return true;
 }
 
+static void read_filling(const ir_node *n, double *number)
+{
+    const ir_attr *value = ir_node_attr(n, "value");
+    *number = 0;
+    if (value && value->view.tensor)
+        dtype_load_f64(n->out[0]->type.dtype,
+                       (const char *)value->view.tensor->data + value->view.tensor->byte_offset, 0,
+                       1, number);
+}
+
 static bool uniform(mask *m, const ir_value *v, int depth, double *number)
 {
     const ir_node *n = v->producer;
@@ -81,6 +91,8 @@ static bool uniform(mask *m, const ir_value *v, int depth, double *number)
         return is_filled(v->constant, number);
     if (!n || depth > MOST_DEPTH || v->type.kind != HEED_KIND_TENSOR)
         return false;
+    if (pass_is(n, "ConstantOfShape"))
+        return read_filling(n, number), true;
     for (const char *const *op = movers; *op; op++)
         if (pass_is(n, *op))
             return uniform(m, ir_input(n, 0), depth + 1, number);
