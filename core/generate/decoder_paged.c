@@ -324,6 +324,8 @@ static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_opt
     p->share = o->share;
     TRY(paged_model_vocabulary(p->model, &about->vocabulary));
     TRY(paged_model_side_names(p->model, &p->memory, &about->side, &about->n_side));
+    /* attention over an encoder's keys may add up in another order for other numbers of queries */
+    about->exact = about->exact && about->n_side == 0;
     TRY(paged_model_limit(p->model, about->page_limit));
     return page_pool_new(o->page_tokens, about->page_limit, &p->pool);
 }

@@ -205,7 +205,7 @@ static heed_status compare(world *w, const lot *l, const heed_tensor *result)
                 w->once[at] = have;
                 double off = fabs(have - want) / (1 + fabs(want));
                 if (!(off <= w->worst) && !(isnan(have) && isnan(want)))
-                    w->worst = isnan(off) ? INFINITY : off;
+                    w->worst = isnan(off) ? (double)INFINITY : off;
             }
     return HEED_OK;
 }
@@ -235,7 +235,14 @@ static heed_status run_lot(world *w, page_pool *pool, page_table *tables, const 
             status = step_input(w, i, l, &in[n_in]);
             n_in += !status;
         }
-    paged_step step = {l->n, step_tables, l->counts, n_in, names, in, l->tokens, rows};
+    paged_step step = {.n_sequences = l->n,
+                       .tables = step_tables,
+                       .counts = l->counts,
+                       .n_inputs = n_in,
+                       .names = names,
+                       .inputs = in,
+                       .n_rows = l->tokens,
+                       .rows = rows};
     if (!status)
         status = paged_model_run(w->paged, &step, &out);
     if (!status)
