@@ -73,8 +73,9 @@ static bool read_unicode(reader *r, char **out)
 static bool read_escape(reader *r, char **out)
 {
     static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
-    char letter = r->s[r->at++];
+    char letter = r->s[r->at];
     const char *found = letter ? strchr(names, letter) : NULL;
+    r->at += letter != 0; /* the end is not passed */
     if (!found)
         return letter == 'u' && read_unicode(r, out);
     *(*out)++ = values[found - names];
@@ -96,7 +97,10 @@ static bool read_text(reader *r, uint32_t *at, uint32_t *size)
             return false;
     }
     *size = (uint32_t)(out - (r->s + *at));
-    return r->at++ < r->t->n;
+    if (r->at >= r->t->n)
+        return false;
+    r->at++;
+    return true;
 }
 
 /* ---- Values --------------------------------------------------------------------------------- */
