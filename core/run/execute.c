@@ -263,12 +263,12 @@ heed_status execute_program(const run_call *r, const program *p, const heed_tens
     const ir_type **list = arena_array(&memory, n, sizeof(*list));
     bool *given = arena_array(&memory, p->graph->n_outputs, sizeof(*given));
     heed_status status = types && list && given ? HEED_OK : HEED_NOMEM;
+    for (uint32_t o = 0; given && o < p->graph->n_outputs; o++)
+        given[o] = out[o] != NULL; /* also before a failure: these are not this call's to free */
     for (uint32_t i = 0; !status && i < n; i++) {
         types[i] = op_type_of(in[i]);
         list[i] = &types[i];
     }
-    for (uint32_t o = 0; !status && o < p->graph->n_outputs; o++)
-        given[o] = out[o] != NULL;
     if (!status) /* a body without steps would run for ever */
         status = check_stop(r);
     if (!status)

@@ -2,6 +2,8 @@
  * sequences, with pages that beams share. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -213,6 +215,93 @@ static void wrong_requests_are_refused(void **state)
     heed_generator_free(g);
 }
 
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+static atomic_llong live, calls, fail_at = -1;
+
+static void *take(void *self, size_t bytes, size_t alignment)
+{
+    (void)self;
+    if (atomic_fetch_add(&calls, 1) == atomic_load(&fail_at))
+        return NULL;
+    atomic_fetch_add(&live, (long long)bytes);
+    return aligned_alloc(alignment, bytes);
+}
+
+static void give(void *self, void *pointer, size_t bytes)
+{
+    (void)self;
+    atomic_fetch_sub(&live, (long long)bytes);
+    free(pointer);
+}
+
+static heed_request request_of(const verse_case *c)
+{
+    return (heed_request){.size = sizeof(heed_request),
+                          .flags = HEED_REQUEST_NO_END,
+                          .tokens = c->prompt,
+                          .n_tokens = c->n_prompt,
+                          .max_tokens = 6,
+                          .stop_tokens = c->ends,
+                          .n_stop_tokens = c->n_ends,
+                          .beams = c->width,
+                          .length_penalty = c->penalty};
+}
+
+/* A search while allocation n fails: it is refused, fails, or gives what it should. */
+static heed_status search_failing(heed_generator *g, const heed_request *r, int32_t *tokens)
+{
+    heed_sequence *s = NULL;
+    heed_piece piece = {.size = sizeof(piece)};
+    heed_status status = heed_generator_add(g, r, &s);
+    if (!status)
+        status = heed_sequence_next(s, &piece);
+    if (!status) {
+        assert_int_equal(piece.n_tokens, 6);
+        memcpy(tokens, piece.tokens, 6 * sizeof(*tokens));
+    }
+    heed_sequence_free(s);
+    return status;
+}
+
+/* Each allocation of a search fails in turn: no page and no byte is lost, and the next one is as if
+ * nothing had been. Text is decoded, too. */
+static void failed_allocations_lose_nothing(void **state)
+{
+    (void)state;
+    heed_generator_options o = {
+        .size = sizeof(o), .flags = HEED_GENERATOR_NO_SHARING, .kv_memory = 16 << 20};
+    heed_generator *g = open_verse("verse.onnx", &o);
+    heed_request r = request_of(&verse_cases[CASES - 2]);
+    int32_t expected[6], found[6];
+    size_t failed = 0;
+    for (int i = 0; i < 2; i++) /* plans are kept from the first time on */
+        assert_int_equal(search_failing(g, &r, expected), HEED_OK);
+    long long before = atomic_load(&live);
+    bool reached = true;
+    for (long long n = 0; reached; n++) {
+        atomic_store(&calls, 0);
+        atomic_store(&fail_at, n);
+        heed_status status = search_failing(g, &r, found);
+        reached = atomic_load(&calls) > n;
+        atomic_store(&fail_at, -1);
+        failed += status != HEED_OK;
+        assert_true(status == HEED_OK || status == HEED_NOMEM);
+        if (!status)
+            assert_memory_equal(found, expected, sizeof(expected));
+        heed_generator_stats stats = {.size = sizeof(stats)};
+        heed_generator_get_stats(g, &stats);
+        assert_int_equal(stats.pages_held, 0);
+    }
+    printf("%zu searches failed\n", failed);
+    assert_true(failed > 30);
+    assert_int_equal(search_failing(g, &r, found), HEED_OK);
+    assert_memory_equal(found, expected, sizeof(expected));
+    if (atomic_load(&live) > before + 65536) /* what steps keep for the next may have grown */
+        fail_msg("%lld bytes were lost", atomic_load(&live) - before);
+    heed_generator_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +311,14 @@ int main(void)
         cmocka_unit_test(logprobs_are_told),
         cmocka_unit_test(a_cancelled_search_gives_its_best),
         cmocka_unit_test(wrong_requests_are_refused),
+        cmocka_unit_test(failed_allocations_lose_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    heed_allocator allocator = {.size = sizeof(allocator), .alloc = take, .free = give};
+    if (heed_set_allocator(&allocator) || heed_set_threads(1))
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    heed_shutdown();
+    if (atomic_load(&live) != 0)
+        fprintf(stderr, "%lld bytes were not given back\n", atomic_load(&live));
+    return failed || atomic_load(&live) != 0;
 }

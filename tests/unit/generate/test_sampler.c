@@ -268,7 +268,7 @@ static void top_k_keeps_exactly_k(void **state)
 /* Chi-square of draws against the definition; the bound is passed once in 10^9 if all is well. */
 static void draws_follow(const heed_sampling *o, const float *x, size_t n)
 {
-    enum { DRAWS = 40000 };
+    enum { DRAWS = 15000 };
     double *p = malloc(n * sizeof(*p)), chi = 0, rest = 0;
     size_t *count = calloc(n, sizeof(*count)), freedom = 0, rest_count = 0;
     sampler *s = make(*o, n);
