@@ -62,6 +62,7 @@ static heed_status fill(search *q, heed_sequence *s, const heed_request *r)
         mem_resize(job->lanes, job->lane_capacity * sizeof(*lanes), q->width * sizeof(*lanes));
     if (!lanes)
         return HEED_NOMEM;
+    memset(lanes + job->n_lanes, 0, (q->width - job->n_lanes) * sizeof(*lanes));
     job->lanes = lanes;
     job->lane_capacity = q->width;
     return sampler_fork(s->chooser, NULL, &q->choosers[0]);
