@@ -52,13 +52,13 @@ static bool has_amx_bf16(void)
 /* The first that is there is the best; what stands behind `base` is there for tests. */
 static const isa_row isas[] = {
 #if defined(__x86_64__)
-    {{"amx_bf16", &cpu_lanes_avx512, &cpu_brain_amx}, has_amx_bf16},
-    {{"avx512_bf16", &cpu_lanes_avx512, &cpu_brain_avx512}, has_avx512_bf16},
+    {{"amx_bf16", &cpu_lanes_avx512, &cpu_brain_amx_bf16}, has_amx_bf16},
+    {{"avx512_bf16", &cpu_lanes_avx512, &cpu_brain_avx512_bf16}, has_avx512_bf16},
     {{"avx512", &cpu_lanes_avx512, NULL}, has_avx512},
     {{"avx2", &cpu_lanes_avx2, NULL}, has_avx2},
 #endif
     {{"base", &cpu_lanes_base, NULL}, always},
-    {{"base_bf16", &cpu_lanes_base, &cpu_brain_base}, always},
+    {{"base_bf16", &cpu_lanes_base, &cpu_brain_base_bf16}, always},
     {{"base_amx", &cpu_lanes_base, &cpu_brain_base_amx}, always},
 };
 

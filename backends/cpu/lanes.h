@@ -1,6 +1,6 @@
 /* The vector code of the backend, as one table per instruction set.
  *
- * The loops are written once, in plain C, in the folder lanes; the files of isa compile them for
+ * The loops are written once, in plain C, in the folder lanes; CMakeLists.txt has them compiled for
  * the baseline, for AVX2 with FMA and for AVX-512, and device.c picks a table by CPUID at run time.
  * The baseline table is the plain-C twin that the tests compare the others with.
  *
@@ -117,7 +117,8 @@ typedef struct cpu_lanes {
 } cpu_lanes;
 
 extern const cpu_lanes cpu_lanes_base, cpu_lanes_avx2, cpu_lanes_avx512;
-extern const cpu_flash_brain cpu_brain_base, cpu_brain_avx512, cpu_brain_amx, cpu_brain_base_amx;
+extern const cpu_flash_brain cpu_brain_base_bf16, cpu_brain_avx512_bf16;
+extern const cpu_flash_brain cpu_brain_base_amx, cpu_brain_amx_bf16;
 
 const cpu_map_row *cpu_map_find(const cpu_lanes *lanes, const char *op, heed_dtype in);
 const cpu_zip_row *cpu_zip_find(const cpu_lanes *lanes, const char *op, heed_dtype in);

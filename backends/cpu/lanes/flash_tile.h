@@ -15,10 +15,6 @@
 
 /* ---- Products ------------------------------------------------------------------------------- */
 
-/* Floats of a line of the caches; keys that the values of a block are asked for ahead. Rows lie
- * apart, so the processor does not guess them all. Asking behind the end does no harm. */
-enum { LINE = 16, AHEAD = 32 };
-
 // clang-format off
 /* s[keys][rows] = k[keys][d] q[d][rows], a register block of it. */
 FLASH_INLINE void score_block(size_t keys, size_t vectors, float *s, const float *k, size_t k_row,
@@ -134,14 +130,6 @@ static value_function *const value_blocks[2][DEEP + 1] = {
 #undef FLASH_BLOCK
 #undef FLASH_BLOCKS
 
-/* The part of n that comes next when `left` are left: equal parts of at most DEEP, so that no
- * block is too low to keep the multipliers busy. */
-static inline size_t next_part(size_t left)
-{
-    size_t parts = (left + DEEP - 1) / DEEP;
-    return (left + parts - 1) / parts;
-}
-
 static void flash_scores(float *s, const float *k, size_t k_row, size_t keys, const float *q,
                          size_t d, size_t vectors)
 {
@@ -218,19 +206,5 @@ static void flash_cap(float *s, size_t n, float cap)
     for (size_t i = 0; i < n; i++)
         s[i] = lane_tanh(s[i] / cap) * cap;
 }
-
-// clang-format off
-static const cpu_flash_lanes flash_lanes = {
-    .lanes = LANES, .scores = flash_scores, .values = flash_values, .weigh = flash_weigh,
-    .join = flash_join, .few_scores = few_scores, .few_values = few_values,
-    .few_weigh = few_weigh, .few_join = few_join, .cap = flash_cap, .turn = flash_turn,
-    .gather = flash_gather, .scatter = flash_scatter,
-    .add = flash_add, .multiply = flash_multiply, .add_alike = flash_add_alike,
-    .row_add = flash_row_add, .row_multiply = flash_row_multiply, .row_mask = flash_row_mask,
-    .hide = flash_hide, .widen_mask = flash_widen_mask, .mask = flash_mask,
-    .mask_alike = flash_mask_alike, .mask_join = flash_mask_join, .range = flash_range,
-    .peak32 = flash_peak32, .peak16 = flash_peak16,
-};
-// clang-format on
 
 #endif

@@ -246,4 +246,16 @@ FLASH_INLINE lane_f lane_sums(lane_f x[LANES])
     return x[0];
 }
 
+/* Floats of a line of the caches; keys that the values of a block are asked for ahead. Rows lie
+ * apart, so the processor does not guess them all. Asking behind the end does no harm. */
+enum { LINE = 16, AHEAD = 32 };
+
+/* The part of n that comes next when `left` are left: equal parts of at most DEEP, so that no
+ * block is too low to keep the multipliers busy. */
+static inline size_t next_part(size_t left)
+{
+    size_t parts = (left + DEEP - 1) / DEEP;
+    return (left + parts - 1) / parts;
+}
+
 #endif

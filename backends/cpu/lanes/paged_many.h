@@ -4,7 +4,7 @@
 #ifndef CPU_LANES_PAGED_MANY_H
 #define CPU_LANES_PAGED_MANY_H
 
-#include "lanes/flash_tile.h"
+#include "lanes/flash_softmax.h"
 #include "lanes/paged_few.h"
 
 /* ---- Weights -------------------------------------------------------------------------------- */
@@ -177,23 +177,5 @@ static void paged_join(float *o, float *top, float *sum, const float *o2, const 
         }
     }
 }
-
-static const cpu_paged_lanes paged_lanes = {
-#if defined(__AVX2__)
-    .few_scores = {scores_f32, scores_bf16, scores_f16, scores_i8},
-    .few_values = {values_f32, values_bf16, values_f16, values_i8},
-#else
-    .few_scores = {scores_f32},
-    .few_values = {values_f32},
-#endif
-    .few_weigh = keyed_weigh,
-    .few_join = keyed_join,
-    .weigh = paged_weigh,
-    .values = paged_values,
-    .values_apart = paged_values_apart,
-    .join = paged_join,
-    .narrow8 = paged_narrow8,
-    .widen8 = paged_widen8,
-};
 
 #endif

@@ -1,11 +1,15 @@
-/* Products of bfloat16 with the tiles of AMX; CMakeLists.txt gives this file the flags. Few rows
- * and all other vector code are those of avx512_bf16.c. */
-#if defined(__x86_64__)
+/* The table of products of bfloat16 in the tiles of AMX: amx_bf16, or base_amx over tiles in plain
+ * C, which no machine chooses, but tests do. */
+#if defined(__AMX_BF16__)
 #include "lanes/tile_real.h"
+#else
+#include "lanes/tile_plain.h"
+#endif
 
 #include "lanes/brain_amx.h"
+#include "lanes/parts.h"
 
-const cpu_flash_brain cpu_brain_amx = {
+const cpu_flash_brain CPU_OF_ISA(cpu_brain) = {
     .rows = TILE_PAIR,
     .depth = TILE_DEPTH,
     .begin = amx_begin,
@@ -18,6 +22,3 @@ const cpu_flash_brain cpu_brain_amx = {
     .few_weigh = brain_few_weigh,
     .turn = brain_turn,
 };
-#else
-#include "lanes.h"
-#endif

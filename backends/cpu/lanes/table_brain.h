@@ -1,8 +1,9 @@
-/* Products of bfloat16 in plain C: the twin of those with AVX512-BF16. No machine chooses it; tests
- * do. */
+/* The table of products of bfloat16: base_bf16, in plain C, is the twin of avx512_bf16; no machine
+ * chooses it, tests do. */
 #include "lanes/brain_tile.h"
+#include "lanes/parts.h"
 
-const cpu_flash_brain cpu_brain_base = {
+const cpu_flash_brain CPU_OF_ISA(cpu_brain) = {
     .rows = 2 * LANES,
     .depth = 2,
     .scores = brain_scores,

@@ -1,19 +1,17 @@
-/* One table of vector code. A file of isa/ defines CPU_LANES (the name of the table) and
- * CPU_LANES_NAME (what people call it), and includes this. */
+/* The table of vector code for one instruction set. Large parts are compiled by themselves, at the
+ * same time. */
 #include "lanes/additive.h"
 #include "lanes/choose.h"
 #include "lanes/converts.h"
-#include "lanes/flash_tile.h"
 #include "lanes/maps.h"
-#include "lanes/paged_many.h"
-#include "lanes/product.h"
+#include "lanes/parts.h"
 #include "lanes/residual.h"
 #include "lanes/rotary.h"
 #include "lanes/rows.h"
 #include "lanes/zips.h"
 
-const cpu_lanes CPU_LANES = {
-    .name = CPU_LANES_NAME,
+const cpu_lanes CPU_OF_ISA(cpu_lanes) = {
+    .name = CPU_ISA_NAME,
     .maps = map_rows,
     .zips = zip_rows,
     .converts = convert_rows,
@@ -33,9 +31,9 @@ const cpu_lanes CPU_LANES = {
     .additive_fast = additive_fast,
     .additive_exact = additive_exact,
     .additive_rows = additive_rows,
-    .flash = &flash_lanes,
-    .paged = &paged_lanes,
-    .product = product,
+    .flash = &CPU_OF_ISA(cpu_flash),
+    .paged = &CPU_OF_ISA(cpu_paged),
+    .product = CPU_OF_ISA(cpu_multiply),
 #if !defined(__AVX2__)
     .product_is_slow = 1,
 #endif
