@@ -82,22 +82,47 @@ static bool has_tokenizer_file(const generate_job *job)
     return found;
 }
 
-static int add_all(generate_job *job)
+/* One sample of every prompt. */
+static int add_round(generate_job *job, size_t sample)
 {
-    job->sequences = cli_alloc(job->prompts.n * job->samples, sizeof *job->sequences);
     for (size_t i = 0; i < job->prompts.n; i++) {
         const prompt *p = &job->prompts.items[i];
+        generate_sequence *s = &job->sequences[i * job->samples + sample];
         if (p->text && !job->tokenizer && !has_tokenizer_file(job))
             return prompts_no_tokenizer(job->path, ", or give the prompt as --tokens 1,2,3");
-        for (size_t k = 0; k < job->samples; k++) {
-            generate_sequence *s = &job->sequences[job->n];
-            s->prompt = p;
-            if (add_sample(job, p, k, &s->sequence))
-                return request_error(job, p);
-            job->n++;
-        }
+        s->prompt = p;
+        if (add_sample(job, p, sample, &s->sequence))
+            return request_error(job, p);
     }
     return EXIT_OK;
+}
+
+/* Has the first sample of every prompt gone through its prompt? */
+static bool prompts_are_known(const generate_job *job)
+{
+    for (size_t i = 0; i < job->n; i += job->samples) {
+        heed_sequence_stats stats = {.size = sizeof stats};
+        heed_sequence_get_stats(job->sequences[i].sequence, &stats);
+        if (!stats.generated_tokens && !stats.finish)
+            return false;
+    }
+    return true;
+}
+
+/* The other samples come when the prompts' pages are there to be found: sequences that begin in one
+ * step would each compute them. */
+static int add_all(generate_job *job)
+{
+    size_t active = 1;
+    job->n = job->prompts.n * job->samples;
+    job->sequences = cli_alloc(job->n, sizeof *job->sequences);
+    int code = add_round(job, 0);
+    while (!code && job->samples > 1 && active && !interrupt_happened() && !prompts_are_known(job))
+        if (heed_generator_step(job->generator, &active))
+            break; /* told by the sequences that it hit */
+    for (size_t sample = 1; sample < job->samples && !code; sample++)
+        code = add_round(job, sample);
+    return code;
 }
 
 /* ---- Pieces ---- */
@@ -209,12 +234,13 @@ static int end_code(const generate_job *job)
 int generate_run(generate_job *job)
 {
     job->start_ns = print_now();
+    interrupt_catch();
     int code = add_all(job);
+    if (!code)
+        run_steps(job);
+    interrupt_release();
     if (code)
         return code;
-    interrupt_catch();
-    run_steps(job);
-    interrupt_release();
     job->end_ns = print_now();
     generate_report(job);
     return end_code(job);

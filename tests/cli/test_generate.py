@@ -78,11 +78,12 @@ def test_golden_tokens_of_a_batch_and_every_setting() -> None:
     want = [case["tokens"] for case in GOLDEN]
     for flags in ((), ("--page-tokens", 1), ("--page-tokens", 7), ("--step-tokens", 2),
                   ("--no-sharing",), ("--no-pages",), ("--backends", "reference"),
-                  ("--attention", "off"), ("--threads", 1), ("--kv-memory", "300K")):
+                  ("--attention", "off"), ("--threads", 1), ("--kv-memory", "200K")):
         got = generate(*prompts, "--max-tokens", 64, *flags)
         assert [s["tokens"] for s in got["sequences"]] == want, flags
         paged = flags not in (("--no-pages",), ("--attention", "off"))
         assert got["cache"]["paged"] == paged, (flags, got["cache"])
+        assert (got["cache"]["preemptions"] > 0) == (flags[:1] == ("--kv-memory",)), got["cache"]
 
 
 def test_kv_types() -> None:
@@ -219,6 +220,24 @@ def test_samples_of_a_prompt() -> None:
     each = [generate(*words[:-1], 7 + i)["tokens"] for i in range(4)]
     assert [s["tokens"] for s in got] == each
     assert len({tuple(t) for t in each}) > 1 and all(s["prompt"] == 0 for s in got)
+
+
+def test_samples_and_equal_prompts_share_pages() -> None:
+    prompt = ",".join(str(5 + i % 90) for i in range(100))
+    words = ["--tokens", prompt, "--max-tokens", 4, "--n", 8]
+    got = generate(*words)
+    assert [s["shared_tokens"] for s in got["sequences"]] == [0] + [96] * 7, got
+    alone = generate(*words, "--no-sharing")
+    assert all(s["shared_tokens"] == 0 for s in alone["sequences"])
+    assert got["cache"]["pages_peak"] < alone["cache"]["pages_peak"] / 2
+    assert [s["tokens"] for s in got["sequences"]] == [s["tokens"] for s in alone["sequences"]]
+
+
+def test_flags_of_steps_and_pages_are_heard() -> None:
+    words = ["--tokens", ",".join(["5"] * 100), "--max-tokens", 4]
+    assert generate(*words)["steps"] == 4 and generate(*words, "--step-tokens", 10)["steps"] == 13
+    assert generate(*words, "--page-tokens", 7)["cache"]["page_tokens"] == 7
+    assert generate(*words, "--kv-memory", "300K")["cache"]["pages_limit"] == 15
 
 
 def test_penalties_and_beams_change_what_comes() -> None:
