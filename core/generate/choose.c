@@ -101,6 +101,7 @@ static heed_status take_token(heed_sequence *s, int32_t token)
 {
     TRY(piece_buffer_add_token(&s->fresh, token));
     s->n_generated++;
+    s->n_chosen++;
     s->ended = find_end(s, token);
     return tell_text(s, token);
 }

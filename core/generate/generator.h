@@ -41,6 +41,7 @@ struct heed_sequence {
     piece_buffer fresh; /* of this step */
     uint32_t ended;     /* HEED_FINISH_*, as of this step */
     size_t n_prompt, n_generated;
+    size_t n_chosen;             /* in this step */
     size_t n_echoed;             /* tokens of the prompt that were told, or need not be */
     uint64_t first_ns, begin_ns; /* 0: not yet */
     struct heed_sequence *newer; /* in the generator's list of all that have not finished */

@@ -112,9 +112,10 @@ static void let_freed_go(heed_generator *g)
 /* ---- Handing over -----------------------------------------------------------------------------
  */
 
+/* Those that were chosen: they stand behind what is echoed. */
 static heed_status append_tokens(heed_sequence *s)
 {
-    for (size_t i = 0; i < s->fresh.n_tokens; i++) {
+    for (size_t i = s->fresh.n_tokens - s->n_chosen; i < s->fresh.n_tokens; i++) {
         TRY(mem_grow(&s->generated, &s->all_capacity, s->n_all, sizeof(*s->generated)));
         s->generated[s->n_all++] = s->fresh.tokens[i];
     }
@@ -124,7 +125,7 @@ static heed_status append_tokens(heed_sequence *s)
 static void note_times(heed_generator *g, heed_sequence *s, uint64_t now)
 {
     g->stats.generated_tokens += s->n_generated - s->stats.generated_tokens;
-    if (s->stats.wait_ns == 0)
+    if (s->stats.wait_ns == 0 && s->begin_ns)
         s->stats.wait_ns = s->begin_ns - s->added_ns;
     if (s->stats.first_ns == 0 && s->n_generated > 0)
         s->stats.first_ns = now - s->added_ns;
@@ -142,6 +143,7 @@ static void hand_over(heed_generator *g, heed_sequence *s, uint64_t now)
     if (!status)
         status = piece_buffer_append(&s->ready, &s->fresh);
     piece_buffer_empty(&s->fresh);
+    s->n_chosen = 0;
     note_times(g, s, now);
     if (status) {
         s->failed = status;

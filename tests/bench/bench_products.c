@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/pool.h"
-#include "limits.h"
+#include "machine_limits.h"
 #include "mini_host.h"
 
 enum { MOST_COPIES = 256, MOST_TIMES = 20000 };

@@ -1,5 +1,5 @@
 /* Two loops that do one thing only, on threads that start together; each of limits.h. */
-#include "limits.h"
+#include "machine_limits.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* What the machine reaches, measured in the run in which it is needed: rates wander on shared
  * machines, and a data sheet knows nothing of neighbours. For benchmarks. */
-#ifndef LIMITS_H
-#define LIMITS_H
+#ifndef MACHINE_LIMITS_H
+#define MACHINE_LIMITS_H
 
 #include <stddef.h>
 
