@@ -307,7 +307,7 @@ static const char *form_of(const pass_paging *about)
 static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_options *o)
 {
     decoder_about *about = &p->base.about;
-    TRY(paged_model_new(m, &o->compile, o->page_tokens, &p->model));
+    TRY(paged_model_new(m, &o->compile, o->page_tokens, o->kv_dtype, &p->model));
     about->page_bytes = page_store_page_bytes(paged_model_pages(p->model));
     uint64_t limit = o->page_limit ? o->page_limit : o->kv_bytes / about->page_bytes;
     if (limit == 0)

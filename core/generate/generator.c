@@ -18,6 +18,16 @@ static heed_status read_options(const heed_generator_options *given, heed_genera
     if (out->page_tokens > 4096)
         return err_fail(HEED_INVALID, "page_tokens is %u; 1 to 4096 are possible",
                         out->page_tokens);
+    static const heed_dtype kept[] = {HEED_UNDEFINED, HEED_FLOAT32, HEED_BFLOAT16, HEED_FLOAT16,
+                                      HEED_INT8};
+    bool known = false;
+    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+        known = known || out->kv_dtype == kept[i];
+    if (!known)
+        return err_fail(HEED_INVALID,
+                        "kv_dtype is %s; keys and values are kept in float32, bfloat16, float16 "
+                        "or int8",
+                        heed_dtype_name(out->kv_dtype));
     out->page_tokens = out->page_tokens ? out->page_tokens : PAGE_TOKENS;
     out->step_tokens = out->step_tokens ? out->step_tokens : STEP_TOKENS;
     out->max_sequences = out->max_sequences ? out->max_sequences : SEQUENCES;

@@ -65,13 +65,14 @@ static heed_status open(paged_model *p, const heed_model *m, const compile_optio
 }
 
 heed_status paged_model_new(const heed_model *m, const compile_options *options,
-                            uint32_t page_tokens, paged_model **out)
+                            uint32_t page_tokens, heed_dtype kv_dtype, paged_model **out)
 {
     paged_model *p = mem_zero(sizeof(*p));
     *out = NULL;
     if (!p)
         return HEED_NOMEM;
     p->page_tokens = page_tokens;
+    p->about.kv_dtype = kv_dtype;
     heed_status status = open(p, m, options);
     if (status)
         paged_model_free(p);

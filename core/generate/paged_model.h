@@ -14,9 +14,10 @@
 
 typedef struct paged_model paged_model;
 
-/* HEED_UNSUPPORTED, with the reason, where the model cannot have pages. */
+/* kv_dtype: of what lies in pages, HEED_UNDEFINED: as computed. HEED_UNSUPPORTED, with the reason,
+ * where the model cannot have pages. */
 heed_status paged_model_new(const heed_model *m, const compile_options *options,
-                            uint32_t page_tokens, paged_model **out);
+                            uint32_t page_tokens, heed_dtype kv_dtype, paged_model **out);
 void paged_model_free(paged_model *p);
 const pass_paging *paged_model_about(const paged_model *p);
 int64_t paged_model_positions(const paged_model *p); /* most tokens of a sequence; -1: not known */

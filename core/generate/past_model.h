@@ -22,7 +22,7 @@ typedef struct past_model {
     bool cuts;             /* a past can be shortened */
     bool last_only;        /* a run gives the last row alone; known once one did */
     int64_t fixed;         /* as many tokens as a run must have; -1: any number */
-    int64_t copies;           /* of the sequence that a run must have; 1 where it may be one */
+    int64_t copies;        /* of the sequence that a run must have; 1 where it may be one */
     int64_t vocabulary;
     int64_t positions; /* most tokens of a sequence; -1: not known */
 } past_model;

@@ -348,7 +348,7 @@ static heed_status load(world *w, const char *folder)
     compile_options o = {.backends = "cpu", .optimize = true, .named_dims = true, .check = true};
     snprintf(path, sizeof(path), "%s/model.onnx", folder);
     TRY(heed_model_load(path, NULL, &w->model));
-    TRY(paged_model_new(w->model, &o, 3, &w->paged));
+    TRY(paged_model_new(w->model, &o, 3, HEED_UNDEFINED, &w->paged));
     w->about = paged_model_about(w->paged);
     for (size_t i = 0; i < w->about->n_inputs && i < MOST_INPUTS; i++) {
         snprintf(path, sizeof(path), "%s/test_data_set_0/input_%zu.pb", folder, i);

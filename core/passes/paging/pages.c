@@ -36,7 +36,7 @@ static heed_status read_layer(writer *w, const ir_node *n, paging_layer *out)
     heads_layout_read(n, "k_layout", &k);
     heads_layout_read(n, "v_layout", &v);
     *out = (paging_layer){.node = n->name,
-                          .dtype = keys->dtype,
+                          .dtype = w->paging->kv_dtype ? w->paging->kv_dtype : keys->dtype,
                           .heads = keys->dims[k.place[1]],
                           .key_dim = keys->dims[k.place[3]],
                           .value_dim = values->dims[v.place[3]],
@@ -60,6 +60,16 @@ static ir_value *add_pages(writer *w, const paging_layer *layer, const char *wha
     ir_dim shape[] = {dims_parse(dims, "pages"), dims_parse(dims, "page_tokens"), layer->heads,
                       dim};
     return ports_add_input(w->g, name, layer->dtype, 4, shape);
+}
+
+/* Of pages of int8: one a token and head. */
+static ir_value *add_scales(writer *w, const paging_layer *layer, const char *what)
+{
+    char name[64];
+    ir_dims *dims = w->run->model->dims;
+    snprintf(name, sizeof(name), "heed.%s_scales.%u", what, w->paging->n_layers);
+    ir_dim shape[] = {dims_parse(dims, "pages"), dims_parse(dims, "page_tokens"), layer->heads};
+    return ports_add_input(w->g, name, HEED_FLOAT32, 3, shape);
 }
 
 /* [heads or 1, reach]: of a bias by distance the entries for keys that are not ahead. */
@@ -87,18 +97,24 @@ static heed_status write_bias(writer *w, const ir_node *n, op_body *b, ir_value 
 static heed_status write_layer(writer *w, ir_node *n)
 {
     paging_layer layer;
-    ir_value *out[3];
+    ir_value *out[5];
     TRY(read_layer(w, n, &layer));
-    ir_value *keys = add_pages(w, &layer, "key", layer.key_dim);
-    ir_value *values = add_pages(w, &layer, "value", layer.value_dim);
-    if (!keys || !values)
-        return HEED_NOMEM;
+    bool scaled = layer.dtype == HEED_INT8;
+    ir_value *pages[] = {add_pages(w, &layer, "key", layer.key_dim),
+                         add_pages(w, &layer, "value", layer.value_dim),
+                         scaled ? add_scales(w, &layer, "key") : NULL,
+                         scaled ? add_scales(w, &layer, "value") : NULL};
+    uint32_t n_pages = scaled ? 4 : 2;
+    for (uint32_t i = 0; i < n_pages; i++)
+        if (!pages[i])
+            return HEED_NOMEM;
     op_body b = pass_body(w->run, n);
     ir_value *bias;
     TRY(write_bias(w, n, &b, &bias));
-    ir_value *in[] = {ir_input(n, Q), ir_input(n, K), ir_input(n, V),     keys, values, w->starts,
-                      w->past,        w->table,       ir_input(n, SINKS), NULL, NULL,   bias};
-    body_nodes(&b, 12, in, 3, out,
+    ir_value *in[] = {ir_input(n, Q),     ir_input(n, K), ir_input(n, V), pages[0],
+                      pages[1],           w->starts,      w->past,        w->table,
+                      ir_input(n, SINKS), pages[2],       pages[3],       bias};
+    body_nodes(&b, 12, in, 1 + n_pages, out,
                "heed.PagedAttention scale=%.9g softcap=%.9g left_window=%lld bias_by=%s "
                "q_layout=%s k_layout=%s v_layout=%s y_layout=%s",
                ir_attr_float(n, "scale", 0), ir_attr_float(n, "softcap", 0),
@@ -109,8 +125,8 @@ static heed_status write_layer(writer *w, ir_node *n)
         return b.status;
     ir_value_replace(n->out[0], out[0]);
     ir_node_remove(n);
-    TRY(ports_add_output(w->g, keys->name, out[1]));
-    TRY(ports_add_output(w->g, values->name, out[2]));
+    for (uint32_t i = 0; i < n_pages; i++)
+        TRY(ports_add_output(w->g, pages[i]->name, out[1 + i]));
     w->paging->layers[w->paging->n_layers++] = layer;
     return HEED_OK;
 }

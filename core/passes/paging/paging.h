@@ -56,6 +56,7 @@ typedef struct paging_layer {
 /* What became of it; arrays and names live as long as the graph. */
 struct pass_paging {
     int part;             /* asked for: PAGING_STEPS, PAGING_ONCE */
+    heed_dtype kv_dtype;  /* asked for: of keys and values in pages; HEED_UNDEFINED: as computed */
     paging_input *inputs; /* of the file, in its order */
     uint32_t n_inputs;
     paging_layer *layers;

@@ -266,6 +266,43 @@ static void a_crowd_that_shares_nothing(void **state)
     crowd(HEED_GENERATOR_NO_SHARING, 30, CROWD / 4);
 }
 
+/* Narrower pages: smaller, and other tokens only where two were close. */
+static void narrow_pages(void **state)
+{
+    (void)state;
+    static const struct {
+        heed_dtype dtype;
+        uint64_t bytes;
+        size_t least; /* first tokens that are the same */
+    } cases[] = {{HEED_FLOAT32, 20480, 64},
+                 {HEED_BFLOAT16, 10240, 8},
+                 {HEED_FLOAT16, 10240, 16},
+                 {HEED_INT8, 5120 + 5 * 2 * 2 * 16 * 4, 8}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        heed_generator_options options = {.size = sizeof(options), .kv_dtype = cases[i].dtype};
+        heed_generator *g = open_verse(&options);
+        heed_request ask = {.size = sizeof(ask), .tokens = prompt, .n_tokens = 3, .max_tokens = 64};
+        heed_piece piece = {.size = sizeof(piece)};
+        heed_sequence *s;
+        size_t n, same = 0;
+        assert_int_equal(stats_of(g).page_bytes, cases[i].bytes);
+        ok(heed_generator_add(g, &ask, &s));
+        while (!piece.finish)
+            ok(heed_sequence_next(s, &piece));
+        const int32_t *tokens = heed_sequence_get_tokens(s, &n);
+        assert_int_equal(n, 64);
+        while (same < 64 && tokens[same] == golden[same])
+            same++;
+        print_message("%s: the first %zu of 64 tokens\n", heed_dtype_name(cases[i].dtype), same);
+        assert_true(same >= cases[i].least);
+        heed_generator_free(g);
+    }
+    heed_generator_options wrong = {.size = sizeof(wrong), .kv_dtype = HEED_INT64};
+    heed_generator *g;
+    assert_int_equal(heed_generator_open("none", &wrong, &g), HEED_INVALID);
+    assert_null(g);
+}
+
 static int prepare(void **state)
 {
     (void)state;
@@ -276,9 +313,9 @@ static int prepare(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_golden_tokens),         cmocka_unit_test(a_crowd_with_room),
-        cmocka_unit_test(a_crowd_that_computes_again), cmocka_unit_test(a_crowd_that_swaps),
-        cmocka_unit_test(a_crowd_that_shares_nothing),
+        cmocka_unit_test(gives_golden_tokens), cmocka_unit_test(narrow_pages),
+        cmocka_unit_test(a_crowd_with_room),   cmocka_unit_test(a_crowd_that_computes_again),
+        cmocka_unit_test(a_crowd_that_swaps),  cmocka_unit_test(a_crowd_that_shares_nothing),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }
