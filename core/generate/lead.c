@@ -7,6 +7,24 @@
 
 static heed_sequence *sequence_of(sched_job *job) { return (heed_sequence *)(void *)job; }
 
+/* What is told of the generator, as the leader knows it. */
+static void count(heed_generator *g)
+{
+    const scheduler *s = g->scheduler;
+    page_counts pages = decoder_count(g->decoder);
+    heed_generator_stats *t = &g->stats;
+    t->pages_held = pages.held;
+    t->pages_kept = pages.kept;
+    t->pages_peak = s->counts.most_pages;
+    t->tokens_held = pages.tokens;
+    t->copies = decoder_get_about(g->decoder)->copies;
+    t->running = s->running.n;
+    t->waiting = s->waiting.n;
+    t->steps = s->counts.steps;
+    t->shared_tokens = s->counts.shared;
+    t->preemptions = s->counts.preemptions;
+}
+
 /* ---- Coming in and leaving --------------------------------------------------------------------
  */
 
@@ -44,10 +62,24 @@ static void let_go(heed_generator *g, heed_sequence *s)
     s->stats.preemptions = s->job.n_preempted;
     s->finish = s->ended;
     s->done = true;
+    g->n_freed -= s->freed;
     if (s->freed)
         delete_now(g, s);
     else if (s->waits)
         pthread_cond_signal(&s->changed);
+}
+
+static void let_freed_go(heed_generator *g)
+{
+    if (g->n_freed > 0)
+        generator_take_in(g);
+    for (heed_sequence *s = g->oldest, *next; s && g->n_freed > 0; s = next) {
+        next = s->newer;
+        if (s->freed) {
+            s->ended = HEED_FINISH_CANCEL;
+            let_go(g, s);
+        }
+    }
 }
 
 void generator_drop(heed_generator *g, heed_sequence *s)
@@ -58,13 +90,11 @@ void generator_drop(heed_generator *g, heed_sequence *s)
     }
     atomic_store(&s->cancelled, 1);
     s->freed = true;
-    if (!g->led) {
-        generator_take_in(g);
-        s->ended = HEED_FINISH_CANCEL;
-        let_go(g, s);
-    } else {
-        g->n_freed++;
-    }
+    g->n_freed++;
+    if (g->led)
+        return;
+    let_freed_go(g);
+    count(g);
 }
 
 void generator_put_in(heed_generator *g, heed_sequence *s)
@@ -93,20 +123,6 @@ void generator_take_in(heed_generator *g)
         }
     }
     g->inbox_last = NULL;
-}
-
-static void let_freed_go(heed_generator *g)
-{
-    if (g->n_freed > 0)
-        generator_take_in(g);
-    for (heed_sequence *s = g->oldest, *next; s && g->n_freed > 0; s = next) {
-        next = s->newer;
-        if (s->freed) {
-            g->n_freed--;
-            s->ended = HEED_FINISH_CANCEL;
-            let_go(g, s);
-        }
-    }
 }
 
 /* ---- Handing over -----------------------------------------------------------------------------
@@ -154,23 +170,6 @@ static void hand_over(heed_generator *g, heed_sequence *s, uint64_t now)
         let_go(g, s);
     else if (s->waits && !piece_buffer_is_empty(&s->ready))
         pthread_cond_signal(&s->changed);
-}
-
-static void count(heed_generator *g)
-{
-    const scheduler *s = g->scheduler;
-    page_counts pages = decoder_count(g->decoder);
-    heed_generator_stats *t = &g->stats;
-    t->pages_held = pages.held;
-    t->pages_kept = pages.kept;
-    t->pages_peak = s->counts.most_pages;
-    t->tokens_held = pages.tokens;
-    t->copies = decoder_get_about(g->decoder)->copies;
-    t->running = s->running.n;
-    t->waiting = s->waiting.n;
-    t->steps = s->counts.steps;
-    t->shared_tokens = s->counts.shared;
-    t->preemptions = s->counts.preemptions;
 }
 
 /* ---- A step -----------------------------------------------------------------------------------

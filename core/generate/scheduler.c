@@ -210,6 +210,23 @@ static void preempt(scheduler *s, sched_job *job)
 /* ---- Taking tokens into the step --------------------------------------------------------------
  */
 
+/* One that failed has nothing any more, and leaves at the end of the step. */
+static sched_job *youngest_of(const scheduler *s)
+{
+    sched_job *job = s->running.last;
+    while (job && job->failed)
+        job = job->before;
+    return job;
+}
+
+static const sched_job *oldest_of(const scheduler *s)
+{
+    const sched_job *job = s->running.first;
+    while (job && job->failed)
+        job = job->next;
+    return job;
+}
+
 /* Places for `count` tokens of a lane, if need be from those that came later. The last one that is
  * left can ask nobody: it fails. Others wait until there is room. */
 static bool extend(scheduler *s, sched_job *job, sched_lane *lane, uint32_t count)
@@ -218,13 +235,14 @@ static bool extend(scheduler *s, sched_job *job, sched_lane *lane, uint32_t coun
         heed_status status = decoder_extend(s->d, lane->held, count);
         if (!status)
             return true;
-        sched_job *youngest = s->running.last;
-        if (status == HEED_NOMEM && youngest != job)
+        sched_job *youngest = youngest_of(s);
+        if (status == HEED_NOMEM && youngest != job) {
             preempt(s, youngest);
-        else if (status == HEED_NOMEM && s->running.first != job)
+        } else if (status == HEED_NOMEM && oldest_of(s) != job) {
             return false;
-        else {
+        } else {
             fail(job, status);
+            give_up_places(s, job);
             return false;
         }
     }

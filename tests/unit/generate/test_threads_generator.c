@@ -43,11 +43,14 @@ static heed_request request_of(int kind, uint32_t most)
                           .max_tokens = most};
 }
 
-static void expect(bool fine)
+static void expect_at(bool fine, int line)
 {
-    if (!fine)
-        atomic_fetch_add(&failures, 1);
+    if (fine)
+        return;
+    atomic_fetch_add(&failures, 1);
+    fprintf(stderr, "line %d: %s\n", line, heed_error_get()->message);
 }
+#define expect(fine) expect_at(fine, __LINE__)
 
 /* To its end; the tokens are those from `first` on of the kind. */
 static void follow(heed_sequence *s, int kind, size_t first, bool whole)
