@@ -49,6 +49,9 @@ struct cpu_paged_lanes {
                                     const float *q, size_t d, size_t rows);
     void (*few_values[PAGED_TYPES])(float *o, const cpu_page_rows *v, size_t cols, const float *p,
                                     size_t p_row, size_t keys, size_t rows);
+    /* As rows of float32; any number of rows, whole vectors of cols. */
+    void (*widen[PAGED_TYPES])(float *to, size_t wide, const cpu_page_rows *x, size_t cols,
+                               size_t rows);
     /* Scores of whole vectors become weights; returns their sum. */
     float (*few_weigh)(float *s, size_t keys, float *top);
     void (*few_join)(float *o, float *top, float *sum, const float *o2, float top2, float sum2,
@@ -98,6 +101,7 @@ typedef struct paged_pages {
     size_t count, size, heads, d;
     size_t wide;             /* d in whole vectors */
     unsigned type;           /* PAGED_F32 and so on, as few rows read it */
+    unsigned kind;           /* the same of the pages */
     bool lies_well;          /* few rows read it where it is */
     cpu_map *widen, *narrow; /* NULL: float32, or int8 */
 } paged_pages;

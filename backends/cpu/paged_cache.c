@@ -80,15 +80,29 @@ static void read_row(const paged_job *job, const paged_pages *p, size_t row, flo
         memset(to + p->d, 0, (wide - p->d) * sizeof(*to));
 }
 
+/* n rows of one page; `next` is the row that is read after them. */
+static void read_rows(const paged_job *job, const paged_pages *p, size_t row, size_t next, size_t n,
+                      float *to, size_t wide)
+{
+    size_t bytes = p->d * p->bytes;
+    if (p->wide == p->d && job->p->widen[p->kind]) {
+        cpu_page_rows x = {p->data + row * bytes, p->heads * p->d,
+                           p->scales ? p->scales + row : NULL, p->heads, p->data + next * bytes};
+        job->p->widen[p->kind](to, wide, &x, p->d, n);
+        return;
+    }
+    for (size_t j = 0; j < n; j++, to += wide)
+        read_row(job, p, row + j * p->heads, to, wide);
+}
+
 void paged_bring(const paged_job *job, const paged_pages *p, size_t sequence, size_t head,
                  size_t first, size_t last, float *to, size_t wide)
 {
-    while (first < last) {
-        size_t row = paged_row(job, sequence, p, first);
-        size_t n = flash_min(last - first, p->size - first % p->size);
-        for (size_t j = 0; j < n; j++, to += wide)
-            read_row(job, p, (row + j) * p->heads + head, to, wide);
-        first += n;
+    size_t next, row = paged_row(job, sequence, p, first) * p->heads + head;
+    for (size_t n; first < last; first += n, to += n * wide, row = next) {
+        n = flash_min(last - first, p->size - first % p->size);
+        next = first + n < last ? paged_row(job, sequence, p, first + n) * p->heads + head : row;
+        read_rows(job, p, row, next, n, to, wide);
     }
 }
 

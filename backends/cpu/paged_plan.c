@@ -50,6 +50,7 @@ static heed_status read_pages(paged_pages *p, const paged_job *job, const DLTens
     unsigned type = type_of(p->dtype);
     bool whole = p->wide == p->d && p->d * p->bytes % PAGED_CHUNK == 0;
     p->lies_well = whole && p->size % PAGED_KEYS == 0 && job->p->few_scores[type];
+    p->kind = type;
     p->type = p->lies_well ? type : PAGED_F32;
     return HEED_OK;
 }

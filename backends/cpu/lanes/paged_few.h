@@ -366,6 +366,21 @@ FLASH_INLINE void paged_sums(size_t type, float *o, const cpu_page_rows *v, size
         paged_row_values(type, 1, o + r * cols, v, cols, p + r * p_row, p_row, keys);
 }
 
+/* Rows of `cols` numbers, in whole vectors, as rows of float32. */
+FLASH_INLINE void paged_widen(size_t type, float *to, size_t wide, const cpu_page_rows *x,
+                              size_t cols, size_t rows)
+{
+    size_t bytes = page_bytes(type), step = x->row * bytes;
+    const char *at = x->at, *next = x->next;
+    for (size_t j = 0; j < rows; j++, at += step, next += step, to += wide) {
+        float scale = page_scale(type, x, j);
+        for (size_t i = 0; i < cols * bytes; i += PAGED_LINE)
+            __builtin_prefetch(next + i);
+        for (size_t c = 0; c < cols; c += LANES)
+            lane_store(to + c, page_load(type, at + c * bytes, scale));
+    }
+}
+
 #define PAGED_TYPE(name, type)                                                                     \
     static void scores_##name(float *s, size_t s_row, const cpu_page_rows *k, size_t keys,         \
                               const float *q, size_t d, size_t rows)                               \
@@ -376,6 +391,11 @@ FLASH_INLINE void paged_sums(size_t type, float *o, const cpu_page_rows *v, size
                               size_t p_row, size_t keys, size_t rows)                              \
     {                                                                                              \
         paged_sums(type, o, v, cols, p, p_row, keys, rows);                                        \
+    }                                                                                              \
+    static void widen_##name(float *to, size_t wide, const cpu_page_rows *x, size_t cols,          \
+                             size_t rows)                                                          \
+    {                                                                                              \
+        paged_widen(type, to, wide, x, cols, rows);                                                \
     }
 
 PAGED_TYPE(f32, PAGED_F32)
