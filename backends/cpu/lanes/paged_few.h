@@ -8,11 +8,13 @@
 #include "lanes/flash_vector.h"
 #include "paged.h"
 
-/* Rows whose sums registers hold beside a square, and beside a row of values. */
+/* Rows whose sums registers hold beside two squares, and beside a row of values. Each row more is
+ * one more copy of all loops. */
+enum { PAGED_SCORE_ROWS = 4 };
 #if defined(__AVX512F__)
-enum { PAGED_SCORE_ROWS = 8, PAGED_VALUE_ROWS = 4 };
+enum { PAGED_VALUE_ROWS = 4 };
 #else
-enum { PAGED_SCORE_ROWS = 4, PAGED_VALUE_ROWS = 2 };
+enum { PAGED_VALUE_ROWS = 2 };
 #endif
 
 /* ---- Rows of pages --------------------------------------------------------------------------- */
@@ -123,9 +125,6 @@ FLASH_INLINE lane_f page_part(size_t type, lane_f unit, size_t part, lane_f scal
     if (type == PAGED_BF16)
         return part ? (lane_f)((lane_i)bits & (int32_t)0xffff0000)
                     : (lane_f)_mm512_slli_epi32(bits, 16);
-    if (type == PAGED_F16)
-        return (lane_f)_mm512_cvtph_ps(
-            _mm512_cvtepi32_epi16(part ? _mm512_srli_epi32(bits, 16) : bits));
     if (type == PAGED_I8)
         return (lane_f)_mm512_cvtepi32_ps(
                    _mm512_srai_epi32(_mm512_slli_epi32(bits, (unsigned)(24 - 8 * part)), 24)) *
@@ -135,12 +134,6 @@ FLASH_INLINE lane_f page_part(size_t type, lane_f unit, size_t part, lane_f scal
     if (type == PAGED_BF16)
         return part ? (lane_f)((lane_i)bits & (int32_t)0xffff0000)
                     : (lane_f)_mm256_slli_epi32(bits, 16);
-    if (type == PAGED_F16) {
-        bits =
-            part ? _mm256_srli_epi32(bits, 16) : _mm256_and_si256(bits, _mm256_set1_epi32(0xffff));
-        bits = _mm256_permute4x64_epi64(_mm256_packus_epi32(bits, bits), 0x08);
-        return (lane_f)_mm256_cvtph_ps(_mm256_castsi256_si128(bits));
-    }
     if (type == PAGED_I8)
         return (lane_f)_mm256_cvtepi32_ps(
                    _mm256_srai_epi32(_mm256_slli_epi32(bits, (int)(24 - 8 * part)), 24)) *
@@ -221,7 +214,7 @@ FLASH_INLINE void paged_squares(size_t type, size_t rows, size_t squares, page_s
             lane_store(x[u].s + r * s_row, sum[u][r]);
 }
 
-/* Squares two by two where rows are few: from key j of `from` and key i of `and`. */
+/* Squares two by two: from key j of `from` and key i of `and`. */
 FLASH_INLINE void paged_pair(size_t type, size_t rows, float *s, size_t s_row,
                              const cpu_page_rows *from, size_t j, const cpu_page_rows *and,
                              size_t i, const float *q, size_t d)
@@ -243,19 +236,17 @@ FLASH_INLINE void paged_single(size_t type, size_t rows, float *s, size_t s_row,
 FLASH_INLINE void paged_keys(size_t type, size_t rows, float *s, size_t s_row,
                              const cpu_page_rows *k, size_t keys, const float *q, size_t d)
 {
-    if ((size_t)LANES == PAGED_KEYS && keys == 2 * PAGED_KEYS && rows <= 4) {
+    if ((size_t)LANES == PAGED_KEYS && keys == 2 * PAGED_KEYS) {
         paged_pair(type, rows, s, s_row, k, 0, k + 1, 0, q, d);
         return;
     }
     for (size_t n, left = keys; left; left -= n, k++, s += n) {
         size_t j = 0;
         n = left < PAGED_KEYS ? left : PAGED_KEYS;
-        for (; rows <= 4 && (size_t)LANES < PAGED_KEYS && j + 2 * LANES <= n; j += 2 * LANES)
+        for (; (size_t)LANES < PAGED_KEYS && j + 2 * LANES <= n; j += 2 * LANES)
             paged_pair(type, rows, s + j, s_row, k, j, k, j + LANES, q, d);
-        for (; j + LANES <= n; j += LANES)
-            paged_single(type, rows, s + j, s_row, k, j, LANES, q, d);
-        if (j < n)
-            paged_single(type, rows, s + j, s_row, k, j, n - j, q, d);
+        for (; j < n; j += LANES)
+            paged_single(type, rows, s + j, s_row, k, j, n - j < LANES ? n - j : LANES, q, d);
     }
 }
 
@@ -265,12 +256,6 @@ FLASH_INLINE void paged_scores(size_t type, float *s, size_t s_row, const cpu_pa
     for (size_t n; rows; rows -= n, s += n * s_row, q += n * d) {
         n = rows < PAGED_SCORE_ROWS ? rows : PAGED_SCORE_ROWS;
         switch (n) {
-#if defined(__AVX512F__)
-        case 8: paged_keys(type, 8, s, s_row, k, keys, q, d); break;
-        case 7: paged_keys(type, 7, s, s_row, k, keys, q, d); break;
-        case 6: paged_keys(type, 6, s, s_row, k, keys, q, d); break;
-        case 5: paged_keys(type, 5, s, s_row, k, keys, q, d); break;
-#endif
         case 4: paged_keys(type, 4, s, s_row, k, keys, q, d); break;
         case 3: paged_keys(type, 3, s, s_row, k, keys, q, d); break;
         case 2: paged_keys(type, 2, s, s_row, k, keys, q, d); break;
@@ -391,7 +376,8 @@ FLASH_INLINE void paged_widen(size_t type, float *to, size_t wide, const cpu_pag
                               size_t p_row, size_t keys, size_t rows)                              \
     {                                                                                              \
         paged_sums(type, o, v, cols, p, p_row, keys, rows);                                        \
-    }                                                                                              \
+    }
+#define PAGED_WIDEN(name, type)                                                                    \
     static void widen_##name(float *to, size_t wide, const cpu_page_rows *x, size_t cols,          \
                              size_t rows)                                                          \
     {                                                                                              \
@@ -399,13 +385,17 @@ FLASH_INLINE void paged_widen(size_t type, float *to, size_t wide, const cpu_pag
     }
 
 PAGED_TYPE(f32, PAGED_F32)
+PAGED_WIDEN(f32, PAGED_F32)
 #if defined(__AVX2__)
 PAGED_TYPE(bf16, PAGED_BF16)
-PAGED_TYPE(f16, PAGED_F16)
 PAGED_TYPE(i8, PAGED_I8)
+PAGED_WIDEN(bf16, PAGED_BF16)
+PAGED_WIDEN(f16, PAGED_F16)
+PAGED_WIDEN(i8, PAGED_I8)
 #endif
 
 #undef PAGED_TYPE
+#undef PAGED_WIDEN
 
 /* One row, as paged_join_columns has it. */
 static void keyed_join(float *o, float *top, float *sum, const float *o2, float top2, float sum2,
