@@ -35,11 +35,15 @@ uint64_t ram_limit(const char *membership, const char *mount)
     return cgroup_least(&memory_limit, membership, mount);
 }
 
-static uint64_t of_process(int resource)
+static uint64_t least_of_process(void)
 {
-    struct rlimit limit;
-    return getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur
-                                                                               : UINT64_MAX;
+    struct rlimit space, data;
+    uint64_t least = UINT64_MAX;
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
+        least = space.rlim_cur;
+    if (getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur != RLIM_INFINITY)
+        least = smaller(least, data.rlim_cur);
+    return least;
 }
 
 uint64_t ram_allowed(void)
@@ -49,5 +53,5 @@ uint64_t ram_allowed(void)
     uint64_t group = cgroup_least_here(&memory_limit);
     if (group)
         all = smaller(all, group);
-    return smaller(all, smaller(of_process(RLIMIT_AS), of_process(RLIMIT_DATA)));
+    return smaller(all, least_of_process());
 }

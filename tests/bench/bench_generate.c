@@ -17,7 +17,7 @@
 #include <time.h>
 
 #include "heed/heed.h"
-#include "stream.h"
+#include "machine_limits.h"
 
 enum { MOST = 16, MOST_BATCH = 1024 };
 
@@ -133,7 +133,7 @@ static int run(bench *b)
             cell c = {.context = b->contexts[i], .batch = b->batches[k]};
             double stream = 0;
             for (size_t r = 0; r < b->rounds; r++) {
-                double rate = stream_read((size_t)256 << 20, (unsigned)b->threads, 3);
+                double rate = 1e9 * limits_read((unsigned)b->threads);
                 stream = rate > stream ? rate : stream;
                 if (measure(b, &c))
                     return fail("step");

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "machine_limits.h"
 #include "mini_host.h"
 #include "rates.h"
 
@@ -277,7 +278,7 @@ int main(int argc, char **argv)
     }
     threads = threads < 1 ? 1 : threads;
     mini_threads(threads);
-    stream = rates_stream(threads, RING_BYTES);
+    stream = limits_read(threads);
     printf("memory is read at %.1f GB/s\n", stream);
     if (only) {
         bench_only(only);

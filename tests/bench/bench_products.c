@@ -16,6 +16,7 @@
 #include "base/pool.h"
 #include "machine_limits.h"
 #include "mini_host.h"
+#include "rates.h"
 
 enum { MOST_COPIES = 256, MOST_TIMES = 20000 };
 static const double cold_bytes = 160e6;
@@ -151,7 +152,7 @@ static double measure(call *run, const work *w, const shape *s, int64_t m)
 static void bench(const shape *s, int64_t m)
 {
     static work w;
-    double read = limits_read(threads), peak = limits_fma(threads), one = weights(s);
+    double read = limits_read(threads), peak = rates_peak(threads, false), one = weights(s);
     make_work(&w, s, m);
     double took = measure(call_ours, &w, s, m);
     double bytes = 4e-9 * one / took, flops = 2e-9 * one * (double)m / took;

@@ -1,4 +1,4 @@
-/* Two loops that do one thing only, on threads that start together; each of limits.h. */
+/* A loop that reads, on threads that start together. */
 #include "machine_limits.h"
 
 #include <pthread.h>
@@ -18,39 +18,6 @@ double limits_now(int alone)
     clock_gettime(alone ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
-
-/* ---- Multiply-adds ------------------------------------------------------------------------- */
-
-/* The sums start apart, or the compiler would keep one of them. */
-#define PEAK_LOOP(name, isa, lanes)                                                                \
-    typedef float vector_##name __attribute__((vector_size(lanes * 4)));                           \
-    isa static double name(long n)                                                                 \
-    {                                                                                              \
-        vector_##name x = {1e-9f}, y = {0.5f}, a = x, b = x + 1, c = x + 2, d = x + 3, e = x + 4,  \
-                      f = x + 5, g = x + 6, h = x + 7, i = x + 8, j = x + 9;                       \
-        for (long k = 0; k < n; k++) {                                                             \
-            a = a * y + x, b = b * y + x, c = c * y + x, d = d * y + x, e = e * y + x;             \
-            f = f * y + x, g = g * y + x, h = h * y + x, i = i * y + x, j = j * y + x;             \
-            __asm__ volatile("" : "+x"(y), "+x"(x));                                               \
-        }                                                                                          \
-        vector_##name all = a + b + c + d + e + f + g + h + i + j;                                 \
-        sink = all[0];                                                                             \
-        return 20.0 * lanes * (double)n;                                                           \
-    }
-
-#if defined(__x86_64__)
-PEAK_LOOP(peak_512, __attribute__((target("avx512f"))), 16)
-PEAK_LOOP(peak_256, __attribute__((target("avx2,fma"))), 8)
-
-static double peak(long n)
-{
-    if (__builtin_cpu_supports("avx512f"))
-        return peak_512(n);
-    return __builtin_cpu_supports("fma") ? peak_256(n) : 0;
-}
-#else
-static double peak(long n) { return 0 * (double)n; }
-#endif
 
 /* ---- Reading ------------------------------------------------------------------------------- */
 
@@ -77,7 +44,6 @@ read_part(const char *from)
 typedef struct crew {
     pthread_barrier_t start, stop;
     unsigned threads;
-    int reads;
     double took[ROUNDS]; /* by the first thread's clock */
 } crew;
 
@@ -98,14 +64,11 @@ static void *serve(void *arg)
 {
     const member *m = arg;
     crew *c = m->all;
-    int alone = !c->reads || c->threads == 1; /* what others do then takes nothing from it */
+    int alone = c->threads == 1; /* what others do then takes nothing from it */
     for (unsigned r = 0; r < ROUNDS; r++) {
         pthread_barrier_wait(&c->start);
         double begin = limits_now(alone);
-        if (c->reads)
-            read_share(c, m->index, r);
-        else
-            peak(100000);
+        read_share(c, m->index, r);
         if (!alone)
             pthread_barrier_wait(&c->stop);
         if (m->index == 0)
@@ -127,9 +90,9 @@ double limits_quick(double *seconds, size_t n)
 }
 
 /* The time of a round, in seconds. */
-static double one_round(unsigned threads, int reads)
+static double one_round(unsigned threads)
 {
-    crew c = {.threads = threads, .reads = reads};
+    crew c = {.threads = threads};
     member members[MOST_THREADS];
     pthread_t started[MOST_THREADS];
     pthread_barrier_init(&c.start, NULL, threads);
@@ -145,21 +108,10 @@ static double one_round(unsigned threads, int reads)
     return limits_quick(c.took, ROUNDS);
 }
 
-static unsigned possible(unsigned threads)
-{
-    return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads;
-}
-
-double limits_fma(unsigned threads)
-{
-    threads = possible(threads);
-    return peak(100000) * threads / one_round(threads, 0) * 1e-9;
-}
-
 double limits_read(unsigned threads)
 {
-    threads = possible(threads);
+    threads = threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads;
     if (!memory && (memory = malloc(memory_bytes)))
         memset(memory, 1, memory_bytes);
-    return memory ? (double)(memory_bytes / ROUNDS) / one_round(threads, 1) * 1e-9 : 0;
+    return memory ? (double)(memory_bytes / ROUNDS) / one_round(threads) * 1e-9 : 0;
 }

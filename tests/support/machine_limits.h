@@ -5,10 +5,6 @@
 
 #include <stddef.h>
 
-/* Float32 multiplications and additions a second, in 1e9, of `threads` threads that do nothing
- * else. 0 where no vector unit is known. */
-double limits_fma(unsigned threads);
-
 /* GB/s at which `threads` threads read memory that no cache holds; the first call takes 256 MiB,
  * which stay. */
 double limits_read(unsigned threads);

@@ -2,9 +2,6 @@
 #include "rates.h"
 
 #include <pthread.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #if defined(__x86_64__)
@@ -70,36 +67,17 @@ static double peak_flops(long n, bool bf16)
 static double peak_flops(long n, bool bf16) { return 0 * (double)(n + bf16); }
 #endif
 
-/* ---- Bytes ---------------------------------------------------------------------------------- */
-
-static volatile uint64_t read_sink;
-
-/* Four streams of lines at once, as fast as they come. */
-static double read_bytes(const uint64_t *x, size_t n)
-{
-    uint64_t sum[8] = {0};
-    for (size_t i = 0; i < n; i += 8)
-        for (size_t k = 0; k < 8; k++)
-            sum[k] += x[i + k];
-    for (size_t k = 1; k < 8; k++)
-        sum[0] += sum[k];
-    read_sink = sum[0];
-    return (double)n * sizeof(*x);
-}
-
 /* ---- Threads -------------------------------------------------------------------------------- */
 
 typedef struct rate {
-    const uint64_t *memory; /* NULL: multiply-adds */
-    size_t n;
     bool bf16;
     double best;
 } rate;
 
-static double now(clockid_t clock)
+static double now(void)
 {
     struct timespec t;
-    clock_gettime(clock, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -107,23 +85,20 @@ static void *measure(void *arg)
 {
     rate *r = arg;
     for (int i = 0; i < ROUNDS; i++) {
-        double begin = now(CLOCK_THREAD_CPUTIME_ID);
-        double done = r->memory ? read_bytes(r->memory, r->n) : peak_flops(1000000, r->bf16);
-        double took = now(CLOCK_THREAD_CPUTIME_ID) - begin;
+        double begin = now(), done = peak_flops(1000000, r->bf16), took = now() - begin;
         r->best = done / took * 1e-9 > r->best ? done / took * 1e-9 : r->best;
     }
     return NULL;
 }
 
-static double measure_all(unsigned threads, const uint64_t *memory, size_t n, bool bf16)
+double rates_peak(unsigned threads, bool bf16)
 {
     pthread_t helpers[MOST_THREADS];
     rate rates[MOST_THREADS];
     double sum = 0;
     threads = threads < MOST_THREADS ? threads : MOST_THREADS;
     for (unsigned i = 0; i < threads; i++) {
-        size_t each = n / threads / 8 * 8;
-        rates[i] = (rate){memory ? memory + i * each : NULL, each, bf16, 0};
+        rates[i] = (rate){.bf16 = bf16};
         pthread_create(&helpers[i], NULL, measure, &rates[i]);
     }
     for (unsigned i = 0; i < threads; i++) {
@@ -131,16 +106,4 @@ static double measure_all(unsigned threads, const uint64_t *memory, size_t n, bo
         sum += rates[i].best;
     }
     return sum;
-}
-
-double rates_peak(unsigned threads, bool bf16) { return measure_all(threads, NULL, 0, bf16); }
-
-double rates_stream(unsigned threads, size_t bytes)
-{
-    size_t n = bytes / sizeof(uint64_t);
-    uint64_t *memory = malloc(n * sizeof(*memory));
-    memset(memory, 1, n * sizeof(*memory));
-    double best = measure_all(threads, memory, n, false);
-    free(memory);
-    return best;
 }
