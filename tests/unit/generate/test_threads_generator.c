@@ -26,7 +26,9 @@ static heed_generator *open_verse(uint64_t pages)
 {
     char path[4096];
     heed_generator *g = NULL;
-    heed_generator_options options = {.size = sizeof(options), .kv_memory = pages * 20480};
+    heed_session_options on_cpu = {.size = sizeof(on_cpu), .backends = "cpu"};
+    heed_generator_options options = {
+        .size = sizeof(options), .session = &on_cpu, .kv_memory = pages * 20480};
     const char *source = getenv("HEED_SOURCE");
     snprintf(path, sizeof(path), "%s/examples/verse/verse.onnx", source ? source : ".");
     if (heed_generator_open(path, &options, &g))
