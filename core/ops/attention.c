@@ -5,9 +5,10 @@
  * Q is [B, Hq, Sq, D], K is [B, Hkv, Skv, D], V is [B, Hkv, Skv, Dv], and Hkv divides Hq: query
  * head h reads key head h / (Hq / Hkv). Inputs behind them:
  *
- *   bias     bool (true: attend) or float (added), broadcasts to [B, Hq, Sq, Skv]; its last extent
- *            may be shorter than Skv, keys behind it are invisible. With relative = 1 it is float
- *            and goes by distance: [.., 1, Sq + Skv - 1], entry Sq - 1 - i + j for query i, key j
+ *   bias     bool (true: attend) or float (added), broadcasts to [B, Hq, Sq, Skv], but has all
+ * keys; with short_mask = 1 its last extent may be shorter than Skv, and keys behind it are
+ *            invisible. With relative = 1 it is float and goes by distance:
+ *            [.., 1, Sq + Skv - 1], entry Sq - 1 - i + j for query i, key j
  *   lengths  [B]: keys from lengths[b] on are invisible
  *   offsets  [B], or one for all: the position of query 0; 0 when left out
  *   sinks    [Hq]: a logit that joins the denominator only
@@ -41,17 +42,20 @@ enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
 
 /* ---- Inference ------------------------------------------------------------------------------ */
 
-/* Right-aligned with the scores' dims: 1 or equal, and the last one no longer. */
+/* Right-aligned with the scores' dims: 1 or equal, the last one equal, or shorter where it may be.
+ * A graph may broadcast an extent of 1 that it says nothing of before a run: then it is refused
+ * here, and the graph is run as it is. */
 static heed_status check_bias(const op_infer *c, uint32_t input, const ir_dim *scores)
 {
     int32_t rank = infer_rank(c, input);
+    bool may_be_short = ir_attr_int(c->node, "short_mask", 0) != 0;
     if (rank > 4)
         return infer_error(c, "a bias of at most 4 dims", "%d", rank);
     for (int32_t i = 0; i < rank; i++) {
         ir_dim have = infer_dim(c, input, i), want = scores[4 - rank + i];
-        if (!dim_known(have) || !dim_known(want) || have == 1 || have == want)
+        if (!dim_known(have) || !dim_known(want) || have == want)
             continue;
-        if (i < rank - 1 || have > want)
+        if (i < rank - 1 ? have != 1 : have > want || !may_be_short)
             return infer_error(c, "a bias that broadcasts to the scores",
                                "%lld for %lld on axis %d", (long long)have, (long long)want, i);
     }
@@ -412,7 +416,7 @@ static void decompose_attention(op_body *b)
         .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 "                  \
                  "right_window:int=-1 scores:int=0 softmax_precision:int=0 fill:float=-inf "       \
                  "fill_first:int=0 fill_added:int=0 scores_min:float=-inf scores_max:float=inf "   \
-                 "relative:int=0 proof:string mask_kinds:string "                                             \
+                 "relative:int=0 short_mask:int=0 proof:string mask_kinds:string "                 \
                  "empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
                  "v_layout:string=bhsd y_layout:string=bhsd",                                      \
         .infer = infer_attention, .decompose = decompose_attention}

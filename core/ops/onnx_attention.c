@@ -127,7 +127,7 @@ static void attend(op_body *b, ir_value *k, ir_value *v, ir_value **out)
                       body_in(b, LENGTHS),
                       positional(n) ? offsets(b, q) : NULL};
     body_nodes(b, 6, in, 2, out,
-               "heed.Attention scale=%.17g softcap=%.17g causal=%d left_window=%lld "
+               "heed.Attention short_mask=1 scale=%.17g softcap=%.17g causal=%d left_window=%lld "
                "right_window=%lld scores=%lld softmax_precision=%lld",
                ir_attr_float(n, "scale", 0), ir_attr_float(n, "softcap", 0),
                ir_attr_int(n, "is_causal", 0) != 0,

@@ -131,10 +131,9 @@ static void memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(version_2),       cmocka_unit_test(path_that_is_not_there),
-        cmocka_unit_test(version_1),
-        cmocka_unit_test(memory),       cmocka_unit_test(nonsense),
-        cmocka_unit_test(affinity_counts),
+        cmocka_unit_test(version_2), cmocka_unit_test(path_that_is_not_there),
+        cmocka_unit_test(version_1), cmocka_unit_test(memory),
+        cmocka_unit_test(nonsense),  cmocka_unit_test(affinity_counts),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -96,6 +96,20 @@ static void check_span(const char *found, size_t n, const char *want)
     assert_memory_equal(found, want, n);
 }
 
+static void check_item(const char *list, size_t size, size_t i, const char *want)
+{
+    size_t n = 0;
+    const char *found = json_find_item(list, size, i, &n);
+    check_span(found, n, want);
+}
+
+static void check_value(const char *text, size_t size, const char *key, const char *want)
+{
+    size_t n = 0;
+    const char *found = json_find(text, size, key, &n);
+    check_span(found, n, want);
+}
+
 static void any_value_is_found_as_it_stands(void **state)
 {
     static const char text[] = "{\"a\": [1, {\"b\": \"],}\"}, []], \"t\": true, \"n\": -2.5}";
@@ -104,12 +118,12 @@ static void any_value_is_found_as_it_stands(void **state)
     const char *list = json_find(text, size, "a", &n);
     check_span(list, n, "[1, {\"b\": \"],}\"}, []]");
     size_t list_size = n;
-    check_span(json_find_item(list, list_size, 0, &n), n, "1");
-    check_span(json_find_item(list, list_size, 1, &n), n, "{\"b\": \"],}\"}");
-    check_span(json_find_item(list, list_size, 2, &n), n, "[]");
+    check_item(list, list_size, 0, "1");
+    check_item(list, list_size, 1, "{\"b\": \"],}\"}");
+    check_item(list, list_size, 2, "[]");
     assert_null(json_find_item(list, list_size, 3, &n));
-    check_span(json_find(text, size, "t", &n), n, "true");
-    check_span(json_find(text, size, "n", &n), n, "-2.5");
+    check_value(text, size, "t", "true");
+    check_value(text, size, "n", "-2.5");
     assert_null(json_find(text, size, "b", &n));
     assert_null(json_find_item(text, size, 0, &n)); /* no array */
     assert_null(json_find_item("[]", 2, 0, &n));

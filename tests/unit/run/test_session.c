@@ -397,6 +397,35 @@ static heed_fusion fusion_of(const heed_session *s, const char *name)
     return f;
 }
 
+/* The same results with attention fused and without, or the same refusal. Inputs are of 4 dims. */
+static void check_fused(const char *text, int n, const char *const *names, int64_t (*dims)[4],
+                        heed_status expected)
+{
+    heed_session_options options = {.size = sizeof(options)};
+    heed_tensor *in[4], *out[2] = {NULL, NULL};
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(heed_tensor_new(HEED_FLOAT32, 4, dims[i], &in[i]), HEED_OK);
+        float *x = heed_tensor_get_mutable_data(in[i]);
+        for (int64_t e = 0; e < heed_tensor_get_count(in[i]); e++)
+            x[e] = (float)((e * 7 + i) % 11) / 11.0f;
+    }
+    for (int i = 0; i < 2; i++) {
+        heed_session *s = open(text, &options);
+        assert_int_equal(heed_session_get_site_count(s), i == 0);
+        assert_int_equal(heed_session_run(s, NULL, (size_t)n, names, in, 1, NULL, &out[i]),
+                         expected);
+        heed_session_free(s);
+        onnx_write_free(&bytes);
+        options.flags = HEED_SESSION_NO_OPTIMIZE;
+    }
+    for (int64_t e = 0; !expected && e < heed_tensor_get_count(out[1]); e++)
+        assert_float_equal(((const float *)heed_tensor_get_data(out[0]))[e],
+                           ((const float *)heed_tensor_get_data(out[1]))[e], 1e-6);
+    for (int i = 0; i < n; i++)
+        heed_tensor_free(in[i]);
+    heed_tensor_free(out[0]), heed_tensor_free(out[1]);
+}
+
 /* Queries of one sequence and keys of three, or the reverse: their extents have two names, and only
  * a run tells that they are not the same. */
 static void sequences_that_broadcast(void **state)
@@ -408,39 +437,27 @@ static void sequences_that_broadcast(void **state)
                                "Softmax(a) -> (p) axis=-1\nMatMul(p, v) -> (y)\n";
     static const char *const names[] = {"q", "k", "v"};
     static const int64_t batches[][2] = {{3, 3}, {1, 3}, {3, 1}, {2, 3}};
-    heed_session_options options = {.size = sizeof(options)};
-    heed_session *s[2];
-    onnx_message kept[2];
-    for (int i = 0; i < 2; i++) {
-        s[i] = open(text, &options);
-        options.attention = "off";
-        kept[i] = bytes;
-        bytes = (onnx_message){0};
-    }
-    assert_int_equal(heed_session_get_site_count(s[0]), 1);
     for (size_t k = 0; k < sizeof(batches) / sizeof(*batches); k++) {
-        heed_tensor *in[3], *out[2] = {NULL, NULL};
-        for (int i = 0; i < 3; i++) {
-            const int64_t dims[] = {batches[k][i > 0], 2, i ? 5 : 3, 4};
-            assert_int_equal(heed_tensor_new(HEED_FLOAT32, 4, dims, &in[i]), HEED_OK);
-            float *x = heed_tensor_get_mutable_data(in[i]);
-            for (int64_t e = 0; e < heed_tensor_get_count(in[i]); e++)
-                x[e] = (float)((e * 7 + i) % 11) / 11.0f;
-        }
-        heed_status expected = k == 3 ? HEED_INVALID : HEED_OK;
-        for (int i = 0; i < 2; i++)
-            assert_int_equal(heed_session_run(s[i], NULL, 3, names, in, 1, NULL, &out[i]),
-                             expected);
-        for (int64_t e = 0; !expected && e < heed_tensor_get_count(out[1]); e++)
-            assert_float_equal(((const float *)heed_tensor_get_data(out[0]))[e],
-                               ((const float *)heed_tensor_get_data(out[1]))[e], 1e-6);
-        for (int i = 0; i < 3; i++)
-            heed_tensor_free(in[i]);
-        heed_tensor_free(out[0]), heed_tensor_free(out[1]);
+        int64_t q = batches[k][0], kv = batches[k][1];
+        int64_t dims[][4] = {{q, 2, 3, 4}, {kv, 2, 5, 4}, {kv, 2, 5, 4}};
+        check_fused(text, 3, names, dims, k == 3 ? HEED_INVALID : HEED_OK);
     }
-    for (int i = 0; i < 2; i++) {
-        heed_session_free(s[i]);
-        onnx_write_free(&kept[i]);
+}
+
+/* A mask of one key holds for all of them, and one of two keys for none. */
+static void masks_that_broadcast(void **state)
+{
+    (void)state;
+    static const char text[] = "in q float32 [b, 2, s, 4]\nin k float32 [b, 2, t, 4]\n"
+                               "in v float32 [b, 2, t, 4]\nin m float32 [b, h, r, n]\n"
+                               "out y float32\nTranspose(k) -> (u) perm=[0,1,3,2]\n"
+                               "MatMul(q, u) -> (a)\nAdd(a, m) -> (c)\n"
+                               "Softmax(c) -> (p) axis=-1\nMatMul(p, v) -> (y)\n";
+    static const char *const names[] = {"q", "k", "v", "m"};
+    static const int64_t keys[] = {5, 1, 2};
+    for (size_t k = 0; k < sizeof(keys) / sizeof(*keys); k++) {
+        int64_t dims[][4] = {{3, 2, 3, 4}, {3, 2, 5, 4}, {3, 2, 5, 4}, {3, 1, 1, keys[k]}};
+        check_fused(text, 4, names, dims, keys[k] == 2 ? HEED_INVALID : HEED_OK);
     }
 }
 
@@ -538,6 +555,7 @@ int main(void)
         cmocka_unit_test(options_that_cannot_be),
         cmocka_unit_test(optimizing_changes_nothing_but_the_nodes),
         cmocka_unit_test(sequences_that_broadcast),
+        cmocka_unit_test(masks_that_broadcast),
         cmocka_unit_test(fusions_are_counted_and_can_be_left_out),
         cmocka_unit_test(messages_go_to_the_callback),
         cmocka_unit_test(a_forked_child_is_told),

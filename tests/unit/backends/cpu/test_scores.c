@@ -186,6 +186,7 @@ static void draw_rules(drawn *c)
         also(c, "scores_max", 0.75);
     if (c->stage >= 0)
         also_int(c, "scores", c->stage);
+    also_int(c, "short_mask", 1);
 }
 
 static void draw_masks(drawn *c)
