@@ -249,20 +249,6 @@ FLASH_INLINE void paged_keys(size_t type, size_t rows, float *s, size_t s_row,
             paged_single(type, rows, s + j, s_row, k, j, n - j < LANES ? n - j : LANES, q, d);
     }
 }
-
-FLASH_INLINE void paged_scores(size_t type, float *s, size_t s_row, const cpu_page_rows *k,
-                               size_t keys, const float *q, size_t d, size_t rows)
-{
-    for (size_t n; rows; rows -= n, s += n * s_row, q += n * d) {
-        n = rows < PAGED_SCORE_ROWS ? rows : PAGED_SCORE_ROWS;
-        switch (n) {
-        case 4: paged_keys(type, 4, s, s_row, k, keys, q, d); break;
-        case 3: paged_keys(type, 3, s, s_row, k, keys, q, d); break;
-        case 2: paged_keys(type, 2, s, s_row, k, keys, q, d); break;
-        default: paged_keys(type, 1, s, s_row, k, keys, q, d); break;
-        }
-    }
-}
 // clang-format on
 
 /* ---- Weights -------------------------------------------------------------------------------- */
@@ -366,11 +352,32 @@ FLASH_INLINE void paged_widen(size_t type, float *to, size_t wide, const cpu_pag
     }
 }
 
+/* Functions of their own: compilers take long over one that has all of them. */
+typedef void paged_keys_function(float *s, size_t s_row, const cpu_page_rows *k, size_t keys,
+                                 const float *q, size_t d);
+
+#define PAGED_ROWS(name, type, rows)                                                               \
+    static void keys_##name##_##rows(float *s, size_t s_row, const cpu_page_rows *k, size_t keys,  \
+                                     const float *q, size_t d)                                     \
+    {                                                                                              \
+        paged_keys(type, rows, s, s_row, k, keys, q, d);                                           \
+    }
+
 #define PAGED_TYPE(name, type)                                                                     \
+    PAGED_ROWS(name, type, 1)                                                                      \
+    PAGED_ROWS(name, type, 2)                                                                      \
+    PAGED_ROWS(name, type, 3)                                                                      \
+    PAGED_ROWS(name, type, 4)                                                                      \
+    static paged_keys_function *const keys_##name[PAGED_SCORE_ROWS + 1] = {                        \
+        NULL, keys_##name##_1, keys_##name##_2, keys_##name##_3, keys_##name##_4};                 \
+                                                                                                   \
     static void scores_##name(float *s, size_t s_row, const cpu_page_rows *k, size_t keys,         \
                               const float *q, size_t d, size_t rows)                               \
     {                                                                                              \
-        paged_scores(type, s, s_row, k, keys, q, d, rows);                                         \
+        for (size_t n; rows; rows -= n, s += n * s_row, q += n * d) {                              \
+            n = rows < PAGED_SCORE_ROWS ? rows : PAGED_SCORE_ROWS;                                 \
+            keys_##name[n](s, s_row, k, keys, q, d);                                               \
+        }                                                                                          \
     }                                                                                              \
     static void values_##name(float *o, const cpu_page_rows *v, size_t cols, const float *p,       \
                               size_t p_row, size_t keys, size_t rows)                              \
@@ -394,6 +401,7 @@ PAGED_WIDEN(f16, PAGED_F16)
 PAGED_WIDEN(i8, PAGED_I8)
 #endif
 
+#undef PAGED_ROWS
 #undef PAGED_TYPE
 #undef PAGED_WIDEN
 
