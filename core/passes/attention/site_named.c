@@ -156,7 +156,7 @@ static ir_value *bring(const site_emission *e, ir_value *v)
 /* What the walks had no part in. The proof says that it was read. */
 static heed_status copy_attrs(const ir_node *from, ir_node *to)
 {
-    static const char own[] = "scale q_layout k_layout v_layout y_layout";
+    static const char own[] = "short_mask scale q_layout k_layout v_layout y_layout";
     const heed_attribute proof = {
         .size = sizeof(proof), .type = HEED_ATTR_STRING, .name = "proof", .s = {"", 0}};
     for (uint32_t i = 0; i < from->n_attrs; i++)
@@ -182,8 +182,10 @@ void site_emit_named(site_emission *e, const site_arrangement a[4], ir_value *ou
                     ? site_head_sinks(e, &a[Q].axis[AXIS_H], e->s->sinks.value->type.dtype)
                     : NULL;
     body_nodes(b, INPUTS, in, e->s->weights.value ? 2 : 1, out,
-               "heed.Attention scale=%.17g q_layout=%s k_layout=%s v_layout=%s y_layout=%s",
-               e->s->scale, a[Q].letters, a[K].letters, a[V].letters, a[V + 1].letters);
+               "heed.Attention short_mask=%d scale=%.17g q_layout=%s k_layout=%s v_layout=%s "
+               "y_layout=%s",
+               (int)ir_attr_int(n, "short_mask", 0), e->s->scale, a[Q].letters, a[K].letters,
+               a[V].letters, a[V + 1].letters);
     if (!b->status)
         b->status = copy_attrs(n, out[0]->producer);
 }

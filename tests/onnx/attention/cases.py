@@ -181,7 +181,7 @@ def heed_case(d):
                           least, most, fill_added)
     attrs = attributes(scale=d.scale, softcap=d.softcap, causal=int(d.causal), left_window=d.left,
                        right_window=d.right, scores=d.stage, softmax_precision=d.precision(),
-                       empty=empty, fill=float(fill), fill_first=int(fill_first),
+                       empty=empty, fill=float(fill), fill_first=int(fill_first), short_mask=1,
                        fill_added=int(fill_added),
                        scores_min=float(least), scores_max=float(most))
     outputs = {"y": y, "scores": stages[d.stage]} if d.chance(0.6) else {"y": y}
