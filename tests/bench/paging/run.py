@@ -2,7 +2,7 @@
 """What pages bring for a fixed memory: the claims of the PagedAttention paper on this runtime.
 
     tests/bench/paging/run.py MODEL [--memory BYTES] [--requests N] [--rounds 2] [--most 2048]
-        [--plots FOLDER] [--json FILE]
+        [--prompt 161] [--output 338] [--plots FOLDER] [--json FILE]
 
 The claims (Kwon 2023, arXiv 2309.06180): at least 96 % of the memory of pages holds tokens, against
 20-38 % of contiguous reservations; 2-4 times the throughput; the kernel 20-26 % slower. Here: the
@@ -52,8 +52,9 @@ def better(old: dict | None, new: dict) -> dict:
 def reservations(options: argparse.Namespace) -> tuple[dict, dict]:
     """Pages of 16 tokens, and of the longest sequence."""
     best: dict[int, dict] = {}
+    lengths = [f"prompt={options.prompt}", f"output={options.output}"]
     for _ in range(options.rounds):
-        for row in serve(options, f"pages=16,{options.most}"):
+        for row in serve(options, f"pages=16,{options.most}", *lengths):
             size = row["page_tokens"]
             best[size] = better(best.get(size), row)
     return best[16], best[options.most]
@@ -83,6 +84,8 @@ def main() -> None:
     parser.add_argument("--memory", type=int, default=384 << 20)
     parser.add_argument("--requests", type=int, default=64)
     parser.add_argument("--most", type=int, default=2048)
+    parser.add_argument("--prompt", type=int, default=161)
+    parser.add_argument("--output", type=int, default=338)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--plots", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
