@@ -75,7 +75,7 @@ static heed_status run_round(bench *b, heed_sequence **all, cell *c)
     size_t active = 1, n = 0;
     double start = now(), took;
     heed_status status = HEED_OK;
-    while (!status && n < c->batch) {
+    while (!status && active && n < c->batch) {
         status = heed_generator_step(b->generator, &active);
         for (n = 0; n < c->batch; n++) {
             size_t have = 0;
@@ -85,6 +85,8 @@ static heed_status run_round(bench *b, heed_sequence **all, cell *c)
         }
     }
     took = now() - start;
+    if (!status && n < c->batch) /* one ended before its first token: its error says why */
+        return heed_sequence_next(all[n], &(heed_piece){.size = sizeof(heed_piece)});
     if (!status && (double)(c->batch * c->context) / took > c->prefill)
         c->prefill = (double)(c->batch * c->context) / took;
     size_t steps = 0;
