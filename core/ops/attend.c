@@ -59,6 +59,16 @@ int64_t attend_heads(op_body *b, const char *name)
     return 1;
 }
 
+heed_status attend_infer_heads(op_infer *c, const char *name, int64_t *heads, int64_t *kv_heads)
+{
+    *heads = ir_attr_int(c->node, name, 0);
+    *kv_heads = ir_attr_int(c->node, "kv_num_heads", 0);
+    if (*heads > 0 && *kv_heads > 0 && *heads <= INT32_MAX && *kv_heads <= INT32_MAX)
+        return HEED_OK;
+    return infer_error(c, "positive numbers of heads", "%lld and %lld", (long long)*heads,
+                       (long long)*kv_heads);
+}
+
 /* ---- Small things --------------------------------------------------------------------------- */
 
 ir_value *attend_add(op_body *b, ir_value *x, ir_value *y)

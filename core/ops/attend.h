@@ -30,6 +30,8 @@ void attend_cut(op_body *b, ir_value *all, int32_t axis, int64_t heads, int64_t 
 ir_value *attend_turn(op_body *b, ir_value *x, ir_value *cosines, ir_value *sines, ir_value *at);
 /* The attribute `name`, which counts heads: at least 1; fails otherwise and gives 1. */
 int64_t attend_heads(op_body *b, const char *name);
+/* The same while shapes are inferred, for heads of queries (`name`) and of keys. */
+heed_status attend_infer_heads(op_infer *c, const char *name, int64_t *heads, int64_t *kv_heads);
 
 /* x + y, where y may be left out. */
 ir_value *attend_add(op_body *b, ir_value *x, ir_value *y);

@@ -68,11 +68,8 @@ static heed_status infer_cache(op_infer *c, uint32_t o)
 
 static heed_status infer_grouped(op_infer *c)
 {
-    int64_t heads = ir_attr_int(c->node, "num_heads", 0);
-    int64_t kv_heads = ir_attr_int(c->node, "kv_num_heads", 0);
-    if (heads <= 0 || kv_heads <= 0 || heads > INT32_MAX || kv_heads > INT32_MAX)
-        return infer_error(c, "positive numbers of heads", "%lld and %lld", (long long)heads,
-                           (long long)kv_heads);
+    int64_t heads, kv_heads;
+    TRY(attend_infer_heads(c, "num_heads", &heads, &kv_heads));
     if (infer_rank(c, QUERY) >= 0 && infer_rank(c, QUERY) != 3)
         return infer_error(c, "a query of rank 3", "rank %d", infer_rank(c, QUERY));
     ir_dim dims[] = {infer_dim(c, QUERY, 0), infer_dim(c, QUERY, 1), infer_dim(c, QUERY, 2)};

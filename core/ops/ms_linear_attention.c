@@ -13,14 +13,10 @@ enum { QUERY, KEY, VALUE, PAST, DECAY, BETA };
 
 static heed_status infer_linear(op_infer *c)
 {
-    int64_t heads = ir_attr_int(c->node, "q_num_heads", 0);
-    int64_t kv_heads = ir_attr_int(c->node, "kv_num_heads", 0);
-    int64_t window = ir_attr_int(c->node, "state_window", 0);
-    if (heads <= 0 || kv_heads <= 0 || heads > INT32_MAX || kv_heads > INT32_MAX || window < 0 ||
-        window > MAX_WINDOW)
-        return infer_error(c, "positive numbers of heads, and a state_window up to 8",
-                           "%lld, %lld and %lld", (long long)heads, (long long)kv_heads,
-                           (long long)window);
+    int64_t heads, kv_heads, window = ir_attr_int(c->node, "state_window", 0);
+    TRY(attend_infer_heads(c, "q_num_heads", &heads, &kv_heads));
+    if (window < 0 || window > MAX_WINDOW)
+        return infer_error(c, "a state_window up to 8", "%lld", (long long)window);
     ir_dim batch = infer_dim(c, QUERY, 0), width_k = infer_dim(c, KEY, 2);
     if (dim_known(width_k) && width_k % kv_heads != 0)
         return infer_error(c, "key heads of one size", "%lld channels for %lld heads",

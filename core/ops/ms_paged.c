@@ -37,12 +37,8 @@ static bool is_latent(const ir_node *n)
 
 static heed_status infer_paged(op_infer *c)
 {
-    int64_t heads = ir_attr_int(c->node, "num_heads", 0);
-    int64_t kv_heads = ir_attr_int(c->node, "kv_num_heads", 0);
-    int64_t size = ir_attr_int(c->node, "v_head_size", 0);
-    if (heads <= 0 || kv_heads <= 0 || heads > INT32_MAX || kv_heads > INT32_MAX)
-        return infer_error(c, "positive numbers of heads", "%lld and %lld", (long long)heads,
-                           (long long)kv_heads);
+    int64_t heads, kv_heads, size = ir_attr_int(c->node, "v_head_size", 0);
+    TRY(attend_infer_heads(c, "num_heads", &heads, &kv_heads));
     if (infer_rank(c, QUERY) >= 0 && infer_rank(c, QUERY) != 2)
         return infer_error(c, "a query of rank 2", "rank %d", infer_rank(c, QUERY));
     ir_dim dims[] = {infer_dim(c, QUERY, 0), infer_dim(c, QUERY, 1)};

@@ -9,12 +9,10 @@ enum { QUERY, KEY, VALUE, PAST_KEY, PAST_VALUE, ROWS, COLUMNS, TOTAL, LENGTHS, C
 
 static heed_status infer_sparse(op_infer *c)
 {
-    int64_t heads = ir_attr_int(c->node, "num_heads", 0);
-    int64_t kv_heads = ir_attr_int(c->node, "kv_num_heads", 0);
-    if (heads <= 0 || kv_heads <= 0 || heads > INT32_MAX || kv_heads > INT32_MAX ||
-        ir_attr_int(c->node, "sparse_block_size", 0) <= 0)
-        return infer_error(c, "positive numbers of heads and a block size", "%lld and %lld heads",
-                           (long long)heads, (long long)kv_heads);
+    int64_t heads, kv_heads, block = ir_attr_int(c->node, "sparse_block_size", 0);
+    TRY(attend_infer_heads(c, "num_heads", &heads, &kv_heads));
+    if (block <= 0)
+        return infer_error(c, "a positive sparse_block_size", "%lld", (long long)block);
     if (infer_rank(c, QUERY) >= 0 && infer_rank(c, QUERY) != 3)
         return infer_error(c, "a query of rank 3", "rank %d", infer_rank(c, QUERY));
     ir_dim dims[] = {infer_dim(c, QUERY, 0), infer_dim(c, QUERY, 1), infer_dim(c, QUERY, 2)};

@@ -4,38 +4,18 @@
 #include <stdlib.h>
 
 #include "format.h"
+#include "service_host.h"
 
 enum { LIMIT = 64 << 20, PIXELS = 1 << 20 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static heed_status host_fail(heed_status status, const char *format, ...)
-{
-    (void)format;
-    return status;
-}
-
-static void *host_alloc(size_t bytes) { return bytes > LIMIT ? NULL : malloc(bytes); }
-
-static void host_free(void *pointer, size_t bytes)
-{
-    (void)bytes;
-    free(pointer);
-}
-
-static const heed_host host = {
-    .size = sizeof(host),
-    .abi = HEED_ABI,
-    .fail = host_fail,
-    .alloc = host_alloc,
-    .free = host_free,
-};
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    image_host = &host;
+    image_host = &service_host;
+    service.limit = LIMIT;
     return 0;
 }
 

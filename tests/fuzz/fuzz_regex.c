@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "heed/plugin.h"
 #include "regex.h"
+#include "service_host.h"
 #include "syntax.h"
 
 enum { LIMIT = 64 << 20, STEPS = 20000, TEXT_MAX = 200 };
@@ -19,32 +19,11 @@ void text_free(void *pointer, void *unused);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static heed_status host_fail(heed_status status, const char *format, ...)
-{
-    (void)format;
-    return status;
-}
-
-static void *host_alloc(size_t bytes) { return bytes > LIMIT ? NULL : malloc(bytes); }
-
-static void host_free(void *pointer, size_t bytes)
-{
-    (void)bytes;
-    free(pointer);
-}
-
-static const heed_host host = {
-    .size = sizeof(host),
-    .abi = HEED_ABI,
-    .fail = host_fail,
-    .alloc = host_alloc,
-    .free = host_free,
-};
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    text_host = &host;
+    text_host = &service_host;
+    service.limit = LIMIT;
     return 0;
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "heed/plugin.h"
+#include "service_host.h"
 #include "vocabulary.h"
 
 enum { LIMIT = 64 << 20, TEXT_MAX = 400, TOKENS_MAX = 4096 };
@@ -12,32 +12,11 @@ enum { LIMIT = 64 << 20, TEXT_MAX = 400, TOKENS_MAX = 4096 };
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static heed_status host_fail(heed_status status, const char *format, ...)
-{
-    (void)format;
-    return status;
-}
-
-static void *host_alloc(size_t bytes) { return bytes > LIMIT ? NULL : malloc(bytes); }
-
-static void host_free(void *pointer, size_t bytes)
-{
-    (void)bytes;
-    free(pointer);
-}
-
-static const heed_host host = {
-    .size = sizeof(host),
-    .abi = HEED_ABI,
-    .fail = host_fail,
-    .alloc = host_alloc,
-    .free = host_free,
-};
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    tok_host = &host;
+    tok_host = &service_host;
+    service.limit = LIMIT;
     return 0;
 }
 

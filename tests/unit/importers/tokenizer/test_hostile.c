@@ -11,57 +11,21 @@
 
 #include <cmocka.h>
 
+#include "service_host.h"
 #include "vocabulary.h"
 
-enum { MOST = 1 << 14, REASON = 500, TOKENS = 4096 };
+enum { MOST = 1 << 14, TOKENS = 4096 };
 
 static const char *const seeds[] = {"bytes", "pieces", "fallback", "stages"};
 
-static size_t live;      /* bytes that the plugin holds */
-static long allocations; /* until one fails; negative: none does */
-static char reason[REASON];
 static char data[MOST];
 static size_t n_data, n_json;
-
-/* ---- A host -------------------------------------------------------------------------------- */
-
-static heed_status host_fail(heed_status status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(reason, sizeof(reason), format, args);
-    va_end(args);
-    return status;
-}
-
-static void *host_alloc(size_t bytes)
-{
-    if (allocations == 0 || bytes > (size_t)1 << 30)
-        return NULL;
-    allocations -= allocations > 0;
-    live += bytes;
-    return malloc(bytes);
-}
-
-static void host_free(void *pointer, size_t bytes)
-{
-    live -= pointer ? bytes : 0;
-    free(pointer);
-}
-
-static const heed_host host = {
-    .size = sizeof(host),
-    .abi = HEED_ABI,
-    .fail = host_fail,
-    .alloc = host_alloc,
-    .free = host_free,
-};
 
 static int set_up(void **state)
 {
     (void)state;
-    tok_host = &host;
-    allocations = -1;
+    tok_host = &service_host;
+    service_reset();
     return 0;
 }
 
@@ -97,15 +61,15 @@ static heed_status use(const heed_vocabulary *v)
 static heed_status try(const char *json, size_t n)
 {
     heed_vocabulary *v = NULL;
-    reason[0] = 0;
+    service.reason[0] = 0;
     heed_status status = vocabulary_open_memory(json, n, &v);
     assert_true(status ? v == NULL : v != NULL);
     if (!status)
         status = use(v);
     vocabulary_close(v);
     if (status)
-        assert_true(reason[0] != 0);
-    assert_int_equal(live, 0);
+        assert_true(service.reason[0] != 0);
+    assert_int_equal(service.live, 0);
     return status;
 }
 
@@ -118,7 +82,7 @@ static void test_whole(void **state)
         read_seed(seeds[i]);
         heed_status status = try(data, n_json);
         if (status)
-            print_error("%s: %s\n", seeds[i], reason);
+            print_error("%s: %s\n", seeds[i], service.reason);
         assert_int_equal(status, HEED_OK);
     }
 }
@@ -160,14 +124,14 @@ static void test_no_memory(void **state)
         heed_status status = HEED_NOMEM;
         read_seed(seeds[i]);
         for (long n = 0; status; n++) {
-            allocations = n;
+            service.allocations = n;
             status = try(data, n_json);
             if (status != HEED_NOMEM && status)
-                print_error("%s: allocation %ld: %u %s\n", seeds[i], n, status, reason);
+                print_error("%s: allocation %ld: %u %s\n", seeds[i], n, status, service.reason);
             assert_true(status == HEED_OK || status == HEED_NOMEM);
             assert_true(n < 100000);
         }
-        allocations = -1;
+        service.allocations = -1;
     }
 }
 
@@ -177,7 +141,7 @@ static void test_deep(void **state)
     (void)state;
     memset(deep, '[', sizeof(deep));
     assert_int_equal(try(deep, sizeof(deep)), HEED_INVALID);
-    assert_non_null(strstr(reason, "too deep"));
+    assert_non_null(strstr(service.reason, "too deep"));
 }
 
 int main(void)

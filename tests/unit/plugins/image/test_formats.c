@@ -12,51 +12,15 @@
 #include <cmocka.h>
 
 #include "format.h"
+#include "service_host.h"
 
-enum { MOST = 4096, PIXELS = 1 << 16, REASON = 300 };
-
-static size_t live; /* bytes that the plugin holds */
-static uint64_t limit;
-static char reason[REASON];
-
-/* ---- A host -------------------------------------------------------------------------------- */
-
-static heed_status host_fail(heed_status status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(reason, sizeof(reason), format, args);
-    va_end(args);
-    return status;
-}
-
-static void *host_alloc(size_t bytes)
-{
-    if (bytes > limit)
-        return NULL;
-    live += bytes;
-    return malloc(bytes);
-}
-
-static void host_free(void *pointer, size_t bytes)
-{
-    live -= pointer ? bytes : 0;
-    free(pointer);
-}
-
-static const heed_host host = {
-    .size = sizeof(host),
-    .abi = HEED_ABI,
-    .fail = host_fail,
-    .alloc = host_alloc,
-    .free = host_free,
-};
+enum { MOST = 4096, PIXELS = 1 << 16 };
 
 static int set_up(void **state)
 {
     (void)state;
-    image_host = &host;
-    limit = (uint64_t)1 << 30;
+    image_host = &service_host;
+    service_reset();
     return 0;
 }
 
@@ -152,7 +116,7 @@ static void check_file(const whole *w)
     size_t n = read_file(w->name, bytes);
     if (!has_reader(bytes, n)) {
         assert_int_equal(image_measure(bytes, n, &size), HEED_UNSUPPORTED);
-        assert_non_null(strstr(reason, "built without"));
+        assert_non_null(strstr(service.reason, "built without"));
         return;
     }
     assert_int_equal(image_measure(bytes, n, &size), HEED_OK);
@@ -177,7 +141,7 @@ static void whole_files(void **state)
     (void)state;
     for (size_t i = 0; i < FILES; i++) {
         check_file(&files[i]);
-        assert_int_equal(live, 0);
+        assert_int_equal(service.live, 0);
     }
 }
 
@@ -188,12 +152,12 @@ static heed_status try_bytes(const uint8_t *bytes, size_t n)
 {
     static uint8_t out[PIXELS];
     heed_image_size size;
-    reason[0] = '\0';
+    service.reason[0] = '\0';
     heed_status status = image_measure(bytes, n, &size);
     if (status == HEED_OK && 3 * size.height * size.width <= PIXELS)
         status = decode(bytes, n, HEED_PIXELS_RGB, out, 3 * size.height * size.width);
-    assert_int_equal(live, 0);
-    assert_true(status == HEED_OK || reason[0]);
+    assert_int_equal(service.live, 0);
+    assert_true(status == HEED_OK || service.reason[0]);
     return status;
 }
 
@@ -245,7 +209,7 @@ static void large_claims(void **state)
     assert_int_equal(image_measure(bytes, n, &size), HEED_UNSUPPORTED);
     assert_int_equal(image_measure("", 0, &size), HEED_INVALID);
     assert_int_equal(image_measure("GIF89a", 6, &size), HEED_INVALID);
-    assert_non_null(strstr(reason, "no image of a known format"));
+    assert_non_null(strstr(service.reason, "no image of a known format"));
 }
 
 /* With no memory to be had, that is what every format says. */
@@ -258,11 +222,11 @@ static void no_memory(void **state)
         size_t n = read_file(files[i].name, bytes);
         if (!has_reader(bytes, n) || image_measure(bytes, n, &size))
             continue;
-        limit = 0;
+        service.limit = 0;
         assert_int_equal(decode(bytes, n, HEED_PIXELS_GRAY, gray, size.height * size.width),
                          HEED_NOMEM);
-        limit = (uint64_t)1 << 30;
-        assert_int_equal(live, 0);
+        service.limit = (uint64_t)1 << 30;
+        assert_int_equal(service.live, 0);
     }
 }
 
