@@ -1,49 +1,75 @@
-/* How fast a decoder generates, beside the limit that memory sets: each token reads all weights,
- * and the keys and values of all tokens before it.
+/* How fast decoders generate, beside the limit that memory sets: each token reads all weights, and
+ * the keys and values of all tokens before it.
  *
- *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_generate MODEL
- * [context=128,512,1024] [batch=1] [tokens=32] [rounds=3] [threads=2] [kv=float32] [page=16]
- * [step=512] [pages=no]
+ *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_generate MODEL [MODEL...]
+ * [context=128,512,1024] [batch=1] [tokens=64] [each=8] [rounds=3] [threads=2] [kv=float32]
+ * [page=16] [step=512] [pages=no] [profile=yes]
  *
- * One JSON object a line for each context and batch: the limit (GB/s that this machine reads, bytes
- * a step, steps a second), the prompt's tokens a second until the first token, and tokens a second
- * afterwards, the best of the rounds. `share` is steps a second over the limit. pages=no is the
- * model's own cache, without pages. Nothing is shared between rounds or sequences. This is no test.
- */
+ * The rate at which a shared machine reads memory moves while one looks. So a run alternates: a
+ * probe (both threads read 256 MiB of huge pages from end to end, once), then `each` steps of
+ * every model, each followed by a probe. What is compared is a pair: the mean time of those steps,
+ * and the time that their bytes would have taken at the mean rate of the probes before and after.
+ * `share` is the median over all pairs of (ideal time / step's time), with its quartiles;
+ * `stream_gb_s` the median of the probes' rates; `step_ms` the median of the groups, and
+ * `decode_tokens_s` what follows from it. Of several models the first is what others are compared
+ * with, group by group: `pace` is (the first's time / this one's), with its quartiles. `cpus` is
+ * how many processors were busy meanwhile. `prefill_tokens_s` is the best of the rounds, until
+ * each sequence has its first token.
+ *
+ * One JSON object a line for each model, context and batch. pages=no is the model's own cache,
+ * without pages. Nothing is shared between rounds or sequences. profile=yes says on stderr what
+ * the operators of decode steps took. A sequence that fails ends it with its error. This is no
+ * test. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/resource.h>
 
 #include "heed/heed.h"
 #include "machine_limits.h"
 
-enum { MOST = 16, MOST_BATCH = 1024 };
+enum { MOST = 16, MOST_BATCH = 1024, MOST_WAYS = 4, MOST_PAIRS = 4096 };
 
-typedef struct bench {
+typedef struct way {
     const char *model;
-    size_t contexts[MOST], batches[MOST];
-    size_t n_contexts, n_batches, tokens, rounds, threads, page, step;
-    heed_dtype kv;
-    bool paged;
     heed_generator *generator;
     double weight_bytes; /* that a step reads */
-    int32_t vocabulary;
+} way;
+
+typedef struct bench {
+    way ways[MOST_WAYS];
+    size_t contexts[MOST], batches[MOST];
+    size_t n_ways, n_contexts, n_batches, tokens, each, rounds, threads, page, step;
+    heed_dtype kv;
+    bool paged;
 } bench;
+
+/* What is measured of one model. */
+typedef struct figures {
+    heed_sequence *all[MOST_BATCH];
+    size_t active, done; /* tokens of each sequence since the first */
+    double prefill;      /* tokens a second, the best */
+    double cache_bytes;  /* read in a step, the last */
+    double step[MOST_PAIRS], share[MOST_PAIRS], pace[MOST_PAIRS];
+    double wall, cpu;
+} figures;
 
 typedef struct cell {
     size_t context, batch;
-    double prefill, decode; /* tokens a second, the best */
-    double step;            /* seconds, the best mean of a round */
-    double cache_bytes;     /* read in a step */
+    figures of[MOST_WAYS];
+    double rates[MOST_PAIRS * MOST_WAYS];
+    size_t n_pairs, n_rates;
 } cell;
 
-static double now(void)
+static double now(void) { return limits_now(0); }
+
+static double busy(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
 static int fail(const char *what)
@@ -52,9 +78,9 @@ static int fail(const char *what)
     return 1;
 }
 
-/* ---- One round ------------------------------------------------------------------------------- */
+/* ---- Sequences ------------------------------------------------------------------------------- */
 
-static heed_status add(bench *b, const cell *c, size_t i, heed_sequence **out)
+static heed_status add(const bench *b, const way *w, const cell *c, size_t i, heed_sequence **out)
 {
     int32_t *tokens = malloc(c->context * sizeof(*tokens));
     for (size_t k = 0; k < c->context; k++)
@@ -64,85 +90,180 @@ static heed_status add(bench *b, const cell *c, size_t i, heed_sequence **out)
                         .tokens = tokens,
                         .n_tokens = c->context,
                         .max_tokens = (uint32_t)b->tokens + 1};
-    heed_status status = heed_generator_add(b->generator, &ask, out);
+    heed_status status = heed_generator_add(w->generator, &ask, out);
     free(tokens);
     return status;
 }
 
-/* Until every sequence has a token; then the steps that give one to each. */
-static heed_status run_round(bench *b, heed_sequence **all, cell *c)
+/* The error of one that ended before it had as many tokens as all. */
+static heed_status check(const cell *c, figures *f)
 {
-    size_t active = 1, n = 0;
-    double start = now(), took;
     heed_status status = HEED_OK;
-    while (!status && active && n < c->batch) {
-        status = heed_generator_step(b->generator, &active);
-        for (n = 0; n < c->batch; n++) {
-            size_t have = 0;
-            heed_sequence_get_tokens(all[n], &have);
-            if (!have)
-                break;
-        }
-    }
-    took = now() - start;
-    if (!status && n < c->batch) /* one ended before its first token: its error says why */
-        return heed_sequence_next(all[n], &(heed_piece){.size = sizeof(heed_piece)});
-    if (!status && (double)(c->batch * c->context) / took > c->prefill)
-        c->prefill = (double)(c->batch * c->context) / took;
-    size_t steps = 0;
-    for (start = now(); !status && active; steps++)
-        status = heed_generator_step(b->generator, &active);
-    took = (now() - start) / (double)(steps ? steps : 1);
-    if (!status && (!c->step || took < c->step)) {
-        c->step = took;
-        c->decode = (double)c->batch / took;
+    for (size_t i = 0; !status && i < c->batch; i++) {
+        size_t have = 0;
+        heed_sequence_get_tokens(f->all[i], &have);
+        if (have < f->done + 1)
+            status = heed_sequence_next(f->all[i], &(heed_piece){.size = sizeof(heed_piece)});
     }
     return status;
 }
 
-static heed_status measure(bench *b, cell *c)
+static size_t with_tokens(const cell *c, const figures *f)
 {
-    heed_sequence *all[MOST_BATCH] = {NULL};
-    heed_generator_stats stats = {.size = sizeof(stats)};
+    for (size_t n = 0; n < c->batch; n++) {
+        size_t have = 0;
+        heed_sequence_get_tokens(f->all[n], &have);
+        if (!have)
+            return n;
+    }
+    return c->batch;
+}
+
+/* Until every sequence has a token. */
+static heed_status begin(const bench *b, const way *w, const cell *c, figures *f)
+{
     heed_status status = HEED_OK;
+    double start = now();
+    f->active = 1;
+    f->done = 0;
     for (size_t i = 0; !status && i < c->batch; i++)
-        status = add(b, c, i, &all[i]);
-    if (!status)
-        status = run_round(b, all, c);
-    for (size_t i = 0; i < c->batch; i++)
-        heed_sequence_free(all[i]);
-    heed_generator_get_stats(b->generator, &stats);
+        status = add(b, w, c, i, &f->all[i]);
+    while (!status && f->active && with_tokens(c, f) < c->batch)
+        status = heed_generator_step(w->generator, &f->active);
+    double rate = (double)(c->batch * c->context) / (now() - start);
+    f->prefill = rate > f->prefill ? rate : f->prefill;
+    return status ? status : check(c, f);
+}
+
+static double cache_bytes(const way *w, const cell *c, const figures *f)
+{
+    heed_generator_stats stats = {.size = sizeof(stats)};
+    heed_generator_get_stats(w->generator, &stats);
     double a_token = stats.page_tokens ? (double)stats.page_bytes / stats.page_tokens : 0;
-    c->cache_bytes = a_token * (double)(c->batch * (c->context + b->tokens / 2));
+    return a_token * (double)(c->batch * (c->context + f->done));
+}
+
+/* ---- Pairs ----------------------------------------------------------------------------------- */
+
+static double probe(const bench *b, cell *c)
+{
+    double rate = 1e9 * limits_probe((unsigned)b->threads);
+    c->rates[c->n_rates++] = rate;
+    return rate;
+}
+
+/* Some steps of one model, each of which gives every sequence a token; `rate` is the last probe's,
+ * then the next one's. */
+static heed_status run_group(const bench *b, cell *c, size_t k, double *rate)
+{
+    const way *w = &b->ways[k];
+    figures *f = &c->of[k];
+    size_t n = b->tokens - f->done < b->each ? b->tokens - f->done : b->each;
+    double was_busy = busy(), start = now(), before = *rate, took;
+    heed_status status = HEED_OK;
+    for (size_t i = 0; !status && i < n; i++)
+        status = heed_generator_step(w->generator, &f->active);
+    took = now() - start;
+    f->wall += took;
+    f->cpu += busy() - was_busy;
+    f->done += n;
+    if (status || (status = check(c, f)))
+        return status;
+    *rate = probe(b, c);
+    f->cache_bytes = cache_bytes(w, c, f);
+    f->step[c->n_pairs] = took / (double)n;
+    f->share[c->n_pairs] =
+        (w->weight_bytes + f->cache_bytes) / ((before + *rate) / 2) / f->step[c->n_pairs];
+    return HEED_OK;
+}
+
+/* Models take turns, and each begins as often. */
+static heed_status run_round(const bench *b, cell *c)
+{
+    heed_status status = HEED_OK;
+    for (size_t k = 0; !status && k < b->n_ways; k++)
+        status = begin(b, &b->ways[k], c, &c->of[k]);
+    double rate = status ? 0 : probe(b, c);
+    while (!status && c->of[0].done < b->tokens && c->n_pairs < MOST_PAIRS) {
+        for (size_t k = 0; !status && k < b->n_ways; k++)
+            status = run_group(b, c, (k + c->n_pairs) % b->n_ways, &rate);
+        for (size_t k = 0; k < b->n_ways; k++)
+            c->of[k].pace[c->n_pairs] = c->of[0].step[c->n_pairs] / c->of[k].step[c->n_pairs];
+        c->n_pairs++;
+    }
+    for (size_t k = 0; k < b->n_ways; k++)
+        for (size_t i = 0; i < c->batch; i++) {
+            heed_sequence_free(c->of[k].all[i]);
+            c->of[k].all[i] = NULL;
+        }
     return status;
 }
 
-static void print(const bench *b, const cell *c, double stream)
+/* ---- Figures --------------------------------------------------------------------------------- */
+
+static int compare(const void *x, const void *y)
 {
-    double bytes = b->weight_bytes + c->cache_bytes, limit = stream / bytes;
-    printf("{\"context\": %zu, \"batch\": %zu, \"stream_gb_s\": %.1f, \"weights_mb\": %.1f, "
-           "\"cache_mb\": %.1f, \"limit_steps_s\": %.1f, \"prefill_tokens_s\": %.1f, "
-           "\"decode_tokens_s\": %.2f, \"step_ms\": %.3f, \"share\": %.3f}\n",
-           c->context, c->batch, stream * 1e-9, b->weight_bytes * 1e-6, c->cache_bytes * 1e-6,
-           limit, c->prefill, c->decode, c->step * 1e3, 1 / (c->step * limit));
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+/* The value that `part` of the sorted ones stay below. */
+static double quantile(const double *sorted, size_t n, double part)
+{
+    return n ? sorted[(size_t)((double)(n - 1) * part + 0.5)] : 0;
+}
+
+static double median(double *values, size_t n)
+{
+    qsort(values, n, sizeof(*values), compare);
+    return quantile(values, n, 0.5);
+}
+
+static void print_spread(const char *name, double *values, size_t n)
+{
+    printf(", \"%s\": %.3f", name, median(values, n));
+    printf(", \"%s_low\": %.3f, \"%s_high\": %.3f", name, quantile(values, n, 0.25), name,
+           quantile(values, n, 0.75));
+}
+
+static void print(const bench *b, cell *c)
+{
+    double stream = median(c->rates, c->n_rates);
+    for (size_t k = 0; k < b->n_ways; k++) {
+        figures *f = &c->of[k];
+        double step = median(f->step, c->n_pairs);
+        if (b->n_ways > 1)
+            printf("{\"model\": \"%s\", ", b->ways[k].model);
+        printf("%s\"context\": %zu, \"batch\": %zu, \"stream_gb_s\": %.1f, "
+               "\"weights_mb\": %.1f, \"cache_mb\": %.1f, \"limit_steps_s\": %.1f, "
+               "\"prefill_tokens_s\": %.1f, \"decode_tokens_s\": %.2f, \"step_ms\": %.3f",
+               b->n_ways > 1 ? "" : "{", c->context, c->batch, stream * 1e-9,
+               b->ways[k].weight_bytes * 1e-6, f->cache_bytes * 1e-6,
+               stream / (b->ways[k].weight_bytes + f->cache_bytes), f->prefill,
+               (double)c->batch / step, step * 1e3);
+        print_spread("share", f->share, c->n_pairs);
+        if (b->n_ways > 1)
+            print_spread("pace", f->pace, c->n_pairs);
+        printf(", \"pairs\": %zu, \"cpus\": %.2f}\n", c->n_pairs, f->cpu / f->wall);
+    }
     fflush(stdout);
 }
 
-static int run(bench *b)
+static int run(const bench *b)
 {
-    for (size_t i = 0; i < b->n_contexts; i++)
-        for (size_t k = 0; k < b->n_batches; k++) {
-            cell c = {.context = b->contexts[i], .batch = b->batches[k]};
-            double stream = 0;
-            for (size_t r = 0; r < b->rounds; r++) {
-                double rate = 1e9 * limits_read((unsigned)b->threads);
-                stream = rate > stream ? rate : stream;
-                if (measure(b, &c))
-                    return fail("step");
-            }
-            print(b, &c, stream);
-        }
-    return 0;
+    cell *c = malloc(sizeof(*c));
+    heed_status status = c ? HEED_OK : HEED_NOMEM;
+    for (size_t i = 0; !status && i < b->n_contexts * b->n_batches; i++) {
+        memset(c, 0, sizeof(*c));
+        c->context = b->contexts[i / b->n_batches];
+        c->batch = b->batches[i % b->n_batches];
+        for (size_t r = 0; !status && r < b->rounds; r++)
+            status = run_round(b, c);
+        if (!status)
+            print(b, c);
+    }
+    free(c);
+    return status ? fail("step") : 0;
 }
 
 /* ---- The model ------------------------------------------------------------------------------- */
@@ -158,7 +279,7 @@ static double read_bytes(const heed_model *m, const char *skip)
     return bytes;
 }
 
-static int open_model(bench *b, const char *skip)
+static int open_model(const bench *b, way *w, const char *skip)
 {
     heed_model *model = NULL;
     heed_generator_options options = {.size = sizeof(options),
@@ -168,11 +289,11 @@ static int open_model(bench *b, const char *skip)
                                       .kv_dtype = b->kv,
                                       .step_tokens = (uint32_t)b->step,
                                       .kv_memory = (uint64_t)8 << 30};
-    if (heed_model_load(b->model, NULL, &model))
-        return fail(b->model);
-    b->weight_bytes = read_bytes(model, skip);
+    if (heed_model_load(w->model, NULL, &model))
+        return fail(w->model);
+    w->weight_bytes = read_bytes(model, skip);
     heed_model_free(model);
-    return heed_generator_open(b->model, &options, &b->generator) ? fail(b->model) : 0;
+    return heed_generator_open(w->model, &options, &w->generator) ? fail(w->model) : 0;
 }
 
 static size_t read_list(const char *text, size_t *out)
@@ -200,7 +321,8 @@ int main(int argc, char **argv)
                .n_contexts = 3,
                .batches = {1},
                .n_batches = 1,
-               .tokens = 32,
+               .tokens = 64,
+               .each = 8,
                .rounds = 3,
                .threads = 2,
                .page = 16,
@@ -210,11 +332,8 @@ int main(int argc, char **argv)
     const struct {
         const char *name;
         size_t *value;
-    } numbers[] = {{"tokens=", &b.tokens},
-                   {"rounds=", &b.rounds},
-                   {"threads=", &b.threads},
-                   {"page=", &b.page},
-                   {"step=", &b.step}};
+    } numbers[] = {{"tokens=", &b.tokens},   {"each=", &b.each}, {"rounds=", &b.rounds},
+                   {"threads=", &b.threads}, {"page=", &b.page}, {"step=", &b.step}};
     for (int i = 1; i < argc; i++) {
         for (size_t k = 0; k < sizeof(numbers) / sizeof(*numbers); k++)
             if (!strncmp(argv[i], numbers[k].name, strlen(numbers[k].name)))
@@ -229,14 +348,20 @@ int main(int argc, char **argv)
             skip = argv[i] + 5; /* bytes of tables that are only picked from */
         else if (!strcmp(argv[i], "pages=no"))
             b.paged = false;
-        else if (!strchr(argv[i], '='))
-            b.model = argv[i];
+        else if (!strchr(argv[i], '=') && b.n_ways < MOST_WAYS)
+            b.ways[b.n_ways++].model = argv[i];
     }
-    if (!b.model || !b.n_contexts || !b.n_batches || b.batches[0] > MOST_BATCH)
+    for (size_t i = 0; i < b.n_batches; i++)
+        b.n_batches = b.batches[i] > MOST_BATCH ? 0 : b.n_batches;
+    if (!b.n_ways || !b.n_contexts || !b.n_batches || !b.each || !b.tokens)
         return fprintf(stderr, "usage: bench_generate MODEL [context=128,512] [batch=1,16] ...\n"),
                2;
     heed_set_threads((uint32_t)b.threads);
-    int failed = open_model(&b, skip) || run(&b);
-    heed_generator_free(b.generator);
+    int failed = 0;
+    for (size_t k = 0; !failed && k < b.n_ways; k++)
+        failed = open_model(&b, &b.ways[k], skip);
+    failed = failed || run(&b);
+    for (size_t k = 0; k < b.n_ways; k++)
+        heed_generator_free(b.ways[k].generator);
     return failed;
 }

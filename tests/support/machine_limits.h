@@ -9,6 +9,10 @@
  * which stay. */
 double limits_read(unsigned threads);
 
+/* GB/s of one pass over 256 MiB: each thread, on a processor of its own, reads its share from end
+ * to end. For probes between what is measured: a few milliseconds, and no best of many. */
+double limits_probe(unsigned threads);
+
 double limits_now(int alone); /* seconds; `alone`: of this thread only */
 
 /* The time that a tenth of them stay below, which neighbours disturb little; sorts them. */
