@@ -321,7 +321,7 @@ static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_opt
     about->form = form_of(paged_model_about(p->model));
     about->positions = paged_model_positions(p->model);
     about->ids = paged_model_ids(p->model);
-    p->share = o->share;
+    p->share = about->shares = o->share;
     TRY(paged_model_vocabulary(p->model, &about->vocabulary));
     TRY(paged_model_side_names(p->model, &p->memory, &about->side, &about->n_side));
     /* attention over an encoder's keys may add up in another order for other numbers of queries */

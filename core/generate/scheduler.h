@@ -28,7 +28,6 @@ typedef struct sched_job {
     uint32_t n_lanes, lane_capacity;
     int state;
     bool swapped;     /* waits with its content copied away */
-    bool preempted;   /* was; or it never ran */
     uint64_t arrival; /* lower is older; each has its own */
     decoder_side *side;
     size_t rows_from; /* logits are wanted of tokens from here on; of the last one always */
