@@ -97,30 +97,12 @@ static int add_round(generate_job *job, size_t sample)
     return EXIT_OK;
 }
 
-/* Has the first sample of every prompt gone through its prompt? */
-static bool prompts_are_known(const generate_job *job)
-{
-    for (size_t i = 0; i < job->n; i += job->samples) {
-        heed_sequence_stats stats = {.size = sizeof stats};
-        heed_sequence_get_stats(job->sequences[i].sequence, &stats);
-        if (!stats.generated_tokens && !stats.finish)
-            return false;
-    }
-    return true;
-}
-
-/* The other samples come when the prompts' pages are there to be found: sequences that begin in one
- * step would each compute them. */
 static int add_all(generate_job *job)
 {
-    size_t active = 1;
+    int code = EXIT_OK;
     job->n = job->prompts.n * job->samples;
     job->sequences = cli_alloc(job->n, sizeof *job->sequences);
-    int code = add_round(job, 0);
-    while (!code && job->samples > 1 && active && !interrupt_happened() && !prompts_are_known(job))
-        if (heed_generator_step(job->generator, &active))
-            break; /* told by the sequences that it hit */
-    for (size_t sample = 1; sample < job->samples && !code; sample++)
+    for (size_t sample = 0; sample < job->samples && !code; sample++)
         code = add_round(job, sample);
     return code;
 }
