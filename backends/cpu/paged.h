@@ -203,8 +203,9 @@ static inline size_t paged_state_floats(const paged_job *job, const paged_strip 
 
 /* Keys and values of tokens [first, last) into their pages. */
 void paged_write(const paged_job *job, const paged_slot *slot, size_t first, size_t last);
-/* Where key `key` of a sequence lies, in tokens of all pages. */
-size_t paged_row(const paged_job *job, size_t sequence, const paged_pages *p, size_t key);
+/* The row of all pages that has key `key` of a sequence, for one head. */
+size_t paged_row(const paged_job *job, size_t sequence, const paged_pages *p, size_t head,
+                 size_t key);
 /* Keys [first, last) of a head, as rows of `wide` floats; what is behind d is 0. */
 void paged_bring(const paged_job *job, const paged_pages *p, size_t sequence, size_t head,
                  size_t first, size_t last, float *to, size_t wide);

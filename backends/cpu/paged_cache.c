@@ -4,14 +4,15 @@
 
 #include "paged.h"
 
-size_t paged_row(const paged_job *job, size_t sequence, const paged_pages *p, size_t key)
+size_t paged_row(const paged_job *job, size_t sequence, const paged_pages *p, size_t head,
+                 size_t key)
 {
     uint32_t size = (uint32_t)p->size, at = (uint32_t)key / size; /* a table is below 2^30 keys */
     size_t i = sequence * job->width + at;
     const void *table = cpu_data(job->table);
     size_t page = job->table->dtype.bits == 64 ? (size_t)((const int64_t *)table)[i]
                                                : (size_t)((const int32_t *)table)[i];
-    return page * size + ((uint32_t)key - at * size);
+    return (page * p->heads + head) * size + ((uint32_t)key - at * size);
 }
 
 /* ---- Writing -------------------------------------------------------------------------------- */
@@ -42,7 +43,7 @@ static void write_token(const paged_job *job, const flash_operand *o, const page
 {
     for (size_t h = 0; h < p->heads; h++) {
         const char *there = row_as_it_is(o, p, h, token);
-        size_t at = row * p->heads + h;
+        size_t at = row + h * p->size;
         if (there) {
             memcpy(p->data + at * p->d * p->bytes, there, p->d * p->bytes);
             continue;
@@ -58,7 +59,7 @@ void paged_write(const paged_job *job, const paged_slot *slot, size_t first, siz
         const paged_sequence *s = &job->sequence[b];
         size_t begin = flash_max(first, s->first), end = flash_min(last, s->first + s->fresh);
         for (size_t t = begin; t < end; t++) {
-            size_t row = paged_row(job, b, &job->keys, s->past + t - s->first);
+            size_t row = paged_row(job, b, &job->keys, 0, s->past + t - s->first);
             write_token(job, &job->k, &job->keys, t, row, slot->lines);
             write_token(job, &job->v, &job->values, t, row, slot->lines);
         }
@@ -86,22 +87,22 @@ static void read_rows(const paged_job *job, const paged_pages *p, size_t row, si
 {
     size_t bytes = p->d * p->bytes;
     if (p->wide == p->d && job->p->widen[p->kind]) {
-        cpu_page_rows x = {p->data + row * bytes, p->heads * p->d,
-                           p->scales ? p->scales + row : NULL, p->heads, p->data + next * bytes};
+        cpu_page_rows x = {p->data + row * bytes, p->d, p->scales ? p->scales + row : NULL, 1,
+                           p->data + next * bytes};
         job->p->widen[p->kind](to, wide, &x, p->d, n);
         return;
     }
     for (size_t j = 0; j < n; j++, to += wide)
-        read_row(job, p, row + j * p->heads, to, wide);
+        read_row(job, p, row + j, to, wide);
 }
 
 void paged_bring(const paged_job *job, const paged_pages *p, size_t sequence, size_t head,
                  size_t first, size_t last, float *to, size_t wide)
 {
-    size_t next, row = paged_row(job, sequence, p, first) * p->heads + head;
+    size_t next, row = paged_row(job, sequence, p, head, first);
     for (size_t n; first < last; first += n, to += n * wide, row = next) {
         n = flash_min(last - first, p->size - first % p->size);
-        next = first + n < last ? paged_row(job, sequence, p, first + n) * p->heads + head : row;
+        next = first + n < last ? paged_row(job, sequence, p, head, first + n) : row;
         read_rows(job, p, row, next, n, to, wide);
     }
 }

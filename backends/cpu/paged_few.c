@@ -1,5 +1,5 @@
 /* Strips of few rows a head (a decoder's tokens): keys and values are read once, where they lie if
- * they are float32, all heads of a run of tokens one after the other, as memory has them. */
+ * they are float32, all heads of a page one after the other, as memory has them. */
 #include <math.h>
 #include <string.h>
 
@@ -77,7 +77,7 @@ static few_tile tile_of(const paged_work *w, size_t number)
 /* Where a row of pages is that lies well. */
 static const char *row_at(const paged_work *w, const paged_pages *p, size_t head, size_t key)
 {
-    size_t row = paged_row(w->job, w->strip->sequence, p, key) * p->heads + head;
+    size_t row = paged_row(w->job, w->strip->sequence, p, head, key);
     return p->data + row * p->d * p->bytes;
 }
 
@@ -87,10 +87,9 @@ static cpu_page_rows bring(const paged_work *w, const paged_pages *p, float *blo
 {
     const paged_job *job = w->job;
     if (p->lies_well) {
-        size_t row = paged_row(job, w->strip->sequence, p, first) * p->heads + head;
+        size_t row = paged_row(job, w->strip->sequence, p, head, first);
         const char *at = p->data + row * p->d * p->bytes;
-        return (cpu_page_rows){at, p->heads * p->d, p->scales ? p->scales + row : NULL, p->heads,
-                               at};
+        return (cpu_page_rows){at, p->d, p->scales ? p->scales + row : NULL, 1, at};
     }
     size_t seen = flash_max(first, paged_range_of(job, w->sequence, 0).low); /* pages before are */
     float *to = block + (seen - first) * p->wide;                            /* not there */

@@ -32,13 +32,13 @@ static heed_status read_pages(paged_pages *p, const paged_job *job, const DLTens
                               const DLTensor *scales)
 {
     if (!t || t->ndim != 4)
-        return cpu_host->fail(HEED_INVALID, "cpu: pages that are not [pages, tokens, heads, D]");
+        return cpu_host->fail(HEED_INVALID, "cpu: pages that are not [pages, heads, tokens, D]");
     p->data = t->data ? cpu_data(t) : NULL;
     p->dtype = cpu_dtype(t->dtype);
     p->bytes = cpu_element_bytes(t->dtype);
     p->count = (size_t)t->shape[0];
-    p->size = (size_t)t->shape[1];
-    p->heads = (size_t)t->shape[2];
+    p->heads = (size_t)t->shape[1];
+    p->size = (size_t)t->shape[2];
     p->d = (size_t)t->shape[3];
     p->scales = scales && scales->data ? cpu_data(scales) : NULL;
     if (scales && cpu_count(scales) != p->count * p->size * p->heads)

@@ -5,6 +5,8 @@
 
 #include "base/span.h"
 
+enum { HEADS = 1, TOKENS = 2 }; /* axes of pages */
+
 typedef struct page_tensor {
     const ir_value *like;
     size_t page_bytes;
@@ -21,10 +23,10 @@ struct page_store {
 static heed_status make(const page_store *s, const page_tensor *t, uint32_t n_pages, bool own,
                         heed_tensor **out)
 {
-    int64_t dims[TENSOR_MAX_RANK] = {n_pages, s->page_tokens};
+    int64_t dims[TENSOR_MAX_RANK] = {n_pages};
     int32_t rank = t->like->type.rank;
-    for (int32_t i = 2; i < rank; i++)
-        dims[i] = t->like->type.dims[i];
+    for (int32_t i = 1; i < rank; i++)
+        dims[i] = i == TOKENS ? s->page_tokens : t->like->type.dims[i];
     if (own)
         return tensor_new(t->like->type.dtype, rank, dims, out);
     TRY(tensor_new_empty(out));
@@ -182,8 +184,10 @@ void page_store_copy(page_store *s, const page_copy *copy)
 {
     for (size_t i = 0; copy->to != PAGE_NONE && i < s->n; i++) {
         const page_tensor *t = &s->tensors[i];
-        memcpy(page_at(t, copy->to), page_at(t, copy->from),
-               t->page_bytes / s->page_tokens * copy->tokens);
+        size_t heads = (size_t)t->tensor->dl.shape[HEADS], head = heads ? t->page_bytes / heads : 0;
+        size_t bytes = head / s->page_tokens * copy->tokens;
+        for (size_t h = 0; h < heads; h++)
+            memcpy(page_at(t, copy->to) + h * head, page_at(t, copy->from) + h * head, bytes);
     }
 }
 

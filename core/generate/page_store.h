@@ -1,5 +1,5 @@
-/* page_store.h - the bytes of pages: for each attention keys and values, [pages, tokens a page,
- * heads, channels], and scales where they are int8.
+/* page_store.h - the bytes of pages: for each attention keys and values, [pages, heads, tokens a
+ * page, channels], and scales where they are int8.
  *
  * Where every reader finds its page by itself, the store takes addresses for all pages that there
  * may be and memory as they are used: nothing moves, and the shape of the tensors stays, for which

@@ -6,11 +6,12 @@
  * others. K and V are written to the pages that the sequence's row of `table` names, and its
  * queries see all keys of the sequence up to their own, in a window: p - left_window and later.
  *
- *   key_pages, value_pages   [pages, tokens a page, Hkv, D or Dv]: the outputs of the same name
- * may, and should, lie in the same memory starts [n + 1], past [n], table [n, most pages of a
- * sequence] sinks                    [Hq]: a logit that joins the denominator only key_scales,
- * value_scales [pages, tokens a page, Hkv]: of pages of int8, one a token and head: x is stored as
- * round(127 x / m) beside m / 127, m its largest magnitude
+ *   key_pages, value_pages    [pages, Hkv, tokens a page, D or Dv]: what a head reads of a page
+ * lies side by side. The outputs of the same name may, and should, lie in the same memory starts [n
+ * + 1], past [n], table [n, most pages of a sequence] sinks                     [Hq]: a logit that
+ * joins the denominator only key_scales, value_scales  [pages, Hkv, tokens a page]: of pages of
+ * int8, one a token and head: x is stored as round(127 x / m) beside m / 127, m its largest
+ * magnitude
  *
  * Hkv divides Hq: query head h reads key head h / (Hq / Hkv). scale, softcap and the layouts are
  * those of heed.Attention; scale = 0 is 1 / sqrt(D). Pages of another float type than K's hold K
@@ -107,23 +108,30 @@ static ir_value *narrowed(op_body *b, ir_value *x, heed_dtype type, ir_value **s
     return body_cast(b, body_1(b, body_2(b, x, each, "Mul"), "Round"), HEED_INT8);
 }
 
+/* As paged.h has pages, [pages, tokens a page, heads, D]; and back. */
+static ir_value *tokens_first(op_body *b, ir_value *pages)
+{
+    return body_transpose(b, pages, "0,2,1,3");
+}
+
 /* Writes x [T, heads, D] into the pages of input `i` and gives what sequences read,
  * [n, heads, rows, D]. Outputs lie two inputs before their pages. */
 static ir_value *through_pages(op_body *b, const paged *p, ir_value *x, uint32_t i)
 {
-    ir_value *pages = body_in(b, i), *table = body_in(b, TABLE);
+    ir_value *pages = tokens_first(b, body_in(b, i)), *table = body_in(b, TABLE);
     ir_value *scales = body_in(b, KEY_SCALES + i - KEY_PAGES), *scale = NULL;
     heed_dtype type = x->type.dtype;
     ir_value *slots = paged_slots(b, p, table, body_dim(b, pages, 1));
     x = scales ? narrowed(b, x, scales->type.dtype, &scale) : body_cast(b, x, pages->type.dtype);
     pages = paged_write(b, pages, slots, x);
-    body_set(b, 1 + i - KEY_PAGES, pages);
+    body_set(b, 1 + i - KEY_PAGES, tokens_first(b, pages));
     ir_value *rows = body_cast(b, paged_read(b, pages, table), scales ? scales->type.dtype : type);
     if (!scales)
         return rows;
-    ir_value *wide =
-        paged_write(b, body_unsqueeze(b, scales, "3"), slots, body_unsqueeze(b, scale, "2"));
-    body_set(b, 3 + i - KEY_PAGES, body_2(b, wide, body_ints(b, 1, (int64_t[]){3}), "Squeeze"));
+    ir_value *wide = tokens_first(b, body_unsqueeze(b, scales, "3"));
+    wide = paged_write(b, wide, slots, body_unsqueeze(b, scale, "2"));
+    scales = body_2(b, wide, body_ints(b, 1, (int64_t[]){3}), "Squeeze");
+    body_set(b, 3 + i - KEY_PAGES, body_transpose(b, scales, "0,2,1"));
     rows = body_2(b, rows, paged_read(b, wide, table), "Mul");
     return body_cast(b, rows, type);
 }

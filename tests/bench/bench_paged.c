@@ -78,7 +78,7 @@ static void add_paged(way *w, const shape *s, heed_dtype type, int64_t size, con
     *w = (way){.name = name, .bytes = bytes_of(s, element)};
     w->copies = copies_of(w->bytes);
     int64_t pool = (int64_t)w->copies * n * most;
-    int64_t tokens = n * s->fresh, dims[] = {pool, size, s->kv_heads, s->d};
+    int64_t tokens = n * s->fresh, dims[] = {pool, s->kv_heads, size, s->d};
     DLTensor *pages[2] = {make(type, 4, dims), make(type, 4, dims)}, *scales[2] = {NULL, NULL};
     for (int i = 0; i < 2 && type == HEED_INT8; i++)
         scales[i] = make(HEED_FLOAT32, 3, dims);

@@ -57,7 +57,7 @@ static ir_value *add_pages(writer *w, const paging_layer *layer, const char *wha
     char name[64];
     ir_dims *dims = w->run->model->dims;
     snprintf(name, sizeof(name), "heed.%s_pages.%u", what, w->paging->n_layers);
-    ir_dim shape[] = {dims_parse(dims, "pages"), dims_parse(dims, "page_tokens"), layer->heads,
+    ir_dim shape[] = {dims_parse(dims, "pages"), layer->heads, dims_parse(dims, "page_tokens"),
                       dim};
     return ports_add_input(w->g, name, layer->dtype, 4, shape);
 }
@@ -68,7 +68,7 @@ static ir_value *add_scales(writer *w, const paging_layer *layer, const char *wh
     char name[64];
     ir_dims *dims = w->run->model->dims;
     snprintf(name, sizeof(name), "heed.%s_scales.%u", what, w->paging->n_layers);
-    ir_dim shape[] = {dims_parse(dims, "pages"), dims_parse(dims, "page_tokens"), layer->heads};
+    ir_dim shape[] = {dims_parse(dims, "pages"), layer->heads, dims_parse(dims, "page_tokens")};
     return ports_add_input(w->g, name, HEED_FLOAT32, 3, shape);
 }
 

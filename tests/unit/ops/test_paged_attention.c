@@ -14,15 +14,15 @@
 // clang-format off
 #define TYPES(type, more)                                                                          \
     "in q float32 [b, h, t, d]\nin k float32 [b, g, t, d]\nin v float32 [b, g, t, e]\n"            \
-    "in kp " type " [p, 2, g, d]\nin vp " type " [p, 2, g, e]\nin s int32 [m]\nin n int32 [r]\n"   \
+    "in kp " type " [p, g, 2, d]\nin vp " type " [p, g, 2, e]\nin s int32 [m]\nin n int32 [r]\n"   \
     "in tb int32 [r, c]\n" more
 #define PAGED(more, inputs, attrs)                                                                 \
     TYPES("float32", more) "out y\nout w\n"                                                        \
     "PagedAttention(q, k, v, kp, vp, s, n, tb" inputs ") -> (y, , w) " attrs " heed\n"
 #define TOKENS "[[[[0][0][0]]]]; [[[[1][1][1]]]]; [[[[3][6][8]]]]; "
-#define PAGES "[[[[0]][[0]]][[[0]][[0]]][[[5]][[5]]]]; [[[[0]][[0]]][[[0]][[0]]][[[1]][[2]]]]; "
+#define PAGES "[[[[0][0]]][[[0][0]]][[[5][5]]]]; [[[[0][0]]][[[0][0]]][[[1][2]]]]; "
 #define PLACES "[0 1 3]; [2 0]; [[2 0][1 0]]"
-#define WRITTEN "; [[[[3]][[0]]][[[6]][[8]]][[[1]][[2]]]]"
+#define WRITTEN "; [[[[3][0]]][[[6][8]]][[[1][2]]]]"
 
 static const value_text_case values[] = {
     {"two sequences", PAGED("", "", ""), TOKENS PAGES PLACES, "[[[[2][6][7]]]]" WRITTEN},
@@ -38,18 +38,24 @@ static const value_text_case values[] = {
      "q_layout='bshd' k_layout='bshd' v_layout='bshd' y_layout='bshd' heed\n",
      "[[[[0]][[0]][[0]]]]; [[[[1]][[1]][[1]]]]; [[[[3]][[6]][[8]]]]; " PAGES PLACES,
      "[[[[2]][[6]][[7]]]]"},
-    {"pages of int8", TYPES("int8", "in ks float32 [p, 2, g]\nin vs float32 [p, 2, g]\n")
+    {"pages of int8", TYPES("int8", "in ks float32 [p, g, 2]\nin vs float32 [p, g, 2]\n")
      "out y\nout w\nout x\nPagedAttention(q, k, v, kp, vp, s, n, tb, , ks, vs) -> (y, , w, , x) "
-     "heed\n", TOKENS "[[[[0]][[0]]][[[0]][[0]]][[[5]][[5]]]]; "
-     "[[[[0]][[0]]][[[0]][[0]]][[[1]][[2]]]]; " PLACES
-     "; [[[0][0]][[0][0]][[1][1]]]; [[[0][0]][[0][0]][[1][1]]]",
-     "[[[[2][6][7]]]]; [[[[127]][[0]]][[[127]][[127]]][[[1]][[2]]]]; "
-     "[[[0.023622][0]][[0.0472441][0.0629921]][[1][1]]]"},
+     "heed\n", TOKENS "[[[[0][0]]][[[0][0]]][[[5][5]]]]; "
+     "[[[[0][0]]][[[0][0]]][[[1][2]]]]; " PLACES
+     "; [[[0 0]][[0 0]][[1 1]]]; [[[0 0]][[0 0]][[1 1]]]",
+     "[[[[2][6][7]]]]; [[[[127][0]]][[[127][127]]][[[1][2]]]]; "
+     "[[[0.023622 0]][[0.0472441 0.0629921]][[1 1]]]"},
     {"a bias by key hides the first two",
      PAGED("in b float32 [h, x]\n", ", , , , b", "bias_by='key'"),
      TOKENS PAGES PLACES "; [[-1e9 -1e9 0 0]]", "[[[[3][6][7]]]]" WRITTEN},
     {"a bias by distance hides all but the last", PAGED("in b float32 [h, x]\n", ", , , , b", ""),
      TOKENS PAGES PLACES "; [[-1e9 -1e9 -1e9 0]]", "[[[[3][6][8]]]]" WRITTEN},
+    {"two heads of a page", PAGED("", "", ""),
+     "[[[[0][0][0]][[0][0][0]]]]; [[[[1][1][1]][[1][1][1]]]]; [[[[3][6][8]][[30][60][80]]]]; "
+     "[[[[0][0]][[0][0]]][[[0][0]][[0][0]]][[[5][5]][[5][5]]]]; "
+     "[[[[0][0]][[0][0]]][[[0][0]][[0][0]]][[[1][2]][[10][20]]]]; " PLACES,
+     "[[[[2][6][7]][[20][60][70]]]]; "
+     "[[[[3][0]][[30][0]]][[[6][8]][[60][80]]][[[1][2]][[10][20]]]]"},
     {"two heads read one", PAGED("", "", ""),
      "[[[[0][0][0]][[0][0][0]]]]; [[[[1][1][1]]]]; [[[[3][6][8]]]]; " PAGES PLACES,
      "[[[[2][6][7]][[2][6][7]]]]" WRITTEN},
@@ -57,7 +63,7 @@ static const value_text_case values[] = {
 
 static const value_text_case refused[] = {
     {"two batches", "in q float32 [2, h, t, d]\nin k float32 [2, g, t, d]\nin v float32 [2, g, t, e]\n"
-     "in kp float32 [p, 2, g, d]\nin vp float32 [p, 2, g, e]\nin s int32 [m]\nin n int32 [r]\n"
+     "in kp float32 [p, g, 2, d]\nin vp float32 [p, g, 2, e]\nin s int32 [m]\nin n int32 [r]\n"
      "in tb int32 [r, c]\nout y\nPagedAttention(q, k, v, kp, vp, s, n, tb) -> (y) heed\n",
      "[[[[0]]][[[0]]]]; [[[[1]]][[[1]]]]; [[[[3]]][[[3]]]]; " PAGES PLACES, "! one batch"},
     {"int8 without scales", TYPES("int8", "") "out y\n"

@@ -90,7 +90,7 @@ static inline void start_way(const paged_world *w, paged_way *x, int64_t page)
         x->table[i] = i % x->most * page < w->length[i / x->most] ? order[next++] : -1;
     free(order);
     for (int i = 0; i < 2; i++) {
-        int64_t dims[] = {x->n_pages, page, w->kv_heads, i ? w->dv : w->d};
+        int64_t dims[] = {x->n_pages, w->kv_heads, page, i ? w->dv : w->d};
         x->pages[i] = tensor(w->pages, 4, dims);
         memset(mini_data(x->pages[i]), 0xff, mini_bytes(x->pages[i]));
         x->scales[i] = w->pages == HEED_INT8 ? tensor(HEED_FLOAT32, 3, dims) : NULL;
@@ -234,8 +234,8 @@ static inline void take_steps(const paged_world *w, paged_way *x, int64_t most)
 static inline double cached(const paged_world *w, const paged_way *x, int i, int64_t b, int64_t key,
                             int64_t h, int64_t c)
 {
-    int64_t row =
-        (x->table[b * x->most + key / x->page] * x->page + key % x->page) * w->kv_heads + h;
+    int64_t page = x->table[b * x->most + key / x->page];
+    int64_t row = (page * w->kv_heads + h) * x->page + key % x->page;
     size_t at = (size_t)(row * (i ? w->dv : w->d) + c);
     if (w->pages == HEED_INT8)
         return (double)((const int8_t *)mini_data(x->pages[i]))[at] *

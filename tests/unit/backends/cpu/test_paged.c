@@ -105,7 +105,7 @@ static void wrong_places(void)
                  {{0, 1, 1}, {0, 0}, {0, 1}, "1 of 2 tokens"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         mini_node node = {.op = "PagedAttention", .n_in = 8, .n_out = 3};
-        int64_t tokens[] = {1, 1, 2, 4}, pages[] = {2, 4, 1, 4};
+        int64_t tokens[] = {1, 1, 2, 4}, pages[] = {2, 1, 4, 4};
         for (int k = 0; k < 3; k++)
             node.in[k] = tensor(HEED_FLOAT32, 4, tokens);
         node.in[KEY_PAGES] = tensor(HEED_FLOAT32, 4, pages);
