@@ -124,19 +124,10 @@ static double position(const past_run *r, uint32_t i, int64_t row, int64_t colum
     return (double)(r->first + column);
 }
 
-/* Rows of a mask are the queries where there are as many. */
-static bool has_queries(const past_run *r, uint32_t i)
-{
-    const ir_type *type = type_of(r, i), *main = main_type(r);
-    ir_dim rows = type->rank > 1 ? type->dims[type->rank - 2] : 1;
-    bool batch = type->rank == 2 && (main->rank < 2 || rows == main->dims[0]);
-    return type->rank > 2 ? rows != 1 : rows == main->dims[main->rank > 1] && !batch;
-}
-
 static double sees(const past_run *r, uint32_t i, int64_t row, int64_t column)
 {
     bool added = r->p->roles.added[i];
-    int64_t last = has_queries(r, i) ? r->first + row : (int64_t)r->last - 1;
+    int64_t last = roles_has_queries(&r->p->roles, i) ? r->first + row : (int64_t)r->last - 1;
     bool visible = column <= last && column < (int64_t)r->last;
     heed_dtype dtype = type_of(r, i)->dtype;
     double lowest = dtype == HEED_FLOAT16 ? -65504 : -3.3e38;
@@ -208,7 +199,7 @@ static heed_status make_mask(past_run *r, uint32_t i)
     if (last >= 0 && !dim_known(type->dims[last]) &&
         (type->dims[last] == main->dims[main->rank > 1] || value_of(r, type->dims[last]) < 0))
         dims[last] = r->p->fixed > (int64_t)r->last ? r->p->fixed : (int64_t)r->last;
-    if (has_queries(r, i))
+    if (roles_has_queries(&r->p->roles, i))
         dims[last - 1] = count(r);
     TRY(make(r, i, dims));
     return fill(r, i, sees);

@@ -4,16 +4,17 @@
  *
  * FOLDER holds model.onnx and test_data_set_0/input_*.pb in the order of the model's inputs. Each
  * row of the batch is a sequence. The whole is computed at once, without a past and with nothing
- * masked; then in pages of a few tokens, in steps of random tokens of random sequences, and every
- * row is compared. Then in other steps: not a bit may move. Prints "same MAX_DIFFERENCE moved
- * ELEMENTS", "different ...", or "none: REASON" when the model gets no pages; exits with 0, 1, 2,
- * and 3 when something fails. */
+ * masked but what comes later; then in pages of a few tokens, in steps of random tokens of random
+ * sequences, and every row is compared. Then in other steps: not a bit may move. Prints "same
+ * MAX_DIFFERENCE moved ELEMENTS", "different ...", or "none: REASON" when the model gets no pages;
+ * exits with 0, 1, 2, and 3 when something fails. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "generate/paged_model.h"
+#include "passes/paging/roles.h"
 #include "run/model.h"
 
 enum { MOST_INPUTS = 256, MOST_SEQUENCES = 16, PAGES = 4096 };
@@ -23,6 +24,8 @@ typedef struct world {
     heed_session *session;
     paged_model *paged;
     const pass_paging *about;
+    arena memory;
+    decoder_roles roles;
     heed_tensor *given[MOST_INPUTS]; /* as the folder has them */
     heed_tensor *longer[MOST_INPUTS];
     const char *names[MOST_INPUTS];
@@ -61,8 +64,21 @@ static heed_status fill(heed_tensor *t, double (*value)(int64_t i, int64_t last)
     return HEED_OK;
 }
 
-static double one(int64_t i, int64_t last) { return (void)i, (void)last, 1; }
 static double index_of(int64_t i, int64_t last) { return (double)(i % last); }
+
+/* Nothing is hidden, or what comes later where the mask has a row for each query. */
+static heed_status fill_mask(const world *w, size_t i, heed_tensor *t)
+{
+    int64_t n = heed_tensor_get_count(t), rank = heed_tensor_get_ndim(t);
+    int64_t last = heed_tensor_get_dims(t)[rank - 1];
+    bool queries = roles_has_queries(&w->roles, (uint32_t)i);
+    for (int64_t k = 0; k < n; k++) {
+        bool visible = !queries || k % last <= k / last % w->tokens;
+        double x = w->roles.added[i] ? (visible ? 0 : -60000) : visible != w->roles.hides[i];
+        TRY(heed_tensor_write_f64(t, k, 1, &x));
+    }
+    return HEED_OK;
+}
 
 /* Input i for a run of all tokens. */
 static heed_status whole_input(const world *w, size_t i, heed_tensor **out)
@@ -71,13 +87,17 @@ static heed_status whole_input(const world *w, size_t i, heed_tensor **out)
     int64_t dims[16];
     int32_t rank = heed_tensor_get_ndim(g);
     memcpy(dims, heed_tensor_get_dims(g), (size_t)rank * sizeof(*dims));
-    if (role(w, i) == PAGING_PAST)
+    bool square = role(w, i) == PAGING_MASK && roles_has_queries(&w->roles, (uint32_t)i);
+    bool places = square && dim_known(w->roles.g->inputs[i]->type.dims[rank - 1]);
+    if (role(w, i) == PAGING_PAST && w->about->inputs[i].axis >= 0)
         dims[w->about->inputs[i].axis] = 0;
-    if (role(w, i) == PAGING_MASK || role(w, i) == PAGING_POSITIONS)
+    if ((role(w, i) == PAGING_MASK && !places) || role(w, i) == PAGING_POSITIONS)
         dims[rank - 1] = w->tokens;
+    if (square)
+        dims[rank - 2] = w->tokens;
     TRY(heed_tensor_new(heed_tensor_get_dtype(g), rank, dims, out));
     if (role(w, i) == PAGING_MASK)
-        return fill(*out, one);
+        return fill_mask(w, i, *out);
     if (role(w, i) == PAGING_POSITIONS)
         return fill(*out, index_of);
     if (role(w, i) == PAGING_PAST || role(w, i) == PAGING_SWITCH)
@@ -348,6 +368,7 @@ static heed_status load(world *w, const char *folder)
     compile_options o = {.backends = "cpu", .optimize = true, .named_dims = true, .check = true};
     snprintf(path, sizeof(path), "%s/model.onnx", folder);
     TRY(heed_model_load(path, NULL, &w->model));
+    TRY(roles_find(w->model->ir, &w->memory, &w->roles));
     TRY(paged_model_new(w->model, &o, 3, HEED_UNDEFINED, &w->paged));
     w->about = paged_model_about(w->paged);
     for (size_t i = 0; i < w->about->n_inputs && i < MOST_INPUTS; i++) {
@@ -414,5 +435,6 @@ int main(int argc, char **argv)
     heed_session_free(w.session);
     paged_model_free(w.paged);
     heed_model_free(w.model);
+    arena_free(&w.memory);
     return code;
 }

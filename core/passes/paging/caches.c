@@ -434,9 +434,13 @@ static heed_status refine_role(finder *f, uint32_t i, const ir_node *const *upda
         return HEED_OK;
     }
     if (i == r->main || !roles_is_given(r->g->inputs[i]) || type->kind != HEED_KIND_TENSOR ||
-        type->rank < 0 || (r->role[i] != PAGING_SIDE && r->role[i] != PAGING_MASK))
+        type->rank < 0 ||
+        (r->role[i] != PAGING_SIDE && r->role[i] != PAGING_MASK && r->role[i] != PAGING_POSITIONS))
         return HEED_OK;
     TRY(roles_search_from(r, r->g->inputs[i], updates, n, &s));
+    r->writes[i] = whole && (s.found & SEES_PLACE);
+    if (r->role[i] == PAGING_POSITIONS)
+        return HEED_OK;
     if (is_over_places(f, type) && (s.found & (whole ? SEES_SOFTMAX : SEES_SCORES))) {
         r->role[i] = PAGING_MASK;
         r->added[i] = !whole;

@@ -43,7 +43,7 @@ enum {
 typedef struct paging_input {
     const char *name;
     int role;
-    int32_t axis; /* of the tokens, of a past */
+    int32_t axis; /* of the tokens, of a past that grows; -1 */
 } paging_input;
 
 typedef struct paging_layer {

@@ -18,7 +18,7 @@ static const struct {
      "export with dynamic axes, without numbers of the example in shapes of Reshape or Expand"},
     {"a past of heads whose size only a run tells",
      "export with heads and head size as numbers in the shape of the past"},
-    {"a mask that is not one row of tokens a sequence",
+    {"a mask of neither a row of tokens a sequence nor queries and keys",
      "give the model a mask [batch, tokens] or none, and let it make the causal one itself"},
     {"the result is an input", ""},
     {"what is computed for a token depends on others, and not by causal attention alone",

@@ -7,6 +7,14 @@ ir_dim roles_batch(const decoder_roles *r)
     return main->rank > 1 ? main->dims[0] : 1;
 }
 
+bool roles_has_queries(const decoder_roles *r, uint32_t i)
+{
+    const ir_type *type = &r->g->inputs[i]->type, *main = &r->g->inputs[r->main]->type;
+    ir_dim rows = type->rank > 1 ? type->dims[type->rank - 2] : 1;
+    bool batch = type->rank == 2 && (main->rank < 2 || rows == main->dims[0]);
+    return type->rank > 2 ? rows != 1 : rows == main->dims[main->rank > 1] && !batch;
+}
+
 /* Of queries and keys, the same for all heads. */
 static bool is_square_mask(const ir_type *type)
 {
@@ -147,8 +155,10 @@ heed_status roles_find(const ir_model *m, arena *memory, decoder_roles *out)
     out->hides = arena_array(memory, n, sizeof(*out->hides));
     out->table = arena_array(memory, n, sizeof(*out->table));
     out->axis = arena_array(memory, n, sizeof(*out->axis));
+    out->writes = arena_array(memory, n, sizeof(*out->writes));
     out->added = arena_array(memory, n, sizeof(*out->added));
-    if (!out->role || !out->rows || !out->table || !out->hides || !out->axis || !out->added)
+    if (!out->role || !out->rows || !out->table || !out->hides || !out->writes || !out->axis ||
+        !out->added)
         return HEED_NOMEM;
     for (uint32_t i = 0; i < n; i++)
         TRY(find_role(out, i));

@@ -25,6 +25,7 @@ typedef struct decoder_roles {
     int32_t *axis; /* the axis of a past's tokens; -1 */
     bool *added;   /* a mask of floats is added to scores: 0 is "visible" */
     bool *hides;   /* a mask of truths: true is "hidden" */
+    bool *writes;  /* positions say which places of a cache are written */
     uint32_t main; /* the input that has the tokens, or their embeddings; UINT32_MAX: none */
 } decoder_roles;
 
@@ -35,6 +36,8 @@ heed_status roles_find(const ir_model *m, arena *memory, decoder_roles *out);
 static inline bool roles_is_given(const ir_value *v) { return v->is_input && !v->constant; }
 /* How many sequences an input may have; 1 where that is no axis. */
 ir_dim roles_batch(const decoder_roles *r);
+/* A mask has a row for each query: the last axis but one. */
+bool roles_has_queries(const decoder_roles *r, uint32_t i);
 
 /* ---- Where an input leads: search.c ----------------------------------------------------------
  */
