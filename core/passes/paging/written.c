@@ -202,7 +202,7 @@ static bool hides_others(reader *r, const ir_node *n)
 /* What is said of each key, for the first ones. */
 static ir_value *of_first_keys(reader *r, ir_value *v, ir_dim keys, ir_value *count)
 {
-    if (!v || v->type.rank < 1 || v->type.dims[v->type.rank - 1] != keys)
+    if (!v || keys == r->tokens || v->type.rank < 1 || v->type.dims[v->type.rank - 1] != keys)
         return v;
     return body_slice(&r->b, v, -1, NULL, count);
 }
@@ -215,8 +215,8 @@ static heed_status shorten(reader *r, ir_node *n)
     heads_layout_read(n, "k_layout", &k);
     heads_layout_read(n, "v_layout", &v);
     ir_dim n_keys = n->in[K].value->type.dims[k.place[2]];
-    if (n->in[Q].value->type.dims[q.place[2]] != r->tokens || n_keys == r->tokens ||
-        !hides_others(r, n))
+    if (n->in[Q].value->type.dims[q.place[2]] != r->tokens ||
+        (n_keys != r->tokens && !hides_others(r, n)))
         return HEED_OK;
     r->b = pass_body(r->run, n);
     ir_value *keys = first_rows(r, ir_input(n, K), k.place[2], 0);

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Caches of one size, masks and fixed numbers of tokens, in forms that the corpus lacks: which get
+pages, and that those for which it would be wrong get none.
+
+Each row is a decoder of one attention. Where it has pages, what it gives step by step is what it
+gives at once, and no bit asks how tokens are cut into steps (tests/tools/stepwise.c). Where it has
+none, one thing is changed by which a token would see others than those before it."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+import corpora
+
+HEADS, SIZE, PLACES, TOKENS = 2, 4, 12, 7
+WIDTH = HEADS * SIZE
+FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+
+
+class Graph:
+    """A graph that is written node by node."""
+
+    def __init__(self):
+        self.nodes, self.inputs, self.outputs, self.constants, self.data = [], [], [], [], []
+        self.rng = np.random.default_rng(7)
+
+    def input(self, name, dtype, shape, data):
+        self.inputs.append(helper.make_tensor_value_info(name, dtype, shape))
+        self.data.append(numpy_helper.from_array(np.ascontiguousarray(data), name))
+        return name
+
+    def output(self, value, dtype, shape):
+        self.outputs.append(helper.make_tensor_value_info(value, dtype, shape))
+
+    def const(self, value):
+        name = "c%d" % len(self.constants)
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def ints(self, *values):
+        return self.const(np.array(values, dtype=np.int64))
+
+    def weight(self, *shape):
+        return self.const((self.rng.standard_normal(shape) / 2).astype(np.float32))
+
+    def __call__(self, op, *inputs, **attrs):
+        name = attrs.pop("name", "v%d" % len(self.nodes))
+        self.nodes.append(helper.make_node(op, inputs, [name], **attrs))
+        return name
+
+    def save(self, folder):
+        graph = helper.make_graph(self.nodes, "decoder", self.inputs, self.outputs, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=11)
+        onnx.save(model, os.path.join(folder, "model.onnx"))
+        data = os.path.join(folder, "test_data_set_0")
+        os.makedirs(data)
+        for i, tensor in enumerate(self.data):
+            with open(os.path.join(data, "input_%d.pb" % i), "wb") as file:
+                file.write(tensor.SerializeToString())
+
+
+def tokens_input(g, batch="batch", count="seq", n=TOKENS):
+    x = g.rng.standard_normal((2, n, WIDTH)).astype(np.float32)
+    return g.input("x", FLOAT, [batch, count, WIDTH], x)
+
+
+def heads(g, x, shape=(0, 0, HEADS, SIZE)):
+    split = g("Reshape", g("MatMul", x, g.weight(WIDTH, WIDTH)), g.ints(*shape))
+    return g("Transpose", split, perm=[0, 2, 1, 3])
+
+
+def attend(g, q, k, v, visible, **attrs):
+    scores = g("Mul", g("MatMul", q, g("Transpose", k, perm=[0, 1, 3, 2])),
+               g.const(np.float32(0.5)))
+    if visible:
+        scores = g("Where", visible, scores, g.const(np.float32(-np.inf)))
+    return g("MatMul", g("Softmax", scores, axis=-1), v)
+
+
+def finish(g, y, count="seq", shape=(0, 0, WIDTH)):
+    y = g("Reshape", g("Transpose", y, perm=[0, 2, 1, 3]), g.ints(*shape))
+    g("MatMul", y, g.weight(WIDTH, 5), name="y")
+    g.output("y", FLOAT, ["batch", count, 5])
+
+
+def cache(g, name, places):
+    shape = ["batch", HEADS, places, SIZE]
+    return g.input(name, FLOAT, shape, np.zeros((2, HEADS, PLACES, SIZE), np.float32))
+
+
+def kept(g, name, value, places):
+    g("Identity", value, name=name)
+    g.output(name, FLOAT, ["batch", HEADS, places, SIZE])
+
+
+# ---- Caches that are written --------------------------------------------------------------------
+
+
+def written(write, see=lambda g, at, keys: g("LessOrEqual", keys, at), places=PLACES,
+            write_values=None):
+    """A cache of `places`: write(g, cache, rows, places of the tokens) and see(g, query, keys)."""
+    g = Graph()
+    x = tokens_input(g)
+    ck, cv = cache(g, "cache_k", places), cache(g, "cache_v", places)
+    pos = g.input("pos", INT, ["seq"], np.arange(TOKENS))
+    k = write(g, ck, heads(g, x), pos)
+    v = (write_values or write)(g, cv, heads(g, x), pos)
+    if places == PLACES:
+        keys = g.const(np.arange(PLACES)[None])
+    else:
+        count = g("Squeeze", g("Shape", ck, start=2, end=3), g.ints(0))
+        keys = g("Unsqueeze", g("Range", g.const(np.int64(0)), count, g.const(np.int64(1))),
+                 g.ints(0))
+    visible = see and see(g, g("Unsqueeze", pos, g.ints(1)), keys)
+    finish(g, attend(g, heads(g, x), k, v, visible))
+    kept(g, "new_k", k, places)
+    kept(g, "new_v", v, places)
+    return g
+
+
+def by_elements(g, into, rows, pos, at=None, **attrs):
+    at = g("Reshape", at(pos) if at else pos, g.ints(1, 1, -1, 1))
+    return g("ScatterElements", into, g("Expand", at, g("Shape", rows)), rows, axis=2, **attrs)
+
+
+def by_lists(g, into, rows, pos):
+    """Places outermost, as PyTorch's index_put becomes."""
+    first = g("ScatterND", g("Transpose", into, perm=[2, 0, 1, 3]), g("Unsqueeze", pos, g.ints(1)),
+              g("Transpose", rows, perm=[2, 0, 1, 3]))
+    return g("Transpose", first, perm=[1, 2, 0, 3])
+
+
+def shifted(g, into, rows, pos):
+    return by_elements(g, into, rows, pos, lambda p: g("Add", p, g.const(np.int64(1))))
+
+
+def backwards(g, into, rows, pos):
+    """Row i to place S - 1 - i."""
+    count = g("Sub", g("Shape", pos), g.ints(1))
+    return by_elements(g, into, rows, pos, lambda p: g("Sub", count, p))
+
+
+def added(g, into, rows, pos):
+    return by_elements(g, into, rows, pos, reduction="add")
+
+
+def one_head(g, into, rows, pos):
+    """Of the new rows only those of the first head."""
+    part = g("Slice", rows, g.ints(0), g.ints(1), g.ints(1))
+    at = g("Reshape", pos, g.ints(1, 1, -1, 1))
+    return g("ScatterElements", into, g("Expand", at, g("Shape", part)), part, axis=2)
+
+
+def window(g, at, keys):
+    near = g("Less", g("Sub", at, keys), g.const(np.int64(3)))
+    return g("And", g("LessOrEqual", keys, at), near)
+
+
+def past_window(g, at, keys):
+    """One place ahead of each token is visible, too."""
+    return g("LessOrEqual", keys, g("Add", at, g.const(np.int64(1))))
+
+
+def before(g, at, keys):
+    return g("LessOrEqual", at, keys)
+
+
+def by_tensor_scatter(causal=1, plus=0):
+    """TensorScatter, and the standard's Attention over as many keys as are written."""
+    g = Graph()
+    x = tokens_input(g)
+    into = [cache(g, "cache_k", PLACES), cache(g, "cache_v", PLACES)]
+    start = g.input("start", INT, ["batch"], np.zeros(2, np.int64))
+    k, v = [g("TensorScatter", c, heads(g, x), start, axis=2) for c in into]
+    total = g("Add", start, g("Shape", x, start=1, end=2))
+    total = g("Add", total, g.const(np.int64(plus))) if plus else total
+    finish(g, g("Attention", heads(g, x), k, v, "", "", "", total, is_causal=causal))
+    kept(g, "new_k", k, PLACES)
+    kept(g, "new_v", v, PLACES)
+    return g
+
+
+def rolling(g, into, rows, _):
+    """The newest tokens push the oldest ones out."""
+    return g("Slice", g("Concat", into, rows, axis=2), g.ints(-PLACES), g.ints(2**62), g.ints(2))
+
+
+# ---- Masks of queries and keys -------------------------------------------------------------------
+
+
+def masked(dtype, use, rank=4):
+    g = Graph()
+    x = tokens_input(g)
+    shape = (["batch", 1] if rank == 4 else []) + ["seq", "seq"]
+    data = np.zeros(([2, 1] if rank == 4 else []) + [TOKENS, TOKENS], np.float32)
+    mask = g.input("mask", dtype, shape, data.astype(bool) if dtype == BOOL else data)
+    q, k, v = heads(g, x), heads(g, x), heads(g, x)
+    finish(g, use(g, q, k, v, mask))
+    return g
+
+
+def scores_of(g, q, k):
+    return g("Mul", g("MatMul", q, g("Transpose", k, perm=[0, 1, 3, 2])), g.const(np.float32(0.5)))
+
+
+def add_mask(g, q, k, v, mask):
+    return g("MatMul", g("Softmax", g("Add", scores_of(g, q, k), mask), axis=-1), v)
+
+
+def show_where(g, q, k, v, mask):
+    return attend(g, q, k, v, mask)
+
+
+def hide_where(g, q, k, v, mask):
+    scores = g("Where", mask, g.const(np.float32(-np.inf)), scores_of(g, q, k))
+    return g("MatMul", g("Softmax", scores, axis=-1), v)
+
+
+def turned(g, q, k, v, mask):
+    """Keys by queries: what comes before is hidden."""
+    return attend(g, q, k, v, g("Transpose", mask, perm=[0, 1, 3, 2]))
+
+
+# ---- Rows ----------------------------------------------------------------------------------------
+
+PAGES = {
+    "elements": lambda: written(by_elements),
+    "elements, any number of places": lambda: written(by_elements, places="places"),
+    "lists": lambda: written(by_lists),
+    "keys by elements, values by lists": lambda: written(by_elements, write_values=by_lists),
+    "a window": lambda: written(by_elements, window),
+    "TensorScatter and lengths": lambda: by_tensor_scatter(),
+    "a mask that is added": lambda: masked(FLOAT, add_mask),
+    "truths that show": lambda: masked(BOOL, show_where),
+    "truths that show, for all sequences": lambda: masked(BOOL, show_where, 2),
+    "truths that hide": lambda: masked(BOOL, hide_where),
+}
+
+NO_PAGES = {
+    "written one place behind": lambda: written(shifted),
+    "written backwards": lambda: written(backwards),
+    "added to what was there": lambda: written(added),
+    "one head is written": lambda: written(one_head),
+    "values elsewhere than keys": lambda: written(by_elements, write_values=shifted),
+    "what nobody wrote is seen": lambda: written(by_elements, None),
+    "a token sees the next": lambda: written(by_elements, past_window),
+    "a token sees what comes after": lambda: written(by_elements, before),
+    "a window that rolls, without a mask": lambda: written(rolling, None),
+    "TensorScatter, all written is seen": lambda: by_tensor_scatter(causal=0),
+    "TensorScatter, one more than is written": lambda: by_tensor_scatter(plus=1),
+    "a mask of keys by queries": lambda: masked(BOOL, turned),
+}
+
+
+def run_case(make, folder):
+    """What stepwise says, and the forms that explain names."""
+    make().save(folder)
+    done = subprocess.run([os.path.join(corpora.BUILD, "tests", "stepwise"), folder],
+                          capture_output=True, text=True, check=False)
+    told = subprocess.run([corpora.HEED, "explain", "--json", os.path.join(folder, "model.onnx")],
+                          capture_output=True, text=True, check=False)
+    forms = {c["form"] for c in json.loads(told.stdout)["caches"]} if not told.returncode else set()
+    return (done.stdout or done.stderr).strip(), forms
+
+
+def main():
+    failed = 0
+    for rows, wanted in ((PAGES, "same"), (NO_PAGES, "none")):
+        for name, make in rows.items():
+            with tempfile.TemporaryDirectory() as folder:
+                said, forms = run_case(make, folder)
+            words = said.split()
+            wrong = words[0].rstrip(":") != wanted or (wanted == "same" and words[-1] != "0")
+            failed += wrong
+            if wrong or "-v" in sys.argv:
+                print("%s %s: %s; %s" % ("FAILED" if wrong else "passed", name, said, forms))
+    print("%d passed, %d failed, 0 skipped" % (len(PAGES) + len(NO_PAGES) - failed, failed))
+    return 1 if failed else 0
+
+
+sys.exit(main())
