@@ -60,7 +60,7 @@ static void let_go(heed_generator *g, heed_sequence *s)
     g->stats.finished++;
     s->stats.total_ns = generate_now() - s->added_ns;
     s->stats.preemptions = s->job.n_preempted;
-    s->finish = s->ended;
+    s->finish = s->failed ? HEED_FINISH_NONE : s->ended;
     s->done = true;
     g->n_freed -= s->freed;
     if (s->freed)

@@ -12,6 +12,7 @@ typedef struct page_tensor {
     size_t page_bytes;
     span memory; /* where the tensor lies; none: in its own, which is copied to grow */
     heed_tensor *tensor;
+    heed_tensor *bigger; /* while they grow */
 } page_tensor;
 
 struct page_store {
@@ -137,25 +138,36 @@ heed_tensor *page_store_tensor(const page_store *s, size_t i) { return s->tensor
 /* ---- Growing ----------------------------------------------------------------------------------
  */
 
-static heed_status grow(page_store *s, page_tensor *t, uint32_t n)
+static void move(page_store *s, page_tensor *t)
 {
-    heed_tensor *bigger;
-    if (t->memory.data)
-        return span_grow(&t->memory, t->page_bytes * n);
-    TRY(make(s, t, n, true, &bigger));
     if (t->tensor)
-        memcpy(tensor_data(bigger), tensor_data(t->tensor), t->page_bytes * s->room);
+        memcpy(tensor_data(t->bigger), tensor_data(t->tensor), t->page_bytes * s->room);
     tensor_free(t->tensor);
-    t->tensor = bigger;
-    return HEED_OK;
+    t->tensor = t->bigger;
+    t->bigger = NULL;
 }
 
+/* All or none: kernels take keys and values of equally many pages. */
 static heed_status grow_all(page_store *s, uint32_t n)
 {
-    for (size_t i = 0; i < s->n; i++)
-        TRY(grow(s, &s->tensors[i], n));
-    s->room = n;
-    return HEED_OK;
+    heed_status status = HEED_OK;
+    for (size_t i = 0; i < s->n && !status; i++) {
+        page_tensor *t = &s->tensors[i];
+        status = t->memory.data ? span_grow(&t->memory, t->page_bytes * n)
+                                : make(s, t, n, true, &t->bigger);
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        page_tensor *t = &s->tensors[i];
+        if (status) {
+            tensor_free(t->bigger);
+            t->bigger = NULL;
+        } else if (t->bigger) {
+            move(s, t);
+        }
+    }
+    if (!status)
+        s->room = n;
+    return status;
 }
 
 /* A copy doubles; where nothing moves an eighth more is enough to make the calls few. */

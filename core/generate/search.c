@@ -202,7 +202,8 @@ heed_status search_give(heed_sequence *s)
     mem_free(best);
     if (ended || !s->ended)
         s->ended = ended ? ended : HEED_FINISH_LENGTH;
-    sequence_end_text(s);
+    if (!status) /* decoding would forget what the error says */
+        sequence_end_text(s);
     return status;
 }
 
