@@ -39,7 +39,7 @@ static heed_status find_role(decoder_roles *r, uint32_t i)
         return HEED_OK;
     }
     TRY(roles_search_from(r, v, NULL, 0, &s));
-    r->rows[i] = s.found & SEES_TABLE ? s.rows : 0;
+    r->rows[i] = s.found & (SEES_TABLE | SEES_ANGLE) ? s.rows : 0;
     r->table[i] = s.table;
     r->hides[i] = v->type.dtype == HEED_BOOL && (s.found & SEES_HIDES);
     if (!whole) {
@@ -51,7 +51,7 @@ static heed_status find_role(decoder_roles *r, uint32_t i)
         r->role[i] = PAGING_KEPT;
     else if (s.found & SEES_BRANCH)
         r->role[i] = PAGING_SWITCH;
-    else if (s.found & SEES_WAVE)
+    else if (s.found & SEES_ANGLE)
         r->role[i] = PAGING_POSITIONS;
     else if (s.found & SEES_SOFTMAX)
         r->role[i] = PAGING_MASK;

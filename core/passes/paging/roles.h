@@ -44,7 +44,7 @@ bool roles_has_queries(const decoder_roles *r, uint32_t i);
 
 enum {
     SEES_TABLE = 1 << 0,   /* indices of a constant table of floats */
-    SEES_WAVE = 1 << 1,    /* a sine or cosine */
+    SEES_ANGLE = 1 << 1,   /* a sine or cosine, or an operator that turns by angles */
     SEES_SOFTMAX = 1 << 2, /* through sums and comparisons alone */
     SEES_BRANCH = 1 << 3,  /* decides an If */
     SEES_PLACE = 1 << 4,   /* says where a cache is written */

@@ -28,25 +28,32 @@ static const char *const waves[] = {"Sin", "Cos", NULL};
 static const char *const shapes[] = {"Shape", "Size", NULL};
 static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};
 
-/* Inputs of operators that say how long a cache is. */
+/* Inputs of operators that say how long a cache is, or where tokens stand. */
 static const struct {
     const char *name;
     unsigned sees;
-} lengths[] = {
+} told[] = {
     {"seqlens_k", SEES_LAST},
     {"total_sequence_length", SEES_TOTAL},
     {"nonpad_kv_seqlen", SEES_TOTAL},
     {"write_indices", SEES_START},
     {"past_sequence_length", SEES_START},
+    {"position_ids", SEES_ANGLE},
 };
 
-static unsigned length_slot(const ir_use *use)
+static bool is_named(const op_def *op, uint32_t slot, const char *wanted)
 {
     size_t n;
-    const char *name = growth_slot_name(use->node->op, false, use->slot, &n);
-    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
-        if (strlen(lengths[i].name) == n && memcmp(lengths[i].name, name, n) == 0)
-            return lengths[i].sees;
+    const char *name = growth_slot_name(op, false, slot, &n);
+    return strlen(wanted) == n && memcmp(wanted, name, n) == 0;
+}
+
+static unsigned told_by_slot(const ir_use *use, bool plain)
+{
+    for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++)
+        if ((plain || told[i].sees == SEES_ANGLE) &&
+            is_named(use->node->op, use->slot, told[i].name))
+            return told[i].sees;
     return 0;
 }
 
@@ -68,6 +75,15 @@ static const ir_value *constant_of(const ir_value *v)
            (is_one_of(v->producer, moves) || pass_is(v->producer, "Slice")))
         v = ir_input(v->producer, 0);
     return v && pass_constant(v) ? v : NULL;
+}
+
+/* Tables of angles of an operator that turns by them. */
+static const ir_value *angles_of(const ir_node *n)
+{
+    for (uint32_t i = 0; i < n->n_in; i++)
+        if (is_named(n->op, i, "cos_cache"))
+            return constant_of(n->in[i].value);
+    return NULL;
 }
 
 static const ir_value *table_of(const ir_use *use)
@@ -120,10 +136,12 @@ static bool ends_here(search *s, const ir_use *use, bool plain)
     const ir_node *n = use->node;
     const ir_value *table = table_of(use);
     bool attention = strstr(n->op->name, "Attention") != NULL;
-    unsigned length = plain ? length_slot(use) : 0;
+    unsigned slot = table ? 0 : told_by_slot(use, plain);
     s->out.found |= plain && hides(use) ? SEES_HIDES : 0;
-    if (length) {
-        s->out.found |= length;
+    if (slot) {
+        const ir_value *angles = slot == SEES_ANGLE ? angles_of(n) : NULL;
+        s->out.found |= slot;
+        s->out.rows = angles && !s->out.rows ? rows_of(angles) : s->out.rows;
     } else if (pass_is(n, "If") && use->slot == 0) {
         s->out.found |= SEES_BRANCH;
     } else if (table) {
@@ -135,7 +153,7 @@ static bool ends_here(search *s, const ir_use *use, bool plain)
     } else if (s->whole && is_update(s, use)) {
         s->out.found |= SEES_PLACE;
     } else if (is_one_of(n, waves)) {
-        s->out.found |= SEES_WAVE;
+        s->out.found |= SEES_ANGLE;
     } else if (pass_is(n, "Softmax") || (attention && use->slot > 2)) {
         s->out.found |= SEES_SOFTMAX | (plain ? SEES_SCORES : 0);
     } else {

@@ -1,0 +1,167 @@
+/* Decoders whose places of tokens are an input: whatever they are used for, a sequence that is
+ * generated token by token gets those that it gets when all of it runs at once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "heed/heed.h"
+#include "onnx_text.h"
+
+enum { VOCABULARY = 23, PROMPT = 5, MOST = 9 };
+
+/* One layer of 2 heads of 8 channels; `use` makes qt and kt of x, q, k and the places. */
+#define DECODER(use)                                                                               \
+    "in ids int64 [b, s]\nin at int64 [b, s]\nout y float32 [b, s, 23]\n"                          \
+    "const e float32 [23, 16] random\nconst wq float32 [16, 16] random\n"                          \
+    "const wk float32 [16, 16] random\nconst wv float32 [16, 16] random\n"                         \
+    "const wy float32 [16, 23] random\nconst c float32 [64, 4] random\n"                           \
+    "const d float32 [64, 4] random\nGather(e, ids) -> (x)\n" use "MatMul(x, wv) -> (v)\n"         \
+    "Attention(qt, kt, v) -> (a) is_causal=1 q_num_heads=2 kv_num_heads=2\n"                       \
+    "Add(a, x) -> (h)\nMatMul(h, wy) -> (y)\n"
+#define PROJECTED "MatMul(x, wq) -> (q)\nMatMul(x, wk) -> (k)\n"
+#define SPLIT                                                                                      \
+    "const heads int64 [4] 0 0 2 8\nReshape(q, heads) -> (qs)\nReshape(k, heads) -> (ks)\n"        \
+    "Transpose(qs) -> (qh) perm=[0,2,1,3]\nTranspose(ks) -> (kh) perm=[0,2,1,3]\n"
+#define MERGED                                                                                     \
+    "const flat int64 [3] 0 0 16\nTranspose(qr) -> (qm) perm=[0,2,1,3]\n"                          \
+    "Transpose(kr) -> (km) perm=[0,2,1,3]\nReshape(qm, flat) -> (qt)\nReshape(km, flat) -> (kt)\n"
+/* by rows c4 and d4, [b, s, 4], of both halves of the channels */
+#define TURNED                                                                                     \
+    "const one int64 [1] 1\nUnsqueeze(c4, one) -> (c1)\nUnsqueeze(d4, one) -> (d1)\n"              \
+    "Split(qh) -> (qa, qb) axis=3 num_outputs=2\nSplit(kh) -> (ka, kb) axis=3 num_outputs=2\n"     \
+    "Mul(qa, c1) -> (q1)\nMul(qb, d1) -> (q2)\nSub(q1, q2) -> (q3)\nMul(qb, c1) -> (q4)\n"         \
+    "Mul(qa, d1) -> (q5)\nAdd(q4, q5) -> (q6)\nConcat(q3, q6) -> (qr) axis=3\n"                    \
+    "Mul(ka, c1) -> (k1)\nMul(kb, d1) -> (k2)\nSub(k1, k2) -> (k3)\nMul(kb, c1) -> (k4)\n"         \
+    "Mul(ka, d1) -> (k5)\nAdd(k4, k5) -> (k6)\nConcat(k3, k6) -> (kr) axis=3\n"
+
+static const char *const decoders[] = {
+    DECODER(PROJECTED "RotaryEmbedding(q, c, d, at) -> (qt) num_heads=2\n"
+                      "RotaryEmbedding(k, c, d, at) -> (kt) num_heads=2\n"),
+    DECODER(PROJECTED SPLIT "RotaryEmbedding(qh, c, d, at) -> (qr)\n"
+                            "RotaryEmbedding(kh, c, d, at) -> (kr)\n" MERGED),
+    DECODER(PROJECTED "RotaryEmbedding(q, at, c, d) -> (qt) com.microsoft num_heads=2\n"
+                      "RotaryEmbedding(k, at, c, d) -> (kt) com.microsoft num_heads=2\n"),
+    /* rows of tables of angles, and angles computed */
+    DECODER(PROJECTED SPLIT "Gather(c, at) -> (c4)\nGather(d, at) -> (d4)\n" TURNED MERGED),
+    DECODER(PROJECTED SPLIT
+            "const two int64 [1] 2\nUnsqueeze(at, two) -> (p)\nCast(p) -> (f) to=1\n"
+            "const w float32 [4] 1 0.3 0.1 0.03\nMul(f, w) -> (angles)\nCos(angles) -> (c4)\n"
+            "Sin(angles) -> (d4)\n" TURNED MERGED),
+    /* a learned table, and one behind an offset */
+    DECODER("const t float32 [64, 16] random\nGather(t, at) -> (p)\nAdd(x, p) -> (xp)\n"
+            "MatMul(xp, wq) -> (qt)\nMatMul(xp, wk) -> (kt)\n"),
+    DECODER("const t float32 [64, 16] random\nconst two int64 2\nAdd(at, two) -> (at2)\n"
+            "Gather(t, at2) -> (p)\nAdd(x, p) -> (xp)\nMatMul(xp, wq) -> (qt)\n"
+            "MatMul(xp, wk) -> (kt)\n"),
+};
+
+static void ok(heed_status status)
+{
+    if (status)
+        fail_msg("%s", heed_error_get()->message);
+}
+
+static const heed_session_options on_cpu = {.size = sizeof(heed_session_options),
+                                            .backends = "cpu"};
+
+/* The class of the highest score behind these tokens, in one run. */
+static int32_t next_of(heed_session *session, const int32_t *tokens, int64_t n)
+{
+    static const char *const in_names[] = {"ids", "at"}, *const out_names[] = {"y"};
+    heed_tensor *in[2], *out = NULL;
+    int32_t best = 0;
+    double scores[VOCABULARY];
+    for (int i = 0; i < 2; i++)
+        ok(heed_tensor_new(HEED_INT64, 2, (int64_t[]){1, n}, &in[i]));
+    for (int64_t k = 0; k < n; k++) {
+        ((int64_t *)heed_tensor_get_mutable_data(in[0]))[k] = tokens[k];
+        ((int64_t *)heed_tensor_get_mutable_data(in[1]))[k] = k;
+    }
+    ok(heed_session_run(session, NULL, 2, in_names, in, 1, out_names, &out));
+    ok(heed_tensor_read_f64(out, (n - 1) * VOCABULARY, VOCABULARY, scores));
+    for (int32_t i = 1; i < VOCABULARY; i++)
+        if (scores[i] > scores[best])
+            best = i;
+    heed_tensor_free(in[0]);
+    heed_tensor_free(in[1]);
+    heed_tensor_free(out);
+    return best;
+}
+
+/* What the file's own graph gives, the whole sequence again for each token. */
+static void expect(const char *text, int32_t *tokens)
+{
+    onnx_message bytes;
+    heed_session *session = onnx_text_session(text, &on_cpu, &bytes);
+    assert_non_null(session);
+    for (int i = 0; i < PROMPT; i++)
+        tokens[i] = (i * 7 + 3) % VOCABULARY;
+    for (int i = PROMPT; i < PROMPT + MOST; i++)
+        tokens[i] = next_of(session, tokens, i);
+    heed_session_free(session);
+    onnx_write_free(&bytes);
+}
+
+static void save(const char *text, char *path)
+{
+    onnx_message bytes = onnx_text_model(text);
+    int handle = mkstemps(path, 5);
+    assert_true(handle >= 0);
+    assert_int_equal(write(handle, bytes.bytes, bytes.size), bytes.size);
+    close(handle);
+    onnx_write_free(&bytes);
+}
+
+static void generate(const char *path, uint32_t flags, const int32_t *wanted)
+{
+    heed_generator *g;
+    heed_sequence *s;
+    size_t n;
+    heed_generator_options options = {.size = sizeof(options), .flags = flags, .session = &on_cpu};
+    heed_request ask = {.size = sizeof(ask),
+                        .flags = HEED_REQUEST_NO_END,
+                        .tokens = wanted,
+                        .n_tokens = PROMPT,
+                        .max_tokens = MOST};
+    heed_piece piece = {.size = sizeof(piece)};
+    heed_generator_stats stats = {.size = sizeof(stats)};
+    ok(heed_generator_open(path, &options, &g));
+    heed_generator_get_stats(g, &stats);
+    assert_true(flags == HEED_GENERATOR_CONTIGUOUS || stats.page_tokens > 0);
+    ok(heed_generator_add(g, &ask, &s));
+    while (!piece.finish)
+        ok(heed_sequence_next(s, &piece));
+    const int32_t *tokens = heed_sequence_get_tokens(s, &n);
+    assert_int_equal(n, MOST);
+    assert_memory_equal(tokens, wanted + PROMPT, MOST * sizeof(*tokens));
+    heed_sequence_free(s);
+    heed_generator_free(g);
+}
+
+static void every_use_of_positions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(decoders) / sizeof(*decoders); i++) {
+        char path[] = "/tmp/heed-positions-XXXXXX.onnx";
+        int32_t wanted[PROMPT + MOST];
+        print_message("decoder %zu\n", i);
+        expect(decoders[i], wanted);
+        save(decoders[i], path);
+        generate(path, 0, wanted);
+        generate(path, HEED_GENERATOR_CONTIGUOUS, wanted);
+        unlink(path);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_use_of_positions)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
