@@ -28,14 +28,9 @@ static uint32_t find_end(const heed_sequence *s, int32_t token)
     return HEED_FINISH_NONE;
 }
 
-static heed_status tell_logprobs(heed_sequence *s, const float *logits, int32_t token)
+static heed_status tell_logprobs(heed_sequence *s, const sampler_told *told)
 {
-    heed_logprob others[MOST_LOGPROBS];
-    int64_t vocabulary = decoder_get_about(s->generator->decoder)->vocabulary;
-    if (s->n_logprobs)
-        sampler_likeliest(logits, vocabulary, s->n_logprobs, others);
-    return piece_buffer_add_logprobs(&s->fresh, sampler_logprob(logits, vocabulary, token), others,
-                                     s->n_logprobs);
+    return piece_buffer_add_logprobs(&s->fresh, told->own, told->likeliest, told->n);
 }
 
 /* Tokens of the prompt, as far as they are known to come next: the first has no logits. */
@@ -43,13 +38,13 @@ static heed_status echo(heed_sequence *s, const float *rows, size_t n_rows, int6
 {
     const sched_lane *lane = &s->job.lanes[0];
     size_t next = decoder_length(lane->held) - n_rows + 1; /* what the first row is about */
-    bool told = s->flags & HEED_REQUEST_LOGPROBS;
+    heed_logprob others[MOST_LOGPROBS] = {{0}};
+    sampler_told told = {.own.token = lane->tokens[0], .likeliest = others, .n = s->n_logprobs};
+    bool asked = s->flags & HEED_REQUEST_LOGPROBS;
     if (s->n_echoed == 0) {
-        heed_logprob none[MOST_LOGPROBS] = {{0}};
         TRY(piece_buffer_add_token(&s->fresh, lane->tokens[0]));
-        if (told)
-            TRY(piece_buffer_add_logprobs(&s->fresh, (heed_logprob){.token = lane->tokens[0]}, none,
-                                          s->n_logprobs));
+        if (asked)
+            TRY(tell_logprobs(s, &told));
         s->n_echoed = 1;
     }
     for (size_t i = 0; i < n_rows; i++) {
@@ -57,8 +52,10 @@ static heed_status echo(heed_sequence *s, const float *rows, size_t n_rows, int6
         if (at >= s->n_prompt || at != s->n_echoed)
             continue;
         TRY(piece_buffer_add_token(&s->fresh, lane->tokens[at]));
-        if (told)
-            TRY(tell_logprobs(s, rows + i * (size_t)vocabulary, lane->tokens[at]));
+        if (asked) {
+            sampler_look_up(rows + i * (size_t)vocabulary, vocabulary, lane->tokens[at], &told);
+            TRY(tell_logprobs(s, &told));
+        }
         s->n_echoed++;
     }
     s->job.rows_from = s->n_echoed < s->n_prompt ? s->n_echoed - 1 : SCHED_NO_ROWS;
@@ -116,20 +113,16 @@ heed_status sequence_give(heed_sequence *s, heed_logprob token)
 static heed_status choose(heed_sequence *s, float *logits)
 {
     int32_t token;
-    bool told = s->flags & HEED_REQUEST_LOGPROBS;
-    size_t bytes = (size_t)decoder_get_about(s->generator->decoder)->vocabulary * sizeof(float);
-    float *copy = told ? mem_alloc(bytes) : NULL;
-    if (told && !copy)
-        return HEED_NOMEM;
-    if (copy)
-        memcpy(copy, logits, bytes);
+    heed_logprob others[MOST_LOGPROBS];
+    sampler_told told = {.likeliest = others, .n = s->n_logprobs};
     if (s->n_generated < s->min_tokens)
         sampler_forbid(s->chooser, s->forbidden, s->n_forbidden);
-    heed_status status = sampler_choose(s->chooser, logits, &token);
-    if (!status && told)
-        status = tell_logprobs(s, copy, token);
-    mem_free(copy);
-    TRY(status);
+    if (s->flags & HEED_REQUEST_LOGPROBS) {
+        TRY(sampler_choose_told(s->chooser, logits, &told, &token));
+        TRY(tell_logprobs(s, &told));
+    } else {
+        TRY(sampler_choose(s->chooser, logits, &token));
+    }
     TRY(sched_lane_append(&s->job.lanes[0], token));
     return take_token(s, token);
 }

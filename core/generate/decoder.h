@@ -27,7 +27,7 @@ typedef struct decoder_about {
     const char *form;   /* of the cache that the file has: "concat", "none", "static"... */
     const char *reason; /* why there are no pages; "": there are */
     bool paged, exact;
-    bool shares; /* sequences find the pages of others that begin alike */
+    bool shares;                      /* sequences find the pages of others that begin alike */
     uint32_t page_tokens, page_limit; /* 0 without pages */
     uint64_t page_bytes;
     int64_t vocabulary; /* logits of a row */

@@ -59,7 +59,8 @@ static heed_status make(const heed_sampling *options, size_t vocabulary, sampler
     s->options = *options;
     s->vocabulary = vocabulary;
     s->kept = k > 0 ? mem_array(k, sizeof(*s->kept)) : NULL;
-    if (k > 0 && !s->kept) {
+    s->weights = k > 0 ? mem_array(k, sizeof(*s->weights)) : NULL;
+    if (k > 0 && (!s->kept || !s->weights)) {
         sampler_free(s);
         return HEED_NOMEM;
     }
@@ -101,6 +102,7 @@ void sampler_free(sampler *s)
         return;
     token_counts_free(&s->counts);
     mem_free(s->kept);
+    mem_free(s->weights);
     mem_free(s);
 }
 
@@ -149,15 +151,50 @@ static heed_status choose_place(sampler *s, sampler_row *row, size_t *place)
     return HEED_OK;
 }
 
+static heed_status choose(sampler *s, sampler_row *row, int32_t *token)
+{
+    size_t place;
+    TRY(token_counts_reserve(&s->counts, 1));
+    TRY(choose_place(s, row, &place));
+    *token = row->ids ? row->ids[place] : (int32_t)place;
+    return HEED_OK;
+}
+
+static void note(sampler *s, int32_t token)
+{
+    token_counts_add(&s->counts, token, true);
+    s->drawn++;
+}
+
 heed_status sampler_choose(sampler *s, float *logits, int32_t *token)
 {
     sampler_row row = {.x = logits, .n = s->vocabulary};
-    size_t place;
-    TRY(token_counts_reserve(&s->counts, 1));
-    TRY(choose_place(s, &row, &place));
-    *token = row.ids ? row.ids[place] : (int32_t)place;
-    token_counts_add(&s->counts, *token, true);
-    s->drawn++;
+    TRY(choose(s, &row, token));
+    note(s, *token);
+    return HEED_OK;
+}
+
+/* Weights that would take the place of all logits come elsewhere, once for the sampler's life. */
+static heed_status spare_logits(sampler *s)
+{
+    if (s->weights || s->options.temperature == 0)
+        return HEED_OK;
+    s->weights = mem_alloc(s->vocabulary * sizeof(*s->weights));
+    return s->weights ? HEED_OK : HEED_NOMEM;
+}
+
+heed_status sampler_choose_told(sampler *s, float *logits, sampler_told *told, int32_t *token)
+{
+    TRY(spare_logits(s));
+    sampler_row row = {.x = logits, .n = s->vocabulary, .weights = s->weights};
+    sampler_softmax softmax = sampler_measure(logits, s->vocabulary);
+    sampler_likeliest(&softmax, logits, s->vocabulary, told);
+    TRY(choose(s, &row, token));
+    const token_count *penalised =
+        sampler_penalises(s) ? token_counts_get(&s->counts, *token) : NULL;
+    float logit = penalised ? penalised->logit : logits[*token];
+    told->own = (heed_logprob){.token = *token, .logprob = sampler_logprob(&softmax, logit)};
+    note(s, *token);
     return HEED_OK;
 }
 

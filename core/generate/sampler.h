@@ -29,14 +29,19 @@ void sampler_forbid(sampler *s, const int32_t *tokens, size_t n);
 /* Logits are changed. NaN counts as -infinity; when nothing is left: HEED_INVALID. */
 heed_status sampler_choose(sampler *s, float *logits, int32_t *token);
 
+/* Log-probabilities of the model's own distribution, which sampling does not change: of the token
+ * that is chosen or known, and of the n likeliest in order, lower ids first where they are equal
+ * (-1, -infinity where there are fewer). */
+typedef struct sampler_told {
+    heed_logprob own, *likeliest; /* [n] */
+    size_t n;
+} sampler_told;
+heed_status sampler_choose_told(sampler *s, float *logits, sampler_told *told, int32_t *token);
+void sampler_look_up(const float *logits, int64_t vocabulary, int32_t token, sampler_told *told);
+
 /* For a search: log-probabilities after penalties and without what is forbidden, the n first of
  * them; lower ids first where they are equal. They do not add up to 1, as transformers has it.
  * Logits are changed, and nothing is told. */
 void sampler_propose(sampler *s, float *logits, size_t n, heed_logprob *out);
-
-/* Log-probabilities of the model's own distribution: of the token, and of the n likeliest in
- * order, lower ids first where they are equal. Before sampler_choose, which changes logits. */
-heed_logprob sampler_logprob(const float *logits, int64_t vocabulary, int32_t token);
-void sampler_likeliest(const float *logits, int64_t vocabulary, size_t n, heed_logprob *out);
 
 #endif

@@ -5,15 +5,15 @@
  * follows then works on k elements. */
 #include "generate/sampler_parts.h"
 
-/* The row's elements that stay move to its beginning. */
-static size_t gather(sampler_row *row, const float *tops, row_cut cut, int32_t *ids)
+/* The row's elements that stay. */
+static size_t gather(const sampler_row *row, const float *tops, row_cut cut, float *x, int32_t *ids)
 {
     size_t each = row_block(row->n), n = 0;
     for (size_t b = 0, i = 0; i < row->n; b++, i += each)
         for (size_t j = i; tops[b] >= cut.least && j < i + each && j < row->n; j++)
             if (row_cut_keeps(&cut, row->x[j])) {
                 ids[n] = (int32_t)j;
-                row->x[n++] = row->x[j];
+                x[n++] = row->x[j];
             }
     return n;
 }
@@ -26,7 +26,8 @@ void sampler_keep_k(const sampler *s, sampler_row *row)
         return;
     row_tops(row->x, row->n, tops);
     row_cut cut = row_find_first(row->x, row->n, tops, k);
-    row->n = gather(row, tops, cut, s->kept);
+    row->n = gather(row, tops, cut, s->weights, s->kept);
+    row->x = row->weights = s->weights;
     row->ids = s->kept;
 }
 
@@ -35,7 +36,9 @@ heed_status sampler_soften(const sampler *s, sampler_row *row)
     float tops[ROW_BLOCKS], top = row_top(tops, row_tops(row->x, row->n, tops));
     if (top == -INFINITY)
         return err_fail(HEED_INVALID, "no token is left to choose: all logits are -infinity");
-    row_weights(row->x, row->n, top, s->options.temperature, row->x);
+    float *weights = row->weights ? row->weights : row->x;
+    row_weights(row->x, row->n, top, s->options.temperature, weights);
+    row->x = weights;
     return HEED_OK;
 }
 

@@ -2,31 +2,19 @@
  * change: what users read, and what beams add up. */
 #include "generate/sampler_parts.h"
 
-typedef struct softmax {
-    float top;
-    double log_sum; /* of exp(x - top) */
-} softmax;
-
-static softmax measure(const float *x, size_t n)
+sampler_softmax sampler_measure(const float *x, size_t n)
 {
     float tops[ROW_BLOCKS], top = row_top(tops, row_tops(x, n, tops));
-    return (softmax){.top = top, .log_sum = top > -INFINITY ? log(row_weight_sum(x, n, top)) : 0};
+    return (sampler_softmax){.top = top,
+                             .log_sum = top > -INFINITY ? log(row_weight_sum(x, n, top)) : 0};
 }
 
-static float logprob(const softmax *s, float x)
+float sampler_logprob(const sampler_softmax *s, float x)
 {
     if (!(x > -INFINITY))
         return -INFINITY;
     double below = x == s->top ? 0 : (double)x - (double)s->top; /* infinity - infinity is none */
     return (float)(below - s->log_sum);
-}
-
-heed_logprob sampler_logprob(const float *logits, int64_t vocabulary, int32_t token)
-{
-    softmax s = measure(logits, (size_t)vocabulary);
-    bool there = token >= 0 && token < vocabulary;
-    return (heed_logprob){.token = token,
-                          .logprob = there ? logprob(&s, logits[token]) : -INFINITY};
 }
 
 /* Into its place among the n first; equal ones came earlier and have lower ids. */
@@ -39,9 +27,9 @@ static void insert(heed_logprob *out, size_t n, heed_logprob new)
 
 void sampler_to_logprobs(float *logits, size_t n)
 {
-    softmax s = measure(logits, n);
+    sampler_softmax s = sampler_measure(logits, n);
     for (size_t i = 0; i < n; i++)
-        logits[i] = logprob(&s, logits[i]);
+        logits[i] = sampler_logprob(&s, logits[i]);
 }
 
 void sampler_first(const float *logits, size_t size, size_t n, heed_logprob *out)
@@ -60,10 +48,21 @@ void sampler_first(const float *logits, size_t size, size_t n, heed_logprob *out
         out[found] = (heed_logprob){.token = -1, .logprob = -INFINITY};
 }
 
-void sampler_likeliest(const float *logits, int64_t vocabulary, size_t n, heed_logprob *out)
+void sampler_likeliest(const sampler_softmax *s, const float *logits, size_t size,
+                       sampler_told *told)
 {
-    softmax s = measure(logits, (size_t)vocabulary);
-    sampler_first(logits, (size_t)vocabulary, n, out);
-    for (size_t i = 0; i < n && out[i].token >= 0; i++)
-        out[i].logprob = logprob(&s, out[i].logprob);
+    heed_logprob *out = told->likeliest;
+    if (told->n > 0)
+        sampler_first(logits, size, told->n, out);
+    for (size_t i = 0; i < told->n && out[i].token >= 0; i++)
+        out[i].logprob = sampler_logprob(s, out[i].logprob);
+}
+
+void sampler_look_up(const float *logits, int64_t vocabulary, int32_t token, sampler_told *told)
+{
+    sampler_softmax s = sampler_measure(logits, (size_t)vocabulary);
+    bool there = token >= 0 && token < vocabulary;
+    told->own.token = token;
+    told->own.logprob = there ? sampler_logprob(&s, logits[token]) : -INFINITY;
+    sampler_likeliest(&s, logits, (size_t)vocabulary, told);
 }

@@ -17,6 +17,7 @@
 typedef struct token_count {
     int32_t token;      /* -1: free */
     uint32_t generated; /* times; 0: in the prompt only */
+    float logit;        /* before it was penalised */
 } token_count;
 typedef struct token_counts {
     token_count *slots;
@@ -26,6 +27,7 @@ typedef struct token_counts {
 /* Room for n more tokens, so that adding them cannot fail. */
 heed_status token_counts_reserve(token_counts *c, size_t n);
 void token_counts_add(token_counts *c, int32_t token, bool generated);
+const token_count *token_counts_get(const token_counts *c, int32_t token); /* NULL: none */
 heed_status token_counts_copy(const token_counts *from, token_counts *to);
 void token_counts_free(token_counts *c);
 
@@ -35,7 +37,8 @@ struct sampler {
     uint64_t drawn; /* tokens that were chosen: the number of the next draw */
     const int32_t *forbidden;
     size_t n_forbidden;
-    int32_t *kept; /* of top-k: which tokens they are [min(top_k, vocabulary)] */
+    int32_t *kept;  /* of top-k: which tokens they are [min(top_k, vocabulary)] */
+    float *weights; /* of these; or of all tokens, where their logits are looked at afterwards */
     token_counts counts;
 };
 
@@ -43,15 +46,27 @@ typedef struct sampler_row {
     float *x; /* [n] */
     size_t n;
     const int32_t *ids; /* [n], rising; NULL: x[i] is of token i */
+    float *weights;     /* where they come; NULL: in place */
 } sampler_row;
 
 /* The pieces. */
+bool sampler_penalises(const sampler *s);
 void sampler_penalise(const sampler *s, sampler_row *row);
 void sampler_leave_out(const sampler *s, sampler_row *row); /* what is forbidden */
 void sampler_keep_k(const sampler *s, sampler_row *row);    /* the row gets shorter */
 heed_status sampler_soften(const sampler *s, sampler_row *row);
 void sampler_keep_p(const sampler *s, sampler_row *row);
 void sampler_keep_min_p(const sampler *s, sampler_row *row);
+
+/* What it takes to make log-probabilities of a row's logits, and the likeliest of them. */
+typedef struct sampler_softmax {
+    float top;
+    double log_sum; /* of exp(x - top) */
+} sampler_softmax;
+sampler_softmax sampler_measure(const float *x, size_t n);
+float sampler_logprob(const sampler_softmax *s, float x);
+void sampler_likeliest(const sampler_softmax *s, const float *logits, size_t size,
+                       sampler_told *told);
 
 /* For searches: all as log-probabilities; the n first, in order; -1, -infinity where there are
  * fewer.

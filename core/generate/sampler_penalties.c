@@ -69,20 +69,36 @@ void token_counts_free(token_counts *c)
     *c = (token_counts){0};
 }
 
+const token_count *token_counts_get(const token_counts *c, int32_t token)
+{
+    const token_count *slot = c->capacity ? &c->slots[place_of(c, token)] : NULL;
+    return slot && slot->token == token ? slot : NULL;
+}
+
+static float repetition_of(const sampler *s)
+{
+    return s->options.repetition_penalty > 0 ? s->options.repetition_penalty : 1;
+}
+
+bool sampler_penalises(const sampler *s)
+{
+    const heed_sampling *o = &s->options;
+    return repetition_of(s) != 1 || o->presence_penalty != 0 || o->frequency_penalty != 0;
+}
+
 void sampler_penalise(const sampler *s, sampler_row *row)
 {
     const heed_sampling *o = &s->options;
-    float repetition = o->repetition_penalty > 0 ? o->repetition_penalty : 1;
-    if (repetition == 1 && o->presence_penalty == 0 && o->frequency_penalty == 0)
-        return;
-    for (size_t i = 0; i < s->counts.capacity; i++) {
-        token_count slot = s->counts.slots[i];
-        if (slot.token < 0)
+    float repetition = repetition_of(s);
+    for (size_t i = 0; i < s->counts.capacity && sampler_penalises(s); i++) {
+        token_count *slot = &s->counts.slots[i];
+        if (slot->token < 0)
             continue;
-        float *x = &row->x[slot.token];
+        float *x = &row->x[slot->token];
+        slot->logit = *x;
         *x = *x < 0 ? *x * repetition : *x / repetition;
-        if (slot.generated > 0)
-            *x -= (float)slot.generated * o->frequency_penalty + o->presence_penalty;
+        if (slot->generated > 0)
+            *x -= (float)slot->generated * o->frequency_penalty + o->presence_penalty;
     }
 }
 

@@ -49,6 +49,19 @@ static void logits_of(uint32_t seed, int32_t token, size_t at, float *logits)
     }
 }
 
+static void propose(const float *logits, size_t n, heed_logprob *out)
+{
+    sampler_told told = {.likeliest = out, .n = n};
+    sampler_look_up(logits, TOKENS, 0, &told);
+}
+
+static float logprob_of(const float *logits, int32_t token)
+{
+    sampler_told told = {.n = 0};
+    sampler_look_up(logits, TOKENS, token, &told);
+    return told.own.logprob;
+}
+
 /* One step of all that run. */
 static heed_status step(beams *b, uint32_t seed, size_t length)
 {
@@ -59,7 +72,7 @@ static heed_status step(beams *b, uint32_t seed, size_t length)
         float logits[TOKENS];
         int32_t token = length > 0 ? running[i].token : 1;
         logits_of(seed, token, length, logits);
-        sampler_likeliest(logits, TOKENS, each, proposals + i * each);
+        propose(logits, each, proposals + i * each);
     }
     return beams_step(b, proposals);
 }
@@ -119,7 +132,7 @@ static float best_of(uint32_t seed, int32_t token, size_t at, size_t length)
         return 0;
     logits_of(seed, token, at, logits);
     for (int32_t i = 0; i < TOKENS; i++) {
-        float rest = sampler_logprob(logits, TOKENS, i).logprob + best_of(seed, i, at + 1, length);
+        float rest = logprob_of(logits, i) + best_of(seed, i, at + 1, length);
         best = rest > best ? rest : best;
     }
     return best;
@@ -140,7 +153,7 @@ static void a_wide_search_is_exhaustive(void **state)
             for (uint32_t i = 0; i < n; i++) {
                 float logits[TOKENS];
                 logits_of(seed, length > 0 ? running[i].token : 1, length, logits);
-                sampler_likeliest(logits, TOKENS, each, proposals + i * each);
+                propose(logits, each, proposals + i * each);
             }
             assert_int_equal(beams_step(b, proposals), HEED_OK);
         }

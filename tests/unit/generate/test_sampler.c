@@ -344,6 +344,19 @@ static void draws_depend_on_seed_and_number(void **state)
 
 /* ---- Log-probabilities ----------------------------------------------------------------------- */
 
+static void likeliest(const float *x, int64_t size, size_t n, heed_logprob *out)
+{
+    sampler_told told = {.likeliest = out, .n = n};
+    sampler_look_up(x, size, 0, &told);
+}
+
+static float logprob_of(const float *x, int64_t size, int32_t token)
+{
+    sampler_told told = {.n = 0};
+    sampler_look_up(x, size, token, &told);
+    return told.own.logprob;
+}
+
 static void logprobs_agree_with_their_definition(void **state)
 {
     (void)state;
@@ -361,12 +374,12 @@ static void logprobs_agree_with_their_definition(void **state)
         qsort(t, N, sizeof(*t), by_order);
         for (int i = 0; i < N; i++)
             sum += exp((double)t[i].x - (double)t[0].x);
-        sampler_likeliest(x, N, 20, out);
+        likeliest(x, N, 20, out);
         for (int i = 0; i < 20; i++) {
             double expected = (double)t[i].x - (double)t[0].x - log(sum);
             assert_int_equal(out[i].token, t[i].id);
             assert_float_equal((double)out[i].logprob, expected, 2e-6);
-            assert_float_equal((double)sampler_logprob(x, N, t[i].id).logprob, expected, 2e-6);
+            assert_float_equal((double)logprob_of(x, N, t[i].id), expected, 2e-6);
         }
     }
 }
@@ -376,14 +389,55 @@ static void logprobs_of_few_and_of_infinities(void **state)
     (void)state;
     static const float x[3] = {INFINITY, 1, INFINITY}, nothing[2] = {NAN, -INFINITY};
     heed_logprob out[5];
-    sampler_likeliest(x, 3, 5, out);
+    likeliest(x, 3, 5, out);
     assert_int_equal(out[0].token, 0);
     assert_int_equal(out[1].token, 2);
     assert_float_equal((double)out[1].logprob, -0.6931472, 1e-6);
     assert_int_equal(out[2].token, 1);
     assert_true(out[2].logprob == -INFINITY && out[3].token == -1 && out[4].token == -1);
-    assert_true(sampler_logprob(nothing, 2, 1).logprob == -INFINITY);
-    assert_true(sampler_logprob(nothing, 2, 7).logprob == -INFINITY);
+    assert_true(logprob_of(nothing, 2, 1) == -INFINITY);
+    assert_true(logprob_of(nothing, 2, 7) == -INFINITY);
+}
+
+/* Told with a choice: the token that would be chosen anyway, and what its logits gave before. */
+static void what_is_told_is_of_the_model(void **state)
+{
+    (void)state;
+    enum { N = 700 };
+    static const heed_sampling options[] = {
+        {.size = sizeof(heed_sampling)},
+        {.size = sizeof(heed_sampling), .repetition_penalty = 1.5f},
+        {.size = sizeof(heed_sampling), .temperature = 0.7f},
+        {.size = sizeof(heed_sampling), .temperature = 2, .top_k = 9, .presence_penalty = 0.5f},
+        {.size = sizeof(heed_sampling), .temperature = 1.3f, .top_p = 0.8f, .min_p = 0.01f},
+        {.size = sizeof(heed_sampling),
+         .temperature = 1,
+         .top_p = 0.9f,
+         .repetition_penalty = 1.2f,
+         .frequency_penalty = 0.3f},
+    };
+    for (size_t o = 0; o < sizeof(options) / sizeof(*options); o++) {
+        sampler *plain = make(options[o], N), *tells = make(options[o], N);
+        for (int step = 0; step < 60; step++) {
+            float x[N], y[N], before[N];
+            heed_logprob found[5], expected[5];
+            int32_t token, told_token, never = step % N;
+            sampler_told told = {.likeliest = found, .n = 5};
+            for (int i = 0; i < N; i++)
+                x[i] = y[i] = before[i] = any_logit(1);
+            sampler_forbid(plain, &never, 1);
+            sampler_forbid(tells, &never, 1);
+            assert_int_equal(sampler_choose(plain, x, &token), HEED_OK);
+            assert_int_equal(sampler_choose_told(tells, y, &told, &told_token), HEED_OK);
+            likeliest(before, N, 5, expected);
+            assert_int_equal(token, told_token);
+            assert_int_equal(token, told.own.token);
+            assert_true(told.own.logprob == logprob_of(before, N, token));
+            assert_memory_equal(found, expected, sizeof(expected));
+        }
+        sampler_free(plain);
+        sampler_free(tells);
+    }
 }
 
 int main(void)
@@ -398,6 +452,7 @@ int main(void)
         cmocka_unit_test(draws_depend_on_seed_and_number),
         cmocka_unit_test(logprobs_agree_with_their_definition),
         cmocka_unit_test(logprobs_of_few_and_of_infinities),
+        cmocka_unit_test(what_is_told_is_of_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
