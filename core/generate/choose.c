@@ -136,16 +136,25 @@ static heed_status go_on(heed_sequence *s, float *logits)
         TRY(echo(s, rows, lane->wanted, vocabulary));
     if (decoder_length(lane->held) < lane->n_tokens)
         return HEED_OK;
-    if (s->search)
-        return search_step(s, logits);
+    if (s->search) {
+        search_propose(s, logits);
+        return HEED_OK;
+    }
     return choose(s, rows + (lane->wanted - 1) * (size_t)vocabulary);
 }
 
-void sequence_choose(heed_sequence *s, float *logits)
+static void note_failure(heed_sequence *s, heed_status status)
 {
-    heed_status status = go_on(s, logits);
     if (!status)
         return;
     s->job.failed = status;
     snprintf(s->job.error_text, sizeof(s->job.error_text), "%s", err_get()->message);
+}
+
+void sequence_choose(heed_sequence *s, float *logits) { note_failure(s, go_on(s, logits)); }
+
+void sequence_branch(heed_sequence *s)
+{
+    if (s->search)
+        note_failure(s, search_step(s));
 }

@@ -136,8 +136,10 @@ void piece_buffer_empty(piece_buffer *b);
 void piece_buffer_free(piece_buffer *b);
 
 /* choose.c: what comes after the rows of logits that the job's lanes have in this step. On failure
- * the job has failed. Logits are changed. */
+ * the job has failed. Logits are changed. Threads may choose for several sequences at once; where
+ * that leads to forks, which are of the decoder, the leader makes them afterwards. */
 void sequence_choose(heed_sequence *s, float *logits);
+void sequence_branch(heed_sequence *s);
 /* A token that was found otherwise: it is told, and may end the sequence. */
 heed_status sequence_give(heed_sequence *s, heed_logprob token);
 void sequence_end_text(heed_sequence *s); /* what was held back, for one that is stopped */

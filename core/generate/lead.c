@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/pool.h"
 #include "generate/generator.h"
 
 static heed_sequence *sequence_of(sched_job *job) { return (heed_sequence *)(void *)job; }
@@ -194,16 +195,36 @@ static void mark_ended(heed_generator *g)
     }
 }
 
+typedef struct choice {
+    const scheduler *scheduler;
+    float *logits;
+} choice;
+
+static bool has_logits(const sched_job *job) { return !job->failed && job->lanes[0].wanted > 0; }
+
+static void choose_one(void *arg, uint32_t i)
+{
+    const choice *c = arg;
+    sched_job *job = c->scheduler->batch[i];
+    if (has_logits(job))
+        sequence_choose(sequence_of(job), c->logits);
+}
+
+/* Each sequence chooses for itself, so that all threads may. Searches end by forking: one by one.
+ */
 static void choose_all(heed_generator *g, float *logits, uint64_t began)
 {
     scheduler *s = g->scheduler;
+    choice c = {.scheduler = s, .logits = logits};
     for (size_t i = 0; i < s->n_batch; i++) {
         heed_sequence *q = sequence_of(s->batch[i]);
         if (!q->begin_ns)
             q->begin_ns = began;
-        if (!q->job.failed && q->job.lanes[0].wanted > 0)
-            sequence_choose(q, logits);
     }
+    pool_run(choose_one, &c, (uint32_t)s->n_batch);
+    for (size_t i = 0; i < s->n_batch; i++)
+        if (has_logits(s->batch[i]))
+            sequence_branch(sequence_of(s->batch[i]));
 }
 
 void generator_step(heed_generator *g)

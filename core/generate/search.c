@@ -14,6 +14,7 @@ struct search {
     sampler **choosers, **next_choosers; /* [width]: of each lane, and of a step */
     sched_lane *next_lanes;              /* [width] */
     heed_logprob *proposals;             /* [width, beams_proposals] */
+    bool proposed;                       /* in this step */
 };
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -207,7 +208,7 @@ heed_status search_give(heed_sequence *s)
     return status;
 }
 
-heed_status search_step(heed_sequence *s, float *logits)
+void search_propose(heed_sequence *s, float *logits)
 {
     search *q = s->search;
     size_t vocabulary = (size_t)decoder_get_about(s->generator->decoder)->vocabulary;
@@ -219,6 +220,15 @@ heed_status search_step(heed_sequence *s, float *logits)
             sampler_forbid(q->choosers[i], s->forbidden, s->n_forbidden);
         sampler_propose(q->choosers[i], row, each, q->proposals + (size_t)i * each);
     }
+    q->proposed = true;
+}
+
+heed_status search_step(heed_sequence *s)
+{
+    search *q = s->search;
+    if (!q->proposed)
+        return HEED_OK;
+    q->proposed = false;
     TRY(beams_step(q->beams, q->proposals));
     s->n_generated++;
     return beams_are_over(q->beams) ? search_give(s) : go_on(q, s);

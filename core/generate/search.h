@@ -12,8 +12,10 @@ typedef struct search search;
 heed_status search_new(heed_sequence *s, const heed_request *request, search **out);
 void search_free(search *q);
 
-/* After a step in which all lanes had their last token: each goes on, ends or gives way. */
-heed_status search_step(heed_sequence *s, float *logits);
+/* After a step in which all lanes had their last token: what comes after each, for which threads
+ * may be many; and then each goes on, ends or gives way. Nothing was proposed: nothing happens. */
+void search_propose(heed_sequence *s, float *logits);
+heed_status search_step(heed_sequence *s);
 /* The best hypothesis so far becomes what the sequence gives. */
 heed_status search_give(heed_sequence *s);
 
