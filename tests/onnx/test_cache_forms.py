@@ -66,7 +66,7 @@ class Graph:
 
 
 def tokens_input(g, batch="batch", count="seq", n=TOKENS):
-    x = g.rng.standard_normal((2, n, WIDTH)).astype(np.float32)
+    x = g.rng.standard_normal((2 if batch == "batch" else batch, n, WIDTH)).astype(np.float32)
     return g.input("x", FLOAT, [batch, count, WIDTH], x)
 
 
@@ -227,6 +227,56 @@ def turned(g, q, k, v, mask):
     return attend(g, q, k, v, g("Transpose", mask, perm=[0, 1, 3, 2]))
 
 
+# ---- A number of tokens that the file fixes ------------------------------------------------------
+
+
+def fixed(change=None, see=None, table=None, count=TOKENS, batch=2):
+    """Shapes, places and the mask are constants of `count` tokens."""
+    g = Graph()
+    x = tokens_input(g, batch, count, count)
+    rows = g("Add", x, table(g) if table else g.weight(1, count, WIDTH))
+    flat = g("Reshape", rows, g.ints(batch * count, WIDTH))
+    rows = g("Reshape", g("MatMul", flat, g.weight(WIDTH, WIDTH)), g.ints(batch, count, WIDTH))
+    rows = change(g, rows) if change else rows
+    q, k, v = (heads(g, rows, (batch, count, HEADS, SIZE)) for _ in range(3))
+    lower = np.tril(np.ones((count, count), bool))
+    y = attend(g, q, k, v, g.const(see(lower) if see else lower))
+    y = g("Reshape", g("Transpose", y, perm=[0, 2, 1, 3]), g.ints(batch * count, WIDTH))
+    g("Reshape", g("MatMul", y, g.weight(WIDTH, 5)), g.ints(batch, count, 5), name="y")
+    g.output("y", FLOAT, [batch, count, 5])
+    return g
+
+
+def last_alone(lower):
+    """Causal but for one token, which no rule says."""
+    lower[-1, :-1] = False
+    return lower
+
+
+def mixed(g, x):
+    """Tokens are added up with weights, as in an MLP-Mixer."""
+    return g("MatMul", g.weight(TOKENS, TOKENS), x)
+
+
+def centred(g, x):
+    return g("Sub", x, g("ReduceMean", x, g.ints(1)))
+
+
+def by_last(g, x):
+    return g("Add", x, g("Gather", x, g.ints(TOKENS - 1), axis=1))
+
+
+def halved(g, x):
+    """The first tokens and the others, the other way round."""
+    parts = [g("Slice", x, g.ints(a), g.ints(b), g.ints(1)) for a, b in ((3, TOKENS), (0, 3))]
+    return g("Concat", *parts, axis=1)
+
+
+def regrouped(g, x):
+    """Channels and tokens change places."""
+    return g("Reshape", g("Transpose", x, perm=[0, 2, 1]), g.ints(2, TOKENS, WIDTH))
+
+
 # ---- Rows ----------------------------------------------------------------------------------------
 
 PAGES = {
@@ -239,6 +289,10 @@ PAGES = {
     "a mask that is added": lambda: masked(FLOAT, add_mask),
     "truths that show": lambda: masked(BOOL, show_where),
     "truths that show, for all sequences": lambda: masked(BOOL, show_where, 2),
+    "fixed": fixed,
+    "fixed, one sequence": lambda: fixed(batch=1),
+    "fixed, as many tokens as heads": lambda: fixed(count=HEADS * SIZE),
+    "fixed, a window": lambda: fixed(see=lambda m: m & ~np.tril(m, -3)),
     "truths that hide": lambda: masked(BOOL, hide_where),
 }
 
@@ -254,6 +308,13 @@ NO_PAGES = {
     "a window that rolls, without a mask": lambda: written(rolling, None),
     "TensorScatter, all written is seen": lambda: by_tensor_scatter(causal=0),
     "TensorScatter, one more than is written": lambda: by_tensor_scatter(plus=1),
+    "fixed, and all is seen": lambda: fixed(see=np.ones_like),
+    "fixed, and the last row sees itself alone": lambda: fixed(see=last_alone),
+    "fixed, tokens are mixed": lambda: fixed(mixed),
+    "fixed, less the mean": lambda: fixed(centred),
+    "fixed, with the last token": lambda: fixed(by_last),
+    "fixed, in two parts": lambda: fixed(halved),
+    "fixed, channels for tokens": lambda: fixed(regrouped),
     "a mask of keys by queries": lambda: masked(BOOL, turned),
 }
 

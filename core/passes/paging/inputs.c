@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "passes/paging/beginning.h"
+#include "passes/paging/fixed.h"
 
 heed_status paging_stop(pass_run *p, const char *reason, const ir_node *at)
 {
@@ -21,6 +21,12 @@ heed_status paging_stop(pass_run *p, const char *reason, const ir_node *at)
     return at ? err_fail(HEED_UNSUPPORTED, "no pages: %s, at %s", reason,
                          ir_node_text(at, text, sizeof(text)))
               : err_fail(HEED_UNSUPPORTED, "no pages: %s", reason);
+}
+
+void paging_limit(pass_run *p, int64_t most)
+{
+    pass_paging *g = p->options->paging;
+    g->most = g->most && g->most < most ? g->most : most;
 }
 
 /* ---- The form without a past ---------------------------------------------------------------- */
@@ -150,9 +156,11 @@ static heed_status run(pass_run *p)
     if (!p->options->paging || p->model->main->n_outputs == 0 || !p->model->main->last)
         return HEED_OK;
     TRY(begin(p, &d));
+    if (tokens_of(&d) == DIM_UNKNOWN)
+        return paging_stop(p, "the number of tokens is not known to be one", NULL);
+    if (dim_known(tokens_of(&d)))
+        TRY(fixed_free(&d));
     d.batch = roles_batch(&d.roles);
-    if (tokens_of(&d) == DIM_UNKNOWN || dim_known(tokens_of(&d)))
-        return paging_stop(p, "the number of tokens is fixed in the file", NULL);
     TRY(tell_roles(&d));
     drop_outputs(&d);
     for (uint32_t i = 0; i < d.g->n_inputs; i++)

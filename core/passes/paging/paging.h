@@ -61,6 +61,7 @@ struct pass_paging {
     uint32_t n_inputs;
     paging_layer *layers;
     uint32_t n_layers;
+    int64_t most;       /* tokens of a sequence that the file says something of; 0: any number */
     uint32_t n_side;    /* heed.side.0 to heed.side.(n - 1) */
     bool positions;     /* there is an input of this name that the file does not have */
     const char *reason; /* why there are no pages; NULL: there are */
@@ -71,6 +72,8 @@ struct pass_paging {
  * NULL. */
 heed_status paging_stop(pass_run *p, const char *reason, const ir_node *at);
 
+/* The file says nothing of sequences of more tokens than this. */
+void paging_limit(pass_run *p, int64_t most);
 /* The extent of the tokens, in the input that has them. */
 ir_dim paging_tokens(const pass_run *p);
 /* What could be done about it, or "". */

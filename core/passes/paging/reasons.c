@@ -12,6 +12,8 @@ static const struct {
 } rows[] = {
     {"no input of tokens or of their embeddings was found",
      "give the decoder an input of token ids [batch, sequence] that looks up its embeddings"},
+    {"the number of tokens is not known to be one",
+     "give the decoder an input of token ids [batch, sequence]"},
     {"the number of tokens is fixed in the file",
      "export with the axis of tokens dynamic, so that a step may have any number of them"},
     {"the number of tokens is fixed in the graph",

@@ -233,6 +233,8 @@ static heed_status shorten(reader *r, ir_node *n)
     for (uint32_t i = 0; i < 3; i++)
         if (parts[i])
             ir_node_set_input(n, of_keys[i], parts[i]);
+    if (dim_known(n_keys)) /* places of the cache */
+        paging_limit(r->run, n_keys);
     ir_node_set_input(n, K, keys);
     ir_node_set_input(n, V, values);
     r->run->rewrites++;
