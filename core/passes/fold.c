@@ -44,6 +44,19 @@ static bool within_budget(const ir_node *n)
     return written <= FREE_BYTES || written / GROWTH <= read;
 }
 
+/* Weights in another order or type: who only looks at a graph learns nothing from them, and
+ * computing them takes longer than all other passes. Whole numbers and truths tell positions and
+ * masks, so they count as ever. */
+static bool is_large_weight(const ir_node *n)
+{
+    size_t bytes;
+    for (uint32_t i = 0; i < n->n_out; i++)
+        if (n->out[i] && dtype_is_float(n->out[i]->type.dtype) &&
+            op_known_bytes(&n->out[i]->type, &bytes) && bytes > FREE_BYTES)
+            return true;
+    return false;
+}
+
 static heed_status replace_outputs(pass_run *p, ir_node *n, heed_tensor **results)
 {
     heed_status status = HEED_OK;
@@ -108,7 +121,8 @@ static heed_status fold_content(pass_run *p, ir_node *n)
 
 static heed_status visit(pass_run *p, ir_node *n)
 {
-    if (foldable(n) && within_budget(n))
+    bool skipped = p->options->look_only && is_large_weight(n);
+    if (!skipped && foldable(n) && within_budget(n))
         return evaluate(p, n);
     return fold_content(p, n);
 }

@@ -33,6 +33,7 @@ typedef struct pass_options {
     const char *attention; /* auto (NULL too), off, mha, gqa, flash */
     const char *without;   /* passes that are left out: "gelu,rotary"; NULL: none */
     pass_paging *paging;   /* a decoder gets its cache in pages; NULL: as it is */
+    bool look_only;        /* nothing will run: large weights need no new content */
     /* Does some backend compute this node as it is? NULL: none does. */
     heed_status (*takes)(void *self, ir_node *n, bool *taken);
     void *self;

@@ -46,6 +46,7 @@ static heed_status try_pages(const heed_model *m, const compile_options *o, aren
                            .attention = o->attention,
                            .without = o->without,
                            .paging = &v->about,
+                           .look_only = true,
                            .takes = takes,
                            .self = v};
     heed_status status = pass_pipeline(v->ir, &passes, &report, &n_report);
