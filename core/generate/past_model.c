@@ -25,12 +25,9 @@ static bool carries(const ir_node *n)
 /* No query of it sees a key behind its own place. */
 static bool is_causal(const ir_node *n)
 {
-    bool own = strcmp(n->op->domain, "heed") == 0;
-    if (strcmp(n->op->name, "GroupQueryAttention") == 0)
-        return ir_attr_int(n, "causal", 1) != 0;
-    if (own && strstr(n->op->name, "Attention"))
-        return ir_attr_int(n, "causal", 0) && ir_input(n, 5); /* with places: offsets */
-    return ir_attr_int(n, own ? "causal" : "unidirectional", 0) != 0;
+    uint32_t offsets = growth_slot_find(n->op, "offsets");
+    return n->op->causal && ir_attr_int(n, n->op->causal, 0) &&
+           (offsets == UINT32_MAX || ir_input(n, offsets));
 }
 
 /* Do all that read the value hide later tokens? */
@@ -43,7 +40,7 @@ static bool hides_later(uint8_t *seen, const ir_value *v)
         const ir_node *n = use->node;
         if (pass_is(n, "Shape"))
             continue;
-        if (strstr(n->op->name, "Attention") && is_causal(n))
+        if (is_causal(n))
             continue;
         if (!carries(n))
             return false;

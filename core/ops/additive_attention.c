@@ -133,7 +133,7 @@ static void decompose_additive(op_body *b)
 
 // clang-format off
 static const op_def additive = {
-    .domain = "heed", .name = "AdditiveAttention", .since = 1,
+    .domain = "heed", .name = "AdditiveAttention", .since = 1, .flags = OP_ATTENTION,
     .signature = "Q:T, K:T, V:T, w:T, bias:T?, mask:bool? -> Y:T, weights:T?",
     .types = "T=float",
     .attrs = "proof:string mask_kinds:string scale:float=1 fill:float=-inf fill_first:int=0 softmax_precision:int=0 "

@@ -410,6 +410,7 @@ static void decompose_attention(op_body *b)
 #define ATTENTION(ident, called)                                                                   \
     static const op_def ident = {                                                                  \
         .domain = "heed", .name = called, .since = 1,                                              \
+        .flags = OP_ATTENTION, .causal = "causal",                                                 \
         .signature = "Q:T, K:T, V:T, bias:B?, lengths:I?, offsets:I?, sinks:T?, mask:bool?, "      \
                      "factor:T? -> Y:T, scores:T?",                                                \
         .types = "T=float B=bool|real I=int32|int64",                                              \

@@ -70,7 +70,7 @@ static void decompose_flex(op_body *b)
 
 // clang-format off
 static const op_def flex = {
-    .domain = "ai.onnx.preview", .name = "FlexAttention", .since = 1,
+    .domain = "ai.onnx.preview", .name = "FlexAttention", .since = 1, .flags = OP_ATTENTION,
     .signature = "Q:T, K:T, V:T -> Y:T", .types = "T=float",
     .attrs = "scale:float softmax_precision:int score_mod:graph prob_mod:graph",
     .infer = infer_flex, .decompose = decompose_flex};

@@ -233,7 +233,7 @@ static heed_status run_linear(op_call *c)
 
 // clang-format off
 static const op_def linear_attention = {
-    .domain = "", .name = "LinearAttention", .since = 27,
+    .domain = "", .name = "LinearAttention", .since = 27, .flags = OP_ATTENTION,
     .signature = "query:T, key:T, value:T, past_state:S?, decay:T?, beta:T? -> "
                  "output:T, present_state:S?",
     .types = "T=float S=float",

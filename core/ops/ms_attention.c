@@ -179,6 +179,7 @@ static void decompose_quantised(op_body *b)
 // clang-format off
 static const op_def attention = {
     .domain = "com.microsoft", .name = "Attention", .since = 1,
+    .flags = OP_ATTENTION, .causal = "unidirectional",
     .signature = "input:T, weights:T, bias:T?, mask_index:M?, past:T?, attention_bias:T?, "
                  "past_sequence_length:M? -> output:T, present:T?",
     .types = "T=float M=int32|int64",
@@ -188,6 +189,7 @@ static const op_def attention = {
     .infer = infer_attention, .decompose = decompose_attention};
 static const op_def decoder = {
     .domain = "com.microsoft", .name = "DecoderMaskedSelfAttention", .since = 1,
+    .flags = OP_ATTENTION,
     .signature = "input:T, weights:T, bias:T, mask_index:M?, past:T, attention_bias:T?, "
                  "past_sequence_length:M, beam_width:M?, cache_indirection:M? "
                  "-> output:T, present:T?",
@@ -197,6 +199,7 @@ static const op_def decoder = {
     .infer = infer_attention, .decompose = decompose_attention};
 static const op_def quantised = {
     .domain = "com.microsoft", .name = "QAttention", .since = 1,
+    .flags = OP_ATTENTION, .causal = "unidirectional",
     .signature = "input:A, weight:W, bias:T, input_scale:T, weight_scale:T, mask_index:M?, "
                  "input_zero_point:A?, weight_zero_point:W?, past:T? -> output:T, present:T?",
     .types = "A=int8|uint8 W=int8|uint8 T=float M=int32|int64",

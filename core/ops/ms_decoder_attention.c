@@ -97,7 +97,7 @@ static void decompose_decoder(op_body *b)
 
 // clang-format off
 static const op_def decoder = {
-    .domain = "com.microsoft", .name = "DecoderAttention", .since = 1,
+    .domain = "com.microsoft", .name = "DecoderAttention", .since = 1, .flags = OP_ATTENTION,
     .signature = "query:T, key:T, q_weight:T, kv_weight:T, bias:T, key_padding_mask:B?, "
                  "key_cache:T?, value_cache:T?, static_kv:B, use_past:B, has_layer_state:B, "
                  "has_key_padding_mask:B -> output:T, new_key_cache:T?, new_value_cache:T?",

@@ -256,6 +256,7 @@ static void decompose_grouped(op_body *b)
 // clang-format off
 static const op_def grouped_op = {
     .domain = "com.microsoft", .name = "GroupQueryAttention", .since = 1,
+    .flags = OP_ATTENTION, .causal = "causal",
     .signature = "query:T, key:T?, value:T?, past_key:C?, past_value:C?, seqlens_k:M, "
                  "total_sequence_length:M, cos_cache:T?, sin_cache:T?, position_ids:P?, "
                  "attention_bias:T?, head_sink:T?, k_scale:S?, v_scale:S?, q_norm_weight:T?, "

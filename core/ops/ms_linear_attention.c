@@ -110,7 +110,7 @@ static void decompose_linear(op_body *b)
 
 // clang-format off
 static const op_def linear = {
-    .domain = "com.microsoft", .name = "LinearAttention", .since = 1,
+    .domain = "com.microsoft", .name = "LinearAttention", .since = 1, .flags = OP_ATTENTION,
     .signature = "query:T, key:T, value:T, past_state:S?, decay:T?, beta:T? "
                  "-> output:T, present_state:S?",
     .types = "T=float S=float",

@@ -51,7 +51,7 @@ static void decompose_longformer(op_body *b)
 
 // clang-format off
 static const op_def longformer = {
-    .domain = "com.microsoft", .name = "LongformerAttention", .since = 1,
+    .domain = "com.microsoft", .name = "LongformerAttention", .since = 1, .flags = OP_ATTENTION,
     .signature = "input:T, weight:T, bias:T, mask:T, global_weight:T, global_bias:T, global:G "
                  "-> output:T",
     .types = "T=float G=int32|int64", .attrs = "num_heads:int! window:int!",

@@ -188,7 +188,8 @@ static void decompose_multi(op_body *b)
 
 // clang-format off
 static const op_def multi = {
-    .domain = "com.microsoft", .name = "MultiHeadAttention", .since = 1, .data = &multi_slots,
+    .domain = "com.microsoft", .name = "MultiHeadAttention", .since = 1,
+    .flags = OP_ATTENTION, .causal = "unidirectional", .data = &multi_slots,
     .signature = "query:T, key:T?, value:T?, bias:T?, key_padding_mask:M?, attention_bias:T?, "
                  "past_key:T?, past_value:T?, past_sequence_length:M?, cache_indirection:M? "
                  "-> output:T, present_key:T?, present_value:T?, qk:T?",
@@ -197,6 +198,7 @@ static const op_def multi = {
     .infer = infer_multi, .decompose = decompose_multi};
 static const op_def decoder = {
     .domain = "com.microsoft", .name = "DecoderMaskedMultiHeadAttention", .since = 1,
+    .flags = OP_ATTENTION,
     .data = &decoder_slots,
     .signature = "query:T, key:T?, value:T?, mask_index:M?, attention_bias:T?, past_key:T?, "
                  "past_value:T?, past_sequence_length:M?, beam_width:M?, cache_indirection:M?, "

@@ -175,7 +175,7 @@ static const op_def restore_padding = {
     .signature = "input:T, token_offset:M -> output:T", .types = "T=float M=int32|int64",
     .infer = infer_restore, .decompose = decompose_restore};
 static const op_def packed = {
-    .domain = "com.microsoft", .name = "PackedAttention", .since = 1,
+    .domain = "com.microsoft", .name = "PackedAttention", .since = 1, .flags = OP_ATTENTION,
     .signature = "input:T, weights:T, bias:T?, token_offset:M, cumulative_sequence_length:M, "
                  "attention_bias:T? -> output:T",
     .types = "T=float M=int32|int64",
@@ -183,6 +183,7 @@ static const op_def packed = {
     .infer = infer_packed, .decompose = decompose_packed};
 static const op_def packed_multi = {
     .domain = "com.microsoft", .name = "PackedMultiHeadAttention", .since = 1,
+    .flags = OP_ATTENTION,
     .signature = "query:T, key:T?, value:T?, bias:T?, token_offset:M, "
                  "cumulative_sequence_length:M, attention_bias:T? -> output:T",
     .types = "T=float M=int32|int64",

@@ -161,6 +161,7 @@ static void decompose_paged(op_body *b)
 // clang-format off
 static const op_def paged_op = {
     .domain = "com.microsoft", .name = "PagedAttention", .since = 1,
+    .flags = OP_ATTENTION, .causal = "is_causal",
     .signature = "query:T, key:T?, value:T?, key_cache:C, value_cache:C?, "
                  "cumulative_sequence_length:S, past_seqlens:S, block_table:S, cos_cache:T?, "
                  "sin_cache:T?, slot_mapping:S?, head_sink:T?, q_norm_weight:T?, k_norm_weight:T?, "

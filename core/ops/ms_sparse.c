@@ -107,7 +107,7 @@ static void decompose_sparse(op_body *b)
 
 // clang-format off
 static const op_def sparse = {
-    .domain = "com.microsoft", .name = "SparseAttention", .since = 1,
+    .domain = "com.microsoft", .name = "SparseAttention", .since = 1, .flags = OP_ATTENTION,
     .signature = "query:T, key:T?, value:T?, past_key:T, past_value:T, block_row_indices:M, "
                  "block_col_indices:M, total_sequence_length:M, key_total_sequence_lengths:M, "
                  "cos_cache:T?, sin_cache:T? -> output:T, present_key:T?, present_value:T?",

@@ -150,7 +150,7 @@ static void decompose_attention(op_body *b)
 
 // clang-format off
 static const op_def attention = {
-    .domain = "", .name = "Attention", .since = 25,
+    .domain = "", .name = "Attention", .since = 25, .flags = OP_ATTENTION,
     .signature = "Q:T, K:T, V:S, attn_mask:U?, past_key:T?, past_value:S?, "
                  "nonpad_kv_seqlen:int64? -> "
                  "Y:T, present_key:T?, present_value:S?, qk_matmul_output:T?",

@@ -27,7 +27,9 @@ enum {
     OP_RANDOM = 1u << 4,      /* two runs differ: never folded, never merged */
     OP_CONTROL = 1u << 5,     /* has graph attributes that the executor runs: If, Loop, Scan */
     OP_NO_FOLD = 1u << 6,     /* never evaluated at load */
-    OP_INPLACE = 1u << 7      /* the reference kernel may write output 0 over input 0 */
+    OP_INPLACE = 1u << 7,     /* the reference kernel may write output 0 over input 0 */
+    OP_ATTENTION = 1u << 8    /* reads other tokens: what follows the first three inputs says which
+                                 ones, where they are, or how they count */
 };
 
 typedef struct op_def {
@@ -38,6 +40,9 @@ typedef struct op_def {
     const char *signature;
     const char *types;
     const char *attrs;
+    const char
+        *causal;      /* the attribute by which no query sees a key behind its own place, of an
+                         operator with an input "offsets" once that is given; NULL: there is none */
     const void *data; /* for the family's own use: which function, which mode */
     /* Sets type and shape of every output. Called before binding with symbols, and at binding with
      * numbers; the same function serves both. */

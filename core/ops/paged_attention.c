@@ -192,7 +192,7 @@ static void decompose_paged(op_body *b)
 
 // clang-format off
 static const op_def paged_op = {
-    .domain = "heed", .name = "PagedAttention", .since = 1,
+    .domain = "heed", .name = "PagedAttention", .since = 1, .flags = OP_ATTENTION,
     .signature = "Q:T, K:T, V:T, key_pages:C, value_pages:C, starts:I, past:I, table:I, sinks:T?, "
                  "key_scales:S?, value_scales:S?, bias:B? "
                  "-> Y:T, key_pages_out:C?, value_pages_out:C?, key_scales_out:S?, value_scales_out:S?",

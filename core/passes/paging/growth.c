@@ -99,6 +99,18 @@ const char *growth_slot_name(const op_def *op, bool output, uint32_t slot, size_
     return at;
 }
 
+uint32_t growth_slot_find(const op_def *op, const char *wanted)
+{
+    size_t length, n = strlen(wanted);
+    for (uint32_t i = 0;; i++) {
+        const char *name = growth_slot_name(op, false, i, &length);
+        if (length == 0)
+            return UINT32_MAX;
+        if (length == n && memcmp(name, wanted, n) == 0)
+            return i;
+    }
+}
+
 bool growth_is_past_slot(const ir_use *use)
 {
     size_t length;

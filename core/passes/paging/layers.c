@@ -72,7 +72,7 @@ static void follow(reading *r, const ir_value *v, int depth)
     for (const ir_use *use = v->uses; use; use = use->next) {
         const ir_node *n = use->node;
         const ir_value *other = n->n_in > 1 ? ir_input(n, use->slot == 0) : NULL;
-        if (strstr(n->op->name, "Attention"))
+        if (n->op->flags & OP_ATTENTION)
             note(r, n, slot_as(use));
         else if (is_one_of(n, products))
             note(r, n,

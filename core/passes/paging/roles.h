@@ -76,5 +76,7 @@ int32_t growth_axis(const ir_value *v);
 /* Name of input or output `slot` in an operator's signature; its length is 0 where there is none.
  */
 const char *growth_slot_name(const struct op_def *op, bool output, uint32_t slot, size_t *length);
+/* The input of this name in an operator's signature; UINT32_MAX: there is none. */
+uint32_t growth_slot_find(const struct op_def *op, const char *wanted);
 
 #endif

@@ -41,18 +41,11 @@ static const struct {
     {"position_ids", SEES_ANGLE},
 };
 
-static bool is_named(const op_def *op, uint32_t slot, const char *wanted)
-{
-    size_t n;
-    const char *name = growth_slot_name(op, false, slot, &n);
-    return strlen(wanted) == n && memcmp(wanted, name, n) == 0;
-}
-
 static unsigned told_by_slot(const ir_use *use, bool plain)
 {
     for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++)
         if ((plain || told[i].sees == SEES_ANGLE) &&
-            is_named(use->node->op, use->slot, told[i].name))
+            growth_slot_find(use->node->op, told[i].name) == use->slot)
             return told[i].sees;
     return 0;
 }
@@ -80,10 +73,8 @@ static const ir_value *constant_of(const ir_value *v)
 /* Tables of angles of an operator that turns by them. */
 static const ir_value *angles_of(const ir_node *n)
 {
-    for (uint32_t i = 0; i < n->n_in; i++)
-        if (is_named(n->op, i, "cos_cache"))
-            return constant_of(n->in[i].value);
-    return NULL;
+    uint32_t slot = growth_slot_find(n->op, "cos_cache");
+    return slot == UINT32_MAX ? NULL : constant_of(ir_input(n, slot));
 }
 
 static const ir_value *table_of(const ir_use *use)
@@ -135,7 +126,7 @@ static bool ends_here(search *s, const ir_use *use, bool plain)
 {
     const ir_node *n = use->node;
     const ir_value *table = table_of(use);
-    bool attention = strstr(n->op->name, "Attention") != NULL;
+    bool attention = (n->op->flags & OP_ATTENTION) != 0;
     unsigned slot = table ? 0 : told_by_slot(use, plain);
     s->out.found |= plain && hides(use) ? SEES_HIDES : 0;
     if (slot) {
