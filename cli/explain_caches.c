@@ -14,6 +14,7 @@ static const struct {
     {"tensor_scatter", "a cache of one size comes in, and TensorScatter writes the new tokens"},
     {"merged", "one file with two graphs, with a past and without, and a switch"},
     {"state", "a state of one size comes in, and comes out changed"},
+    {"rolling", "a window of the newest tokens comes in: new ones push the oldest out"},
     {"cross", "keys and values of an encoder"},
     {"none", "the file has no cache"},
 };

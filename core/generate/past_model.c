@@ -70,7 +70,7 @@ static heed_status find_many(past_model *p)
         const cache_pair *pair = &p->caches.pairs[k];
         const ir_value *v = find_input(m->main, p->names[pair->input]);
         p->many =
-            pair->form == CACHE_CROSS || (pair->form != CACHE_STATE && v && hides_later(seen, v));
+            pair->form == CACHE_CROSS || (pair->form < CACHE_STATE && v && hides_later(seen, v));
     }
     return HEED_OK;
 }
@@ -154,7 +154,8 @@ static void read_limits(past_model *p)
         const cache_pair *pair = &p->caches.pairs[k];
         const ir_type *type = &p->roles.g->inputs[pair->input]->type;
         bool writes = pair->form == CACHE_STATIC || pair->form == CACHE_TENSOR_SCATTER;
-        if (pair->form == CACHE_STATE || (!writes && pair->form != CACHE_CROSS && pair->axis < 0))
+        if (pair->form == CACHE_STATE || pair->form == CACHE_ROLLING ||
+            (!writes && pair->form != CACHE_CROSS && pair->axis < 0))
             p->cuts = false;
         if (writes && pair->axis >= 0 && dim_known(type->dims[pair->axis]) &&
             (p->positions < 0 || type->dims[pair->axis] < p->positions))

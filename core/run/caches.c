@@ -101,6 +101,8 @@ static void tell_kept(heed_cache *c, int form)
 {
     static const char *const reasons[] = {
         [CACHE_STATE] = "a state of one size: each sequence keeps its own",
+        [CACHE_ROLLING] = "a window of one size, which holds something before the first tokens "
+                          "come: each sequence keeps its own",
         [CACHE_CROSS] = "what an encoder gives: computed once, and the same in each step",
     };
     if (form < CACHE_STATE)

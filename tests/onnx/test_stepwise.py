@@ -4,7 +4,8 @@
 `stepwise` (tests/tools) computes a case's sequences as a whole, then in random steps of random
 sequences whose keys and values lie in pages of three tokens. No result may differ. Which cases get
 pages is in expected_pages.txt, a list that may only grow (`--update`); for the others the reasons
-are counted."""
+are counted. So are the forms in which the files have their cache, and how many of them were seen
+for what they are."""
 
 import collections
 import glob
@@ -18,6 +19,7 @@ import corpora
 LIST = "expected_pages.txt"
 # Whole models in float32; 20 units of the last place of narrow types.
 WORST = {"fp16": 20 / 2**11, "bf16": 20 / 2**8, "int4": 2e-2}
+LEAST = 0.95  # of forms recognised
 SAME, DIFFERENT, NONE = "same", "different", "none"
 
 
@@ -25,12 +27,23 @@ def reads_earlier_tokens(facts):
     return "causal" in facts["features"] or "past" in facts["features"]
 
 
+def forms_of(features):
+    """Which forms of a cache a case may have, by what it was made from."""
+    if "past" not in features:
+        return {"none"}
+    if "ring-buffer" in features:
+        return {"rolling"}
+    return {"static"} if "static-cache" in features else {"concat", "buffer", "merged"}
+
+
 def run_case(folder):
-    """(what became of it, its difference or the reason)"""
+    """(the form of its cache, what became of it, its difference or the reason)"""
     done = subprocess.run([os.path.join(corpora.BUILD, "tests", "stepwise"), folder],
                           capture_output=True, text=True, check=False)
-    kind, _, rest = done.stdout.strip().partition(" ")
-    return (kind.rstrip(":"), rest) if kind else ("failed", done.stderr.strip())
+    words = done.stdout.strip().split(" ", 2)
+    if len(words) < 3:
+        return "unknown", "failed", done.stderr.strip()
+    return words[0], words[1].rstrip(":"), words[2]
 
 
 def judge(facts, kind, rest):
@@ -49,6 +62,7 @@ def main():
         corpora.skip("the corpus is not there: ../shared/models/corpus.tar.xz")
     folder = corpora.unpacked(archive)
     expected, reached, reasons = set(corpora.read_list(LIST)), set(), collections.Counter()
+    forms, paged = collections.Counter(), collections.Counter()
     failed = tried = 0
     for path in sorted(glob.glob(os.path.join(folder, "*", "*", "case.json"))):
         with open(path, encoding="utf-8") as file:
@@ -56,9 +70,14 @@ def main():
         if not reads_earlier_tokens(facts):
             continue
         case = os.path.relpath(os.path.dirname(path), folder)
-        kind, rest = run_case(os.path.dirname(path))
+        form, kind, rest = run_case(os.path.dirname(path))
         kind, wrong = judge(facts, kind, rest)
         tried += 1
+        right = form in forms_of(facts["features"])
+        forms[form if right else "not recognised"] += 1
+        paged[form] += right and kind == SAME
+        if not right:
+            print("open %s: its cache was taken for %s" % (case, form))
         if kind == SAME:
             reached.add(case)
         elif kind == NONE:
@@ -68,7 +87,12 @@ def main():
             failed += 1
     for reason, count in reasons.most_common():
         print("%4d %s" % (count, reason))
+    for form, count in forms.most_common():
+        print("%4d caches of form %s, %d in pages" % (count, form, paged[form]))
     print("pages: %d of %d cases" % (len(reached), tried))
+    recognised = tried - forms["not recognised"]
+    print("forms recognised: %d of %d (%.1f %%)" % (recognised, tried, 100 * recognised / tried))
+    failed += recognised < LEAST * tried
     if reached - expected and "--update" in sys.argv:
         corpora.write_list(LIST, sorted(expected | reached))
     elif reached - expected:

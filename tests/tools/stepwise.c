@@ -5,16 +5,16 @@
  * FOLDER holds model.onnx and test_data_set_0/input_*.pb in the order of the model's inputs. Each
  * row of the batch is a sequence. The whole is computed at once, without a past and with nothing
  * masked but what comes later; then in pages of a few tokens, in steps of random tokens of random
- * sequences, and every row is compared. Then in other steps: not a bit may move. Prints "same
- * MAX_DIFFERENCE moved ELEMENTS", "different ...", or "none: REASON" when the model gets no pages;
- * exits with 0, 1, 2, and 3 when something fails. */
+ * sequences, and every row is compared. Then in other steps: not a bit may move. Prints the form of
+ * the file's cache (caches.h), then "same MAX_DIFFERENCE moved ELEMENTS", "different ...", or
+ * "none: REASON" when the model gets no pages; exits with 0, 1, 2, and 3 when something fails. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "generate/paged_model.h"
-#include "passes/paging/roles.h"
+#include "passes/paging/caches.h"
 #include "run/model.h"
 
 enum { MOST_INPUTS = 256, MOST_SEQUENCES = 16, PAGES = 4096 };
@@ -26,6 +26,7 @@ typedef struct world {
     const pass_paging *about;
     arena memory;
     decoder_roles roles;
+    cache_map caches;
     heed_tensor *given[MOST_INPUTS]; /* as the folder has them */
     heed_tensor *longer[MOST_INPUTS];
     const char *names[MOST_INPUTS];
@@ -369,6 +370,8 @@ static heed_status load(world *w, const char *folder)
     snprintf(path, sizeof(path), "%s/model.onnx", folder);
     TRY(heed_model_load(path, NULL, &w->model));
     TRY(roles_find(w->model->ir, &w->memory, &w->roles));
+    if (w->roles.main != UINT32_MAX)
+        TRY(caches_find(&w->roles, &w->caches));
     TRY(paged_model_new(w->model, &o, 3, HEED_UNDEFINED, &w->paged));
     w->about = paged_model_about(w->paged);
     for (size_t i = 0; i < w->about->n_inputs && i < MOST_INPUTS; i++) {
@@ -422,6 +425,7 @@ int main(int argc, char **argv)
     int code = status ? 3 : w.worst > 1e-3;
     if (status == HEED_UNSUPPORTED && !w.paged)
         code = 2;
+    printf("%s ", w.caches.form ? w.caches.form : "unknown");
     if (status)
         printf("%s: %s\n", code == 2 ? "none" : "failed", heed_error_get()->message);
     else

@@ -293,7 +293,8 @@ typedef struct heed_cache {
     uint32_t size;
     uint32_t flags;   /* HEED_CACHE_* */
     const char *form; /* "concat", "buffer" (com.microsoft), "static", "tensor_scatter", "merged"
-                         (two forms and a switch), "state", "cross", or "none" */
+                         (two forms and a switch), "state", "rolling" (the newest tokens alone),
+                         "cross", or "none" */
     int64_t layer;    /* among those of its kind */
     const char *past_key, *present_key; /* input and output of the model, or "" */
     const char *past_value, *present_value;

@@ -12,7 +12,8 @@ const char *cache_form_name(int form)
     static const char *const names[] = {
         [CACHE_CONCAT] = "concat", [CACHE_BUFFER] = "buffer",
         [CACHE_STATIC] = "static", [CACHE_TENSOR_SCATTER] = "tensor_scatter",
-        [CACHE_STATE] = "state",   [CACHE_CROSS] = "cross",
+        [CACHE_STATE] = "state",   [CACHE_ROLLING] = "rolling",
+        [CACHE_CROSS] = "cross",
     };
     return names[form];
 }
@@ -208,7 +209,7 @@ static void settle(const decoder_roles *r, cache_pair *p)
     if (p->form == CACHE_CONCAT || p->form == CACHE_BUFFER)
         p->axis = r->axis[p->input] >= 0 ? r->axis[p->input] : open_axis(r, type);
     if (p->form == CACHE_CONCAT && p->axis < 0)
-        p->form = CACHE_STATE; /* a window that rolls */
+        p->form = type->rank > 3 ? CACHE_ROLLING : CACHE_STATE; /* of a convolution */
     if (p->form == CACHE_TENSOR_SCATTER)
         p->axis = (int32_t)(axis < 0 ? axis + type->rank : axis);
     if (p->form == CACHE_STATIC)

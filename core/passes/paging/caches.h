@@ -10,8 +10,9 @@ enum {
     CACHE_BUFFER,         /* comes out longer, by an operator of com.microsoft */
     CACHE_STATIC,         /* places of it are written: scatters, Where */
     CACHE_TENSOR_SCATTER, /* places of it are written, by TensorScatter */
-    CACHE_STATE, /* says nothing of its length: convolutions, recurrences, rolling windows */
-    CACHE_CROSS, /* an encoder's keys or values: the same in each step */
+    CACHE_STATE,          /* says nothing of its length: convolutions, recurrences */
+    CACHE_ROLLING,        /* keys or values of the newest tokens, which push the oldest out */
+    CACHE_CROSS,          /* an encoder's keys or values: the same in each step */
 };
 #define CACHE_NONE UINT32_MAX
 
@@ -30,6 +31,7 @@ typedef struct cache_map {
     uint32_t result;  /* the first output that is none of them */
     bool cached_when; /* of the switch: which truth means "with a past" */
     const char *form; /* of all: "concat", "buffer", "static", "tensor_scatter", "state",
+                         "rolling",
                          "merged", or "none" */
 } cache_map;
 
