@@ -2,6 +2,7 @@
 #include "generate/beams.h"
 
 #include <math.h>
+#include <string.h>
 
 #define NO_NODE UINT32_MAX
 
@@ -21,12 +22,15 @@ struct beams {
     beams_options options;
     node *nodes;
     size_t n_nodes, node_capacity;
+    heed_logprob *alternatives; /* [node_capacity, n_alternatives] of each node's */
+    size_t alternative_capacity;
     beam *running;    /* [width] */
     uint32_t *leaves; /* [width], of those that run */
     beam *next;       /* [width], of a step */
     uint32_t *next_leaves;
-    hypothesis *ended; /* [width], the best first */
-    size_t *heads;     /* [width], of a step: the first proposal of each row that is left */
+    hypothesis *ended;             /* [width], the best first */
+    const heed_logprob *proposals; /* of a step */
+    size_t *heads; /* [width], of a step: the first proposal of each row that is left */
     uint32_t n_running, n_ended;
     size_t length;
     bool over;
@@ -62,6 +66,7 @@ void beams_free(beams *b)
     if (!b)
         return;
     mem_free(b->nodes);
+    mem_free(b->alternatives);
     mem_free(b->running);
     mem_free(b->leaves);
     mem_free(b->next);
@@ -77,22 +82,31 @@ const beam *beams_running(const beams *b, uint32_t *n)
     return b->running;
 }
 
-uint32_t beams_proposals(const beams *b)
+/* Of all rows together. */
+static uint32_t looked_at(const beams *b)
 {
     size_t ends = b->options.n_ends > 0 ? b->options.n_ends : 1;
     return (uint32_t)(1 + ends) * b->options.width;
+}
+
+uint32_t beams_proposals(const beams *b)
+{
+    uint32_t n = looked_at(b);
+    return n > b->options.n_alternatives ? n : b->options.n_alternatives;
 }
 
 bool beams_are_over(const beams *b) { return b->over; }
 
 /* ---- A step ---------------------------------------------------------------------------------- */
 
-static bool is_end(const beams *b, int32_t token)
+static bool is_end(const beams *b, const beam *found)
 {
-    for (size_t i = 0; i < b->options.n_ends; i++)
-        if (b->options.ends[i] == token)
+    const beams_options *o = &b->options;
+    for (size_t i = 0; i < o->n_ends; i++)
+        if (o->ends[i] == found->token)
             return true;
-    return b->length >= b->options.max_tokens;
+    return b->length >= o->max_tokens ||
+           (o->stops && o->stops(o->arg, found->parent, found->token));
 }
 
 /* The best continuation that is left: each row's come in order. False: there are no more. */
@@ -118,6 +132,10 @@ static bool take_best(beams *b, const heed_logprob *proposals, beam *out, float 
 
 static uint32_t add_node(beams *b, const beam *from, float logprob)
 {
+    size_t n = b->options.n_alternatives, each = beams_proposals(b);
+    if (n > 0)
+        memcpy(b->alternatives + b->n_nodes * n, b->proposals + from->parent * each,
+               n * sizeof(*b->alternatives));
     b->nodes[b->n_nodes] =
         (node){.before = b->leaves[from->parent], .token = from->token, .logprob = logprob};
     return (uint32_t)b->n_nodes++;
@@ -174,22 +192,26 @@ static heed_status reserve_nodes(beams *b)
         return err_fail(HEED_INVALID, "beams: more than 2^32 tokens");
     while (b->node_capacity < needed)
         TRY(mem_grow(&b->nodes, &b->node_capacity, b->node_capacity, sizeof(*b->nodes)));
+    while (b->options.n_alternatives > 0 && b->alternative_capacity < needed)
+        TRY(mem_grow(&b->alternatives, &b->alternative_capacity, b->alternative_capacity,
+                     b->options.n_alternatives * sizeof(*b->alternatives)));
     return HEED_OK;
 }
 
 heed_status beams_step(beams *b, const heed_logprob *proposals)
 {
-    uint32_t each = beams_proposals(b), n = 0;
+    uint32_t most = looked_at(b), n = 0;
     TRY(reserve_nodes(b));
+    b->proposals = proposals;
     for (uint32_t row = 0; row < b->n_running; row++)
         b->heads[row] = 0;
     b->length++;
-    for (uint32_t rank = 0; rank < each; rank++) {
+    for (uint32_t rank = 0; rank < most; rank++) {
         beam found = {0};
         float logprob = 0;
         if (!take_best(b, proposals, &found, &logprob))
             break;
-        if (is_end(b, found.token)) {
+        if (is_end(b, &found)) {
             if (rank < b->options.width)
                 end(b, &found, logprob);
         } else if (n < b->options.width) {
@@ -221,6 +243,16 @@ void beams_copy(const beams *b, uint32_t result, heed_logprob *out)
     uint32_t at = b->n_ended ? b->ended[result].last : b->leaves[result];
     for (size_t i = beams_length(b, result); i > 0; i--) {
         out[i - 1] = (heed_logprob){.token = b->nodes[at].token, .logprob = b->nodes[at].logprob};
+        at = b->nodes[at].before;
+    }
+}
+
+void beams_copy_alternatives(const beams *b, uint32_t result, heed_logprob *out)
+{
+    size_t n = b->options.n_alternatives;
+    uint32_t at = b->n_ended ? b->ended[result].last : b->leaves[result];
+    for (size_t i = beams_length(b, result); i > 0 && n > 0; i--) {
+        memcpy(out + (i - 1) * n, b->alternatives + at * n, n * sizeof(*out));
         at = b->nodes[at].before;
     }
 }

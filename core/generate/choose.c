@@ -103,10 +103,10 @@ static heed_status take_token(heed_sequence *s, int32_t token)
     return tell_text(s, token);
 }
 
-heed_status sequence_give(heed_sequence *s, heed_logprob token)
+heed_status sequence_give(heed_sequence *s, heed_logprob token, const heed_logprob *others)
 {
     if (s->flags & HEED_REQUEST_LOGPROBS)
-        TRY(piece_buffer_add_logprobs(&s->fresh, token, NULL, 0));
+        TRY(piece_buffer_add_logprobs(&s->fresh, token, others, s->n_logprobs));
     return take_token(s, token.token);
 }
 

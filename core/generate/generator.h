@@ -140,8 +140,9 @@ void piece_buffer_free(piece_buffer *b);
  * that leads to forks, which are of the decoder, the leader makes them afterwards. */
 void sequence_choose(heed_sequence *s, float *logits);
 void sequence_branch(heed_sequence *s);
-/* A token that was found otherwise: it is told, and may end the sequence. */
-heed_status sequence_give(heed_sequence *s, heed_logprob token);
+/* A token that was found otherwise, with n_logprobs others: it is told, and may end the sequence.
+ */
+heed_status sequence_give(heed_sequence *s, heed_logprob token, const heed_logprob *others);
 void sequence_end_text(heed_sequence *s); /* what was held back, for one that is stopped */
 
 /* lead.c: all with the lock, which a step gives up meanwhile. */

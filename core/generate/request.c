@@ -214,8 +214,8 @@ static heed_status fill(heed_sequence *s, const heed_request *r)
     TRY(sched_job_add_lane(&s->job, tokens, n));
     TRY(sampler_new(r->sampling, vocabulary, &s->chooser));
     TRY(sampler_tell(s->chooser, tokens, n, false));
-    TRY(open_search(s, r));
-    return open_stream(s, r);
+    TRY(open_stream(s, r));
+    return open_search(s, r);
 }
 
 /* What came before is known, so that there is nothing to echo. */
@@ -229,10 +229,11 @@ static heed_status fill_fork(heed_sequence *s, const heed_sequence *from, const 
     s->job.side = decoder_side_hold(from->job.side);
     TRY(sched_job_add_lane(&s->job, lane->tokens, lane->n_tokens));
     TRY(sampler_fork(from->chooser, r->sampling, &s->chooser));
-    TRY(open_search(s, r));
-    if (!from->text)
-        return r->n_stops ? no_tokenizer(s->generator, "stops are texts") : HEED_OK;
-    return stream_fork(from->text, &options, &s->text);
+    if (!from->text && r->n_stops)
+        return no_tokenizer(s->generator, "stops are texts");
+    if (from->text)
+        TRY(stream_fork(from->text, &options, &s->text));
+    return open_search(s, r);
 }
 
 static heed_status sequence_alloc(heed_generator *g, heed_sequence **out)

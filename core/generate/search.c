@@ -8,13 +8,20 @@
 
 enum { MOST_BEAMS = 256 };
 
+/* What goes with a lane. */
+typedef struct branch {
+    sampler *chooser;
+    stream *text; /* NULL: there are no stops to look for */
+} branch;
+
 struct search {
     beams *beams;
-    uint32_t width;
-    sampler **choosers, **next_choosers; /* [width]: of each lane, and of a step */
-    sched_lane *next_lanes;              /* [width] */
-    heed_logprob *proposals;             /* [width, beams_proposals] */
-    bool proposed;                       /* in this step */
+    uint32_t width, n_alternatives;
+    branch *branches, *next; /* [width]: of each lane, and of a step */
+    sched_lane *next_lanes;  /* [width] */
+    heed_logprob *proposals; /* [width, beams_proposals] */
+    bool proposed;           /* in this step */
+    heed_status failed;      /* to look for stops */
 };
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -23,11 +30,6 @@ static heed_status check(const heed_request *r)
 {
     if (r->beams > MOST_BEAMS)
         return err_fail(HEED_INVALID, "beams is %u; at most %d are possible", r->beams, MOST_BEAMS);
-    if (r->n_logprobs > 0)
-        return err_fail(HEED_INVALID,
-                        "beams give log-probabilities, but no alternatives: "
-                        "n_logprobs is %u",
-                        r->n_logprobs);
     if (r->sampling && HEED_HAS_FIELD(r->sampling, temperature) && r->sampling->temperature > 0)
         return err_fail(HEED_INVALID, "beams do not draw: with beams sampling.temperature is 0");
     return HEED_OK;
@@ -43,30 +45,57 @@ static size_t most_tokens(const heed_sequence *s)
     return left < s->max_tokens ? left : s->max_tokens;
 }
 
+/* Would a stop be complete with this token? */
+static bool is_stopped(void *arg, uint32_t parent, int32_t token)
+{
+    search *q = arg;
+    stream *fork;
+    stream_text t = {0};
+    if (q->failed)
+        return false;
+    heed_status status = stream_fork(q->branches[parent].text, NULL, &fork);
+    if (!status)
+        status = stream_push(fork, &token, 1, &t);
+    stream_free(fork);
+    if (status)
+        q->failed = status;
+    return !status && t.stopped;
+}
+
+/* A lane for each beam, of which there is one so far. */
+static heed_status make_lanes(sched_job *job, uint32_t width)
+{
+    sched_lane *lanes =
+        mem_resize(job->lanes, job->lane_capacity * sizeof(*lanes), width * sizeof(*lanes));
+    if (!lanes)
+        return HEED_NOMEM;
+    memset(lanes + job->n_lanes, 0, (width - job->n_lanes) * sizeof(*lanes));
+    job->lanes = lanes;
+    job->lane_capacity = width;
+    return HEED_OK;
+}
+
 static heed_status fill(search *q, heed_sequence *s, const heed_request *r)
 {
-    sched_job *job = &s->job;
     beams_options options = {.width = q->width,
                              .length_penalty = r->length_penalty,
                              .early = (r->flags & HEED_REQUEST_EARLY) != 0,
                              .ends = s->forbidden,
                              .n_ends = s->n_forbidden,
-                             .max_tokens = most_tokens(s)};
+                             .max_tokens = most_tokens(s),
+                             .stops = r->n_stops ? is_stopped : NULL,
+                             .arg = q,
+                             .n_alternatives = r->n_logprobs};
     TRY(beams_new(&options, &q->beams));
-    q->choosers = mem_array(q->width, sizeof(sampler *));
-    q->next_choosers = mem_array(q->width, sizeof(sampler *));
+    q->branches = mem_array(q->width, sizeof(*q->branches));
+    q->next = mem_array(q->width, sizeof(*q->next));
     q->next_lanes = mem_array(q->width, sizeof(*q->next_lanes));
     q->proposals = mem_array(q->width, beams_proposals(q->beams) * sizeof(*q->proposals));
-    if (!q->choosers || !q->next_choosers || !q->next_lanes || !q->proposals)
+    if (!q->branches || !q->next || !q->next_lanes || !q->proposals)
         return HEED_NOMEM;
-    sched_lane *lanes =
-        mem_resize(job->lanes, job->lane_capacity * sizeof(*lanes), q->width * sizeof(*lanes));
-    if (!lanes)
-        return HEED_NOMEM;
-    memset(lanes + job->n_lanes, 0, (q->width - job->n_lanes) * sizeof(*lanes));
-    job->lanes = lanes;
-    job->lane_capacity = q->width;
-    return sampler_fork(s->chooser, NULL, &q->choosers[0]);
+    TRY(make_lanes(&s->job, q->width));
+    TRY(sampler_fork(s->chooser, NULL, &q->branches[0].chooser));
+    return r->n_stops ? stream_fork(s->text, NULL, &q->branches[0].text) : HEED_OK;
 }
 
 heed_status search_new(heed_sequence *s, const heed_request *request, search **out)
@@ -77,6 +106,7 @@ heed_status search_new(heed_sequence *s, const heed_request *request, search **o
     if (!q)
         return HEED_NOMEM;
     q->width = request->beams;
+    q->n_alternatives = request->n_logprobs;
     heed_status status = fill(q, s, request);
     if (status)
         search_free(q);
@@ -85,15 +115,22 @@ heed_status search_new(heed_sequence *s, const heed_request *request, search **o
     return status;
 }
 
+static void drop_branch(branch *b)
+{
+    sampler_free(b->chooser);
+    stream_free(b->text);
+    *b = (branch){0};
+}
+
 void search_free(search *q)
 {
     if (!q)
         return;
-    for (uint32_t i = 0; q->choosers && i < q->width; i++)
-        sampler_free(q->choosers[i]);
+    for (uint32_t i = 0; q->branches && i < q->width; i++)
+        drop_branch(&q->branches[i]);
     beams_free(q->beams);
-    mem_free(q->choosers);
-    mem_free(q->next_choosers);
+    mem_free(q->branches);
+    mem_free(q->next);
     mem_free(q->next_lanes);
     mem_free(q->proposals);
     mem_free(q);
@@ -110,26 +147,29 @@ static bool takes_over(const beam *running, uint32_t i)
     return true;
 }
 
-static void drop_lane(decoder *d, sched_lane *lane, sampler **chooser)
+static void drop_lane(decoder *d, sched_lane *lane, branch *b)
 {
     if (lane->held)
         decoder_end(d, lane->held);
     mem_free(lane->tokens);
-    sampler_free(*chooser);
     *lane = (sched_lane){0};
-    *chooser = NULL;
+    drop_branch(b);
 }
 
-static heed_status copy_lane(decoder *d, const sched_lane *from, const sampler *chooser,
-                             sched_lane *to, sampler **to_chooser)
+static heed_status copy_lane(decoder *d, const sched_lane *from, sched_lane *to)
 {
     *to = (sched_lane){.n_tokens = from->n_tokens, .capacity = from->n_tokens + 16};
     to->tokens = mem_array(to->capacity, sizeof(*to->tokens));
     if (!to->tokens)
         return HEED_NOMEM;
     memcpy(to->tokens, from->tokens, from->n_tokens * sizeof(*to->tokens));
-    TRY(sampler_fork(chooser, NULL, to_chooser));
     return decoder_fork(d, from->held, &to->held);
+}
+
+static heed_status copy_branch(const branch *from, branch *to)
+{
+    TRY(sampler_fork(from->chooser, NULL, &to->chooser));
+    return from->text ? stream_fork(from->text, NULL, &to->text) : HEED_OK;
 }
 
 /* The copies, into next_lanes. On failure there are none. */
@@ -139,16 +179,19 @@ static heed_status copy_lanes(search *q, heed_sequence *s, const beam *running, 
     heed_status status = HEED_OK;
     for (uint32_t i = 0; i < n && !status; i++) {
         uint32_t from = running[i].parent;
-        if (!takes_over(running, i))
-            status = copy_lane(d, &s->job.lanes[from], q->choosers[from], &q->next_lanes[i],
-                               &q->next_choosers[i]);
+        if (takes_over(running, i))
+            continue;
+        status = copy_lane(d, &s->job.lanes[from], &q->next_lanes[i]);
+        if (!status)
+            status = copy_branch(&q->branches[from], &q->next[i]);
     }
     for (uint32_t i = 0; i < n && status; i++)
-        drop_lane(d, &q->next_lanes[i], &q->next_choosers[i]);
+        drop_lane(d, &q->next_lanes[i], &q->next[i]);
     return status;
 }
 
-/* Lanes and their samplers change places with next_lanes; those that nobody took over go. */
+/* Lanes and what goes with them change places with the next ones; those that nobody took over go.
+ */
 static void exchange(search *q, heed_sequence *s, const beam *running, uint32_t n)
 {
     sched_job *job = &s->job;
@@ -157,18 +200,18 @@ static void exchange(search *q, heed_sequence *s, const beam *running, uint32_t 
         if (!takes_over(running, i))
             continue;
         q->next_lanes[i] = job->lanes[from];
-        q->next_choosers[i] = q->choosers[from];
+        q->next[i] = q->branches[from];
         job->lanes[from] = (sched_lane){0};
-        q->choosers[from] = NULL;
+        q->branches[from] = (branch){0};
     }
     for (uint32_t i = 0; i < job->n_lanes; i++)
-        drop_lane(s->generator->decoder, &job->lanes[i], &q->choosers[i]);
+        drop_lane(s->generator->decoder, &job->lanes[i], &q->branches[i]);
     sched_lane *lanes = job->lanes;
-    sampler **choosers = q->choosers;
+    branch *branches = q->branches;
     job->lanes = q->next_lanes;
-    q->choosers = q->next_choosers;
+    q->branches = q->next;
     q->next_lanes = lanes;
-    q->next_choosers = choosers;
+    q->next = branches;
     job->n_lanes = n;
 }
 
@@ -179,7 +222,10 @@ static heed_status go_on(search *q, heed_sequence *s)
     TRY(copy_lanes(q, s, running, n));
     exchange(q, s, running, n);
     for (uint32_t i = 0; i < n; i++) {
-        TRY(sampler_tell(q->choosers[i], &running[i].token, 1, true));
+        stream_text none;
+        TRY(sampler_tell(q->branches[i].chooser, &running[i].token, 1, true));
+        if (q->branches[i].text)
+            TRY(stream_push(q->branches[i].text, &running[i].token, 1, &none));
         TRY(sched_lane_append(&s->job.lanes[i], running[i].token));
     }
     return HEED_OK;
@@ -192,14 +238,17 @@ heed_status search_give(heed_sequence *s)
     const beams *b = s->search->beams;
     uint32_t ended = s->ended;
     size_t n = beams_results(b) > 0 ? beams_length(b, 0) : 0;
-    heed_logprob *best = mem_array(n, sizeof(*best));
+    size_t others = s->search->n_alternatives;
+    heed_logprob *best = mem_array(n * (1 + others), sizeof(*best));
     heed_status status = best ? HEED_OK : HEED_NOMEM;
-    if (best && n > 0)
+    if (best && n > 0) {
         beams_copy(b, 0, best);
+        beams_copy_alternatives(b, 0, best + n);
+    }
     s->n_generated = 0;
     s->ended = HEED_FINISH_NONE;
     for (size_t i = 0; i < n && !status && !s->ended; i++)
-        status = sequence_give(s, best[i]);
+        status = sequence_give(s, best[i], best + n + i * others);
     mem_free(best);
     if (ended || !s->ended)
         s->ended = ended ? ended : HEED_FINISH_LENGTH;
@@ -217,8 +266,8 @@ void search_propose(heed_sequence *s, float *logits)
         const sched_lane *lane = &s->job.lanes[i];
         float *row = logits + (lane->row + lane->wanted - 1) * vocabulary;
         if (s->n_generated < s->min_tokens)
-            sampler_forbid(q->choosers[i], s->forbidden, s->n_forbidden);
-        sampler_propose(q->choosers[i], row, each, q->proposals + (size_t)i * each);
+            sampler_forbid(q->branches[i].chooser, s->forbidden, s->n_forbidden);
+        sampler_propose(q->branches[i].chooser, row, each, q->proposals + (size_t)i * each);
     }
     q->proposed = true;
 }
@@ -230,6 +279,8 @@ heed_status search_step(heed_sequence *s)
         return HEED_OK;
     q->proposed = false;
     TRY(beams_step(q->beams, q->proposals));
+    if (q->failed)
+        return q->failed;
     s->n_generated++;
     return beams_are_over(q->beams) ? search_give(s) : go_on(q, s);
 }

@@ -13,12 +13,14 @@ import textwrap
 from pathlib import Path
 
 import torch
-from transformers import GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel
+from transformers import (GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel,
+                          PreTrainedTokenizerFast)
 from transformers.modeling_outputs import CausalLMOutput
 
 HERE = Path(__file__).parent
 VERSE = HERE.parents[2] / "examples" / "verse"
 TOKENS = 12  # of the tables
+SPACE = "\\040"  # in texts: lines are filled
 
 
 class Config(PretrainedConfig):
@@ -156,6 +158,46 @@ def verse_cases() -> list[str]:
     return rows
 
 
+def told_cases() -> list[str]:
+    """Hypotheses that end with a text, and what output_scores says of each token: its own
+    log-probability, and the two likeliest there."""
+    verse = load_verse()
+    model = Model(Config(vocab_size=verse.cfg.vocab), lambda ids: verse(ids)[0])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(VERSE / "tokenizer.json"))
+    rows = []
+    for prompt, width, tokens, penalty, early, stops, repetition in (
+            ([296, 303, 833], 4, 24, 1.0, False, [" LORD"], 1.0),
+            ([259, 816], 5, 30, 0.0, False, ["God of", "saith the"], 1.0),
+            ([259, 816, 345], 3, 32, 2.0, True, ["the LORD G"], 1.3),
+            ([12], 6, 20, 1.0, False, ["hus", "zz"], 1.0),
+            (list(range(300, 340)), 8, 16, -1.0, True, ["k", "the"], 1.1)):
+        config = GenerationConfig(
+            num_beams=width, max_new_tokens=tokens, length_penalty=penalty, early_stopping=early,
+            stop_strings=stops, repetition_penalty=repetition, pad_token_id=0, do_sample=False,
+            return_dict_in_generate=True, output_scores=True, use_cache=False)
+        ids = torch.tensor([prompt])
+        with torch.no_grad():
+            out = model.generate(ids, attention_mask=torch.ones_like(ids), tokenizer=tokenizer,
+                                 generation_config=config)
+        n = int((out.beam_indices[0] >= 0).sum())
+        found = out.sequences[0][len(prompt):len(prompt) + n].tolist()
+        at = [out.scores[i][out.beam_indices[0][i]] for i in range(n)]
+        others = [row.topk(2) for row in at]
+        own = [row[token].item() for row, token in zip(at, found)]
+        rows.append(lines(
+            f"{{.n_prompt = {len(prompt)}, .prompt = {{{', '.join(map(str, prompt))}}}, "
+            f".width = {width}, .tokens = {tokens}, .penalty = {penalty}f, "
+            f".early = {int(early)}, .repetition = {repetition}f, .n_stops = {len(stops)}, "
+            f".stops = {{{', '.join(json.dumps(s).replace(' ', SPACE) for s in stops)}}}, "
+            f".n = {n}, .found = {{{', '.join(map(str, found))}}}, "
+            f".own = {{{', '.join(f'{x:.5f}f' for x in own)}}}, "
+            f".others = {{{', '.join(str(i) for o in others for i in o.indices.tolist())}}}, "
+            f".chances = {{{', '.join(f'{x:.5f}f' for o in others for x in o.values.tolist())}}}}},"
+        ))
+        print(stops, repr(tokenizer.decode(found)))
+    return rows
+
+
 def main() -> None:
     text = "/* Made by beams_golden.py: what transformers' beam search gives. */\n"
     text += "// clang-format off\n"
@@ -163,6 +205,7 @@ def main() -> None:
     text += "static const table_case table_cases[] = {\n" + "\n".join(table_cases()) + "\n};\n#endif\n"
     text += "#ifdef VERSE_CASES\n"
     text += "static const verse_case verse_cases[] = {\n" + "\n".join(verse_cases()) + "\n};\n"
+    text += "static const told_case told_cases[] = {\n" + "\n".join(told_cases()) + "\n};\n"
     text += "#endif\n// clang-format on\n"
     (HERE / "beams_golden.h").write_text(text)
 

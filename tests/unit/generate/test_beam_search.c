@@ -27,6 +27,22 @@ typedef struct verse_case {
     int32_t found[64];
 } verse_case;
 
+typedef struct told_case {
+    size_t n_prompt;
+    int32_t prompt[40];
+    uint32_t width, tokens;
+    float penalty;
+    int early;
+    float repetition;
+    size_t n_stops;
+    const char *stops[2];
+    size_t n;
+    int32_t found[40];
+    float own[40];
+    int32_t others[80];
+    float chances[80];
+} told_case;
+
 #define VERSE_CASES
 #include "beams_golden.h"
 enum { CASES = sizeof(verse_cases) / sizeof(*verse_cases) };
@@ -178,6 +194,47 @@ static void logprobs_are_told(void **state)
     heed_generator_free(g);
 }
 
+/* A hypothesis ends where a stop is complete, and others go on; each token has the
+ * log-probabilities that output_scores gives there. */
+static void stops_end_hypotheses(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof(told_cases) / sizeof(*told_cases); k++) {
+        const told_case *c = &told_cases[k];
+        heed_generator *g = open_verse("verse.onnx", NULL);
+        heed_piece piece = {.size = sizeof(piece)};
+        heed_sampling sampling = {.size = sizeof(sampling), .repetition_penalty = c->repetition};
+        heed_request r = {.size = sizeof(r),
+                          .flags = HEED_REQUEST_NO_END | HEED_REQUEST_LOGPROBS |
+                                   (c->early ? HEED_REQUEST_EARLY : 0),
+                          .tokens = c->prompt,
+                          .n_tokens = c->n_prompt,
+                          .sampling = &sampling,
+                          .max_tokens = c->tokens,
+                          .stops = c->stops,
+                          .n_stops = c->n_stops,
+                          .n_logprobs = 2,
+                          .beams = c->width,
+                          .length_penalty = c->penalty};
+        heed_sequence *s;
+        assert_int_equal(heed_generator_add(g, &r, &s), HEED_OK);
+        assert_int_equal(heed_sequence_next(s, &piece), HEED_OK);
+        assert_int_equal(piece.finish, c->n < c->tokens ? HEED_FINISH_STOP : HEED_FINISH_LENGTH);
+        assert_int_equal(piece.n_tokens, c->n);
+        assert_memory_equal(piece.tokens, c->found, c->n * sizeof(*c->found));
+        for (size_t i = 0; i < c->n_stops; i++)
+            assert_null(strstr(piece.text, c->stops[i]));
+        for (size_t i = 0; i < c->n; i++)
+            assert_float_equal((double)piece.logprobs[i].logprob, (double)c->own[i], 1e-3);
+        for (size_t i = 0; i < 2 * c->n; i++) {
+            assert_int_equal(piece.alternatives[i].token, c->others[i]);
+            assert_float_equal((double)piece.alternatives[i].logprob, (double)c->chances[i], 1e-3);
+        }
+        heed_sequence_free(s);
+        heed_generator_free(g);
+    }
+}
+
 /* Cancelled: the best so far is given. */
 static void a_cancelled_search_gives_its_best(void **state)
 {
@@ -210,7 +267,7 @@ static void wrong_requests_are_refused(void **state)
     assert_int_equal(heed_generator_add(g, &r, &s), HEED_INVALID);
     assert_non_null(strstr(heed_error_get()->message, "temperature"));
     r.sampling = NULL;
-    r.n_logprobs = 2;
+    r.n_logprobs = 21;
     assert_int_equal(heed_generator_add(g, &r, &s), HEED_INVALID);
     heed_generator_free(g);
 }
@@ -235,6 +292,8 @@ static void give(void *self, void *pointer, size_t bytes)
     free(pointer);
 }
 
+static const char *const never[] = {"no such text"};
+
 static heed_request request_of(const verse_case *c)
 {
     return (heed_request){.size = sizeof(heed_request),
@@ -244,6 +303,9 @@ static heed_request request_of(const verse_case *c)
                           .max_tokens = 6,
                           .stop_tokens = c->ends,
                           .n_stop_tokens = c->n_ends,
+                          .stops = never,
+                          .n_stops = 1,
+                          .n_logprobs = 3,
                           .beams = c->width,
                           .length_penalty = c->penalty};
 }
@@ -309,6 +371,7 @@ int main(void)
         cmocka_unit_test(others_change_nothing),
         cmocka_unit_test(beams_share_pages),
         cmocka_unit_test(logprobs_are_told),
+        cmocka_unit_test(stops_end_hypotheses),
         cmocka_unit_test(a_cancelled_search_gives_its_best),
         cmocka_unit_test(wrong_requests_are_refused),
         cmocka_unit_test(failed_allocations_lose_nothing),

@@ -84,7 +84,7 @@ static const char *const stops[] = {"no such text", "nor this one"};
 static const heed_request requests[SEQUENCES] = {
     {.max_tokens = 10, .flags = HEED_REQUEST_ECHO, .stops = stops, .n_stops = 2},
     {.max_tokens = 9, .sampling = &drawn, .n_logprobs = 3},
-    {.max_tokens = 6, .beams = 2, .flags = HEED_REQUEST_LOGPROBS},
+    {.max_tokens = 6, .beams = 2, .n_logprobs = 2, .stops = stops, .n_stops = 2},
     {.max_tokens = 9, .sampling = &drawn, .n_logprobs = 3}, /* as the second: the same prompt */
     {.max_tokens = 8},
     {.max_tokens = 7}, /* a fork of the second */
