@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-extern const pass_def pass_infer;
+extern const pass_def pass_infer, pass_unify;
 
 /* Stands for a number of sequences that the file leaves open, while extents are numbers: nothing
  * else is as large. */
@@ -55,6 +55,15 @@ static bool has_symbols(const ir_type *type)
         if (!dim_known(type->dims[k]))
             return true;
     return false;
+}
+
+static bool agrees(const freeing *f, const ir_value *v)
+{
+    const extents *e = was(f, v);
+    bool same = e->rank >= 0 && e->rank == v->type.rank;
+    for (int32_t k = 0; same && k < e->rank; k++)
+        same = dim_known(e->dims[k]) && as_number(f, v->type.dims[k]) == e->dims[k];
+    return same;
 }
 
 static heed_status note(freeing *f, const ir_value *v)
@@ -184,13 +193,30 @@ static ir_value *extent_of(const freeing *f, op_body *b, ir_value *x, const made
     return all;
 }
 
+static ir_dim count_of(const freeing *f, const ir_type *type)
+{
+    ir_dim count = 1;
+    for (int32_t k = 0; k < type->rank; k++)
+        count = dims_mul(f->dims, count, type->dims[k]);
+    return count;
+}
+
+/* Its shape is computed from others, and fits as it is. */
+static bool fits_already(const freeing *f, ir_node *n)
+{
+    bool fits = !pass_infer_node(f->run, n) && agrees(f, n->out[0]) &&
+                count_of(f, &n->out[0]->type) == count_of(f, &n->in[0].value->type);
+    err_clear();
+    return fits;
+}
+
 static heed_status free_reshape(freeing *f, ir_node *n, bool *done)
 {
     ir_value *x = ir_input(n, 0), *shape = NULL;
     const extents *in = was(f, x), *out = was(f, n->out[0]);
     made_of parts[TENSOR_MAX_RANK];
     run_of_axes r = {0};
-    *done = !has_symbols(&x->type);
+    *done = !has_symbols(&x->type) || fits_already(f, n);
     if (*done || in->rank < 0 || out->rank < 1 || x->type.rank != in->rank)
         return HEED_OK;
     while (r.in_end < in->rank || r.out_end < out->rank)
@@ -314,15 +340,6 @@ static bool keeps_all(const freeing *f, const ir_node *n)
     return same && (!steps || (pass_constant(steps) && tensor_get_int(steps->constant, 0) == 1));
 }
 
-static bool agrees(const freeing *f, const ir_value *v)
-{
-    const extents *e = was(f, v);
-    bool same = e->rank >= 0 && e->rank == v->type.rank;
-    for (int32_t k = 0; same && k < e->rank; k++)
-        same = dim_known(e->dims[k]) && as_number(f, v->type.dims[k]) == e->dims[k];
-    return same;
-}
-
 static heed_status refuse(const freeing *f, const ir_node *n)
 {
     return paging_stop(f->run, "the number of tokens is fixed in the file", n);
@@ -366,12 +383,55 @@ static heed_status set_inputs(beginning *d, ir_dim batch, ir_dim tokens, ir_dim 
             return HEED_NOMEM;
         for (int32_t k = 0; k < type->rank; k++) {
             bool first = k == 0 && type->rank > 1 && type->dims[k] == batch;
-            bool row = k == (type->rank > 1) && type->dims[k] == tokens;
+            bool row =
+                k == (type->rank > 1) && type->dims[k] == tokens && d->roles.role[i] != PAGING_SIDE;
             made[k] = first ? any_batch : row ? any_number : type->dims[k];
         }
-        if (type->rank > 0 && d->roles.role[i] != PAGING_SIDE)
+        if (type->rank > 0)
             type->dims = made;
     }
+    return HEED_OK;
+}
+
+/* ---- Numbers that inputs do not say ---------------------------------------------------------- */
+
+static heed_status take_extents(beginning *d, const ir_model *told)
+{
+    for (uint32_t i = 0; i < d->g->n_inputs; i++) {
+        const ir_type *from = &told->main->inputs[i]->type;
+        ir_type *to = &d->g->inputs[i]->type;
+        for (int32_t k = 0; k < to->rank; k++) {
+            if (dim_known(to->dims[k]) || !dim_known(from->dims[k]))
+                continue;
+            ir_dim *made = arena_array(&d->run->model->memory, (size_t)to->rank, sizeof(*made));
+            if (!made)
+                return HEED_NOMEM;
+            memcpy(made, to->dims, (size_t)to->rank * sizeof(*made));
+            made[k] = from->dims[k];
+            to->dims = made;
+        }
+    }
+    return HEED_OK;
+}
+
+heed_status fixed_learn(beginning *d)
+{
+    ir_model *copy = NULL;
+    const uint32_t main = d->roles.main;
+    if (d->caches.n > 0)
+        return HEED_OK;
+    TRY(ir_model_copy(d->run->model, &copy));
+    pass_run p = {.model = copy, .options = d->run->options, .scratch = d->run->scratch};
+    heed_status status = pass_infer.run(&p);
+    if (!status)
+        status = pass_unify.run(&p);
+    const ir_type *type = &copy->main->inputs[main]->type;
+    if (!status && type->rank > 0 && dim_known(type->dims[type->rank > 1]))
+        status = take_extents(d, copy);
+    ir_model_free(copy);
+    if (status == HEED_NOMEM)
+        return status;
+    err_clear(); /* the graph itself will say so */
     return HEED_OK;
 }
 

@@ -158,6 +158,8 @@ static heed_status run(pass_run *p)
     TRY(begin(p, &d));
     if (tokens_of(&d) == DIM_UNKNOWN)
         return paging_stop(p, "the number of tokens is not known to be one", NULL);
+    if (!dim_known(tokens_of(&d)))
+        TRY(fixed_learn(&d));
     if (dim_known(tokens_of(&d)))
         TRY(fixed_free(&d));
     d.batch = roles_batch(&d.roles);
