@@ -19,12 +19,18 @@ typedef struct strip {
     size_t a_row, rows, depth;
 } strip;
 
+/* Are rows of A copied? Not where they can be read in place, and fall on lines of their own. */
+static int copies_rows(const cpu_product *p)
+{
+    return p->a_col != 1 || p->alpha != 1.0f || (p->a_row % 1024 == 0 && p->m > 1);
+}
+
 /* Rows [row, row + rows), columns [from, from + depth) of A; `copy` is used where it must be. */
 static strip take_strip(const cpu_product *p, size_t row, size_t rows, size_t from, size_t depth,
                         float *copy)
 {
     const float *a = p->a + row * p->a_row + from * p->a_col;
-    if (p->a_col == 1 && p->alpha == 1.0f && (p->a_row % 1024 || rows == 1))
+    if (!copies_rows(p))
         return (strip){a, p->a_row, rows, depth};
     for (size_t r = 0; r < rows; r++) {
         const float *in = a + r * p->a_row;
