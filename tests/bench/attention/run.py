@@ -2,7 +2,7 @@
 """How fast is attention, beside the best of ONNX Runtime and PyTorch on the same machine?
 
     tests/bench/attention/run.py [--threads 2] [--rounds 5] [--only TEXT] [--quick] [--json FILE]
-        [--dtype bf16|f16]
+        [--dtype bf16|f16] [--sample N] [--seed S] [--part I/N]
 
 Every shape of the list is computed by all ways that have it (ways.py), in alternating rounds; times
 are the best of all rounds, of processor time where there is one thread. GF/s count the two
@@ -10,7 +10,9 @@ products, half of them when causal. The peak of fused multiply-adds (for bf16, o
 is measured before each shape, on as many threads. `x peer` is heed's speed over that of the fastest
 peer, `x off` that over heed without attention operators, `x f32` that over heed in float32. No way
 may disagree with heed by more than 1e-3, or what the type holds. Shapes that need more than
---memory or --seconds are left out."""
+--memory are left out. --sample takes
+so many of the others by chance; --part splits a long run, and --json adds to the rows of the parts
+before it."""
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ import gc
 import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -61,6 +64,21 @@ def quick(dtype: str) -> list[Shape]:
         if (shape.batch, shape.heads, shape.size) in ((1, 12, 64), (4, 8, 128))
         and (shape.kv_heads == shape.heads or shape.kind == "causal" or shape.queries == 1)
     ]
+
+
+def chosen(options: argparse.Namespace) -> list[Shape]:
+    """The shapes that this run is for."""
+    listed = [
+        shape
+        for shape in (quick if options.quick else shapes)(options.dtype)
+        if needed(shape) <= options.memory * 1e9 and (options.only or "") in str(shape)
+    ]
+    if options.sample:
+        seed = options.seed if options.seed is not None else random.randrange(10**6)
+        print(f"{options.sample} of {len(listed)} shapes by seed {seed}")
+        listed = random.Random(seed).sample(listed, min(options.sample, len(listed)))
+    part, parts = (int(x) for x in options.part.split("/"))
+    return listed[part - 1 :: parts]
 
 
 def needed(shape: Shape) -> float:
@@ -108,16 +126,27 @@ def same_results(ways: dict, worst: float) -> None:
             ways.pop(name).free()
 
 
+def wait_for_sleep() -> None:
+    """Until the threads of the way before have gone to sleep: ONNX Runtime's and PyTorch's watch
+    for more work for some ten milliseconds, and would take a processor from the next way."""
+    end = time.perf_counter() + 0.3
+    while time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(0.002)
+        if time.process_time() - before < 0.0005:
+            return
+
+
 def best_times(ways: dict, rounds: int, seconds: float, clock) -> dict:
     """Alternating rounds; in each a way runs for a moment, the first time untimed, so that it finds
-    its own data in the caches, and threads of others have gone to sleep."""
+    its own data in the caches."""
     best = {name: float("inf") for name in ways}
     start = time.perf_counter()
     for number in range(rounds):
         if number > 1 and time.perf_counter() - start > seconds:
             break
         for name, way in ways.items():
-            time.sleep(0.002)
+            wait_for_sleep()
             way.run()
             begin = last = clock()
             while last - begin < 0.03:
@@ -189,6 +218,9 @@ def main() -> None:
     parser.add_argument("--dtype", default="f32", choices=list(WORST), help="of all tensors")
     parser.add_argument("--only", help="shapes whose line has this text")
     parser.add_argument("--quick", action="store_true", help="a few shapes that say most")
+    parser.add_argument("--sample", type=int, help="so many shapes, by chance")
+    parser.add_argument("--seed", type=int, help="of that choice; a new one is printed")
+    parser.add_argument("--part", default="1/1", help="every N-th shape from the I-th on: I/N")
     parser.add_argument("--json", help="also write the rows to this file")
     options = parser.parse_args()
     try:
@@ -200,9 +232,9 @@ def main() -> None:
     library = Library(BUILD)
     library.set_threads(options.threads)
     rows = []
-    for shape in (quick if options.quick else shapes)(options.dtype):
-        if needed(shape) > options.memory * 1e9 or (options.only or "") not in str(shape):
-            continue
+    if options.json and pathlib.Path(options.json).exists() and options.part != "1/1":
+        rows = json.loads(pathlib.Path(options.json).read_text())
+    for shape in chosen(options):
         rows.append(measure(library, shape, options))
         show(rows[-1])
         gc.collect()

@@ -71,6 +71,17 @@ class Shape:
         return (key < self.lengths()[:, None])[:, None, None]
 
 
+def aligned(x: np.ndarray) -> np.ndarray:
+    """A copy that begins at a line of the caches, as buffers of all runtimes do; what numpy
+    allocates begins anywhere, and every vector of it may lie in two lines."""
+    line = 64
+    room = np.empty(x.nbytes + line, np.uint8)
+    begin = -room.ctypes.data % line
+    copy = room[begin : begin + x.nbytes].view(x.dtype).reshape(x.shape)
+    copy[...] = x
+    return copy
+
+
 def operands(shape: Shape) -> list[np.ndarray]:
     """q, k, v as [B, H, S, D]."""
     rng = np.random.default_rng(0)
@@ -82,7 +93,7 @@ def operands(shape: Shape) -> list[np.ndarray]:
             (shape.kv_heads, shape.keys),
         )
     ]
-    return [rng.standard_normal(d, np.float32).astype(TYPES[shape.dtype]) for d in dims]
+    return [aligned(rng.standard_normal(d, np.float32).astype(TYPES[shape.dtype])) for d in dims]
 
 
 def model(nodes: list, feeds: dict, rank: int = 4, constants: dict | None = None) -> bytes:
