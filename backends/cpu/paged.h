@@ -32,45 +32,48 @@ enum { PAGED_F32, PAGED_BF16, PAGED_F16, PAGED_I8, PAGED_TYPES };
 /* Bytes of a line of the caches, and of what few rows turn at once. */
 enum { PAGED_LINE = 64, PAGED_CHUNK = 16 };
 
-/* Some rows of a key head, PAGED_KEYS at most. */
-typedef struct cpu_page_rows {
+/* Rows of a key head that lie side by side: keys, or values, of a page. */
+typedef struct cpu_page_run {
     const char *at;
-    size_t row;          /* numbers from one to the next */
-    const float *scales; /* of int8 */
-    size_t scale_row;
-    const char *next; /* what is read next, row by row: it is asked for in time */
-} cpu_page_rows;
+    const char *next;    /* what is asked for meanwhile, row by row */
+    const float *scales; /* of int8, one a row */
+    size_t keys;
+} cpu_page_run;
 
+/* Keys are given as runs, one after the other. Numbers of int8 are without their scales: scores are
+ * multiplied with those of keys, and weights with those of values. */
 struct cpu_paged_lanes {
-    /* Few rows, vectors along the keys: s[row][key] of up to two times PAGED_KEYS keys, which are
-     * those of k[0] and then k[1]. Written in whole vectors.
-     * d is in whole vectors, and so are cols. NULL: not of pages of that type. */
-    void (*few_scores[PAGED_TYPES])(float *s, size_t s_row, const cpu_page_rows *k, size_t keys,
+    /* Few rows, vectors along the keys: s[row][key] of runs of PAGED_KEYS keys at most. d is in
+     * whole vectors, and so are cols. NULL: not of pages of that type. */
+    void (*few_scores[PAGED_TYPES])(float *s, size_t s_row, const cpu_page_run *k, size_t runs,
                                     const float *q, size_t d, size_t rows);
-    void (*few_values[PAGED_TYPES])(float *o, const cpu_page_rows *v, size_t cols, const float *p,
-                                    size_t p_row, size_t keys, size_t rows);
-    /* As rows of float32; any number of rows, whole vectors of cols. */
-    void (*widen[PAGED_TYPES])(float *to, size_t wide, const cpu_page_rows *x, size_t cols,
-                               size_t rows);
+    void (*few_values[PAGED_TYPES])(float *o, const cpu_page_run *v, size_t runs, size_t cols,
+                                    const float *p, size_t p_row, size_t rows);
+    void (*few_scale)(float *s, const cpu_page_run *k, size_t runs);
+    /* As rows of float32; whole vectors of cols. */
+    void (*widen[PAGED_TYPES])(float *to, size_t wide, const cpu_page_run *x, size_t cols);
     /* Scores of whole vectors become weights; returns their sum. */
     float (*few_weigh)(float *s, size_t keys, float *top);
     void (*few_join)(float *o, float *top, float *sum, const float *o2, float top2, float sum2,
                      size_t cols);
-    /* Panels, one row a lane; scores are those of flash.h. `beta` is what the tile is multiplied
-     * with when it is joined, alpha what was there before. */
+    /* Panels, one row a lane, and keys of float32. `beta` is what the tile is multiplied with when
+     * it is joined, alpha what was there before. */
+    void (*scores)(float *s, const cpu_page_run *k, size_t runs, size_t k_row, const float *q,
+                   size_t d, size_t vectors);
+    void (*scale)(float *s, const cpu_page_run *k, size_t runs, size_t vectors);
     void (*weigh)(float *s, size_t keys, float *top, float *sum, float *alpha, float *beta,
                   size_t vectors);
-    void (*values)(float *o, const float *v, size_t v_row, size_t cols, const float *p, size_t keys,
-                   const float *alpha, const float *beta, size_t vectors);
+    void (*values)(float *o, const cpu_page_run *v, size_t runs, size_t v_row, size_t cols,
+                   const float *p, const float *alpha, const float *beta, size_t vectors);
     /* The same, where hidden values may be no numbers: only keys in [low, high) of a row. */
-    void (*values_apart)(float *o, const float *v, size_t v_row, size_t cols, const float *p,
-                         size_t keys, const float *alpha, const float *beta, size_t vectors,
+    void (*values_apart)(float *o, const cpu_page_run *v, size_t runs, size_t v_row, size_t cols,
+                         const float *p, const float *alpha, const float *beta, size_t vectors,
                          const int32_t *low, const int32_t *high, int32_t first);
     void (*join)(float *o, float *top, float *sum, const float *o2, const float *top2,
                  const float *sum2, size_t cols, size_t vectors);
-    /* x to int8 and back; returns what it is multiplied with. */
+    /* x to int8, returns its scale; and back without it. */
     float (*narrow8)(int8_t *to, const float *x, size_t n);
-    void (*widen8)(float *to, const int8_t *x, size_t n, float scale);
+    void (*widen8)(float *to, const int8_t *x, size_t n);
 };
 
 /* ---- A call --------------------------------------------------------------------------------- */
@@ -79,7 +82,9 @@ enum {
     PAGED_FEW = 8,     /* so many rows of a key head have vectors along the keys */
     PAGED_LOT = 64,    /* rows of a strip of few */
     PAGED_BLOCK = 128, /* rows of another strip */
-    PAGED_KEYS = 16,   /* keys that few rows look at at once; a multiple of all vectors */
+    PAGED_KEYS = 16,   /* keys of a run, at most; a multiple of all vectors */
+    PAGED_LEAST = 8,   /* tokens of pages that are read where they lie */
+    PAGED_RUNS = FLASH_TILE / PAGED_LEAST + 2 /* of a tile */
 };
 
 typedef struct paged_rules {
@@ -99,11 +104,10 @@ typedef struct paged_pages {
     heed_dtype dtype;
     size_t bytes; /* of an element */
     size_t count, size, heads, d;
-    size_t wide;             /* d in whole vectors */
-    unsigned type;           /* PAGED_F32 and so on, as few rows read it */
-    unsigned kind;           /* the same of the pages */
-    bool lies_well;          /* few rows read it where it is */
-    cpu_map *widen, *narrow; /* NULL: float32, or int8 */
+    size_t wide;              /* d in whole vectors */
+    unsigned kind;            /* PAGED_F32 and so on */
+    bool few_well, many_well; /* few rows, or many, read it where it is */
+    cpu_map *widen, *narrow;  /* NULL: float32, or int8 */
 } paged_pages;
 
 typedef struct paged_sequence {
@@ -156,7 +160,7 @@ typedef struct paged_state {
 
 /* The memory of one thread. */
 typedef struct paged_slot {
-    float *q, *state, *s, *keys, *values, *lines;
+    float *q, *state, *s, *keys, *values, *scales, *lines;
 } paged_slot;
 
 /* What rows see of the keys. */
@@ -206,9 +210,22 @@ void paged_write(const paged_job *job, const paged_slot *slot, size_t first, siz
 /* The row of all pages that has key `key` of a sequence, for one head. */
 size_t paged_row(const paged_job *job, size_t sequence, const paged_pages *p, size_t head,
                  size_t key);
-/* Keys [first, last) of a head, as rows of `wide` floats; what is behind d is 0. */
+/* Where keys [first, last) of a sequence lie, in rows of the pages for head 0: at most `most` runs
+ * of PAGED_KEYS at most. Returns how many. */
+typedef struct paged_place {
+    size_t row, keys;
+} paged_place;
+size_t paged_find(const paged_job *job, size_t sequence, size_t first, size_t last, paged_place *to,
+                  size_t most);
+/* Where the rows of a head are. */
+cpu_page_run paged_run_at(const paged_pages *p, const paged_place *place, size_t head);
+/* Keys [first, last) of a head, as rows of `wide` floats; what is behind d is 0. Scales of int8 are
+ * copied to `scales`. */
 void paged_bring(const paged_job *job, const paged_pages *p, size_t sequence, size_t head,
-                 size_t first, size_t last, float *to, size_t wide);
+                 size_t first, size_t last, float *to, size_t wide, float *scales);
+/* Runs without their first `skip` keys, `keys` of the others. Returns how many runs are left. */
+size_t paged_trim(cpu_page_run *to, const cpu_page_run *from, size_t skip, size_t keys,
+                  size_t row_bytes);
 /* What is added to n scores of a query head at a position, from key `first` on. */
 void paged_bias(const paged_job *job, size_t head, size_t at, size_t first, size_t n, float *to);
 

@@ -68,11 +68,49 @@ void paged_write(const paged_job *job, const paged_slot *slot, size_t first, siz
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-static void read_row(const paged_job *job, const paged_pages *p, size_t row, float *to, size_t wide)
+size_t paged_find(const paged_job *job, size_t sequence, size_t first, size_t last, paged_place *to,
+                  size_t most)
 {
-    const char *from = p->data + row * p->d * p->bytes;
+    size_t n = 0, size = job->keys.size, in = first % size;
+    for (size_t left; first < last && n < most; n++) {
+        left = flash_min(size - in, PAGED_KEYS);
+        to[n].row = in && n ? to[n - 1].row + to[n - 1].keys
+                            : paged_row(job, sequence, &job->keys, 0, first);
+        to[n].keys = flash_min(left, last - first);
+        first += to[n].keys;
+        in = in + to[n].keys == size ? 0 : in + to[n].keys;
+    }
+    return n;
+}
+
+cpu_page_run paged_run_at(const paged_pages *p, const paged_place *place, size_t head)
+{
+    size_t row = place->row + head * p->size;
+    const char *at = p->data + row * p->d * p->bytes;
+    return (cpu_page_run){at, at, p->scales ? p->scales + row : NULL, place->keys};
+}
+
+size_t paged_trim(cpu_page_run *to, const cpu_page_run *from, size_t skip, size_t keys,
+                  size_t row_bytes)
+{
+    size_t n = 0;
+    for (; skip && skip >= from->keys; from++)
+        skip -= from->keys;
+    for (; keys; keys -= to[n].keys, n++, from++, skip = 0) {
+        to[n] = *from;
+        to[n].at += skip * row_bytes;
+        to[n].next += skip * row_bytes;
+        to[n].scales += to[n].scales ? skip : 0;
+        to[n].keys = flash_min(from->keys - skip, keys);
+    }
+    return n;
+}
+
+static void read_row(const paged_job *job, const paged_pages *p, const char *from, float *to,
+                     size_t wide)
+{
     if (p->scales)
-        job->p->widen8(to, (const int8_t *)from, p->d, p->scales[row]);
+        job->p->widen8(to, (const int8_t *)from, p->d);
     else if (p->widen)
         p->widen(to, from, p->d, NULL);
     else
@@ -81,29 +119,32 @@ static void read_row(const paged_job *job, const paged_pages *p, size_t row, flo
         memset(to + p->d, 0, (wide - p->d) * sizeof(*to));
 }
 
-/* n rows of one page; `next` is the row that is read after them. */
-static void read_rows(const paged_job *job, const paged_pages *p, size_t row, size_t next, size_t n,
-                      float *to, size_t wide)
+static void read_run(const paged_job *job, const paged_pages *p, const cpu_page_run *x, float *to,
+                     size_t wide)
 {
-    size_t bytes = p->d * p->bytes;
     if (p->wide == p->d && job->p->widen[p->kind]) {
-        cpu_page_rows x = {p->data + row * bytes, p->d, p->scales ? p->scales + row : NULL, 1,
-                           p->data + next * bytes};
-        job->p->widen[p->kind](to, wide, &x, p->d, n);
+        job->p->widen[p->kind](to, wide, x, p->d);
         return;
     }
-    for (size_t j = 0; j < n; j++, to += wide)
-        read_row(job, p, row + j, to, wide);
+    for (size_t j = 0; j < x->keys; j++, to += wide)
+        read_row(job, p, x->at + j * p->d * p->bytes, to, wide);
 }
 
 void paged_bring(const paged_job *job, const paged_pages *p, size_t sequence, size_t head,
-                 size_t first, size_t last, float *to, size_t wide)
+                 size_t first, size_t last, float *to, size_t wide, float *scales)
 {
-    size_t next, row = paged_row(job, sequence, p, head, first);
-    for (size_t n; first < last; first += n, to += n * wide, row = next) {
-        n = flash_min(last - first, p->size - first % p->size);
-        next = first + n < last ? paged_row(job, sequence, p, head, first + n) : row;
-        read_rows(job, p, row, next, n, to, wide);
+    paged_place here, then;
+    size_t n = paged_find(job, sequence, first, last, &here, 1);
+    for (; n; here = then) {
+        cpu_page_run x = paged_run_at(p, &here, head);
+        first += here.keys;
+        n = paged_find(job, sequence, first, last, &then, 1);
+        x.next = n ? paged_run_at(p, &then, head).at : x.at;
+        read_run(job, p, &x, to, wide);
+        if (x.scales)
+            memcpy(scales, x.scales, x.keys * sizeof(*scales));
+        to += x.keys * wide;
+        scales += x.keys;
     }
 }
 

@@ -5,8 +5,8 @@
 
 #include "paged.h"
 
-/* Bytes that are asked for ahead. */
-enum { PAGED_AHEAD = 8192 };
+/* Bytes that are asked for ahead, and runs, at most. */
+enum { PAGED_AHEAD = 8192, AHEAD_LEAST = 2, AHEAD_MOST = 8 }; /* two are read at once */
 
 /* The memory of a strip, by row: row r of head h is h * rows + r. */
 typedef struct few_rows {
@@ -57,105 +57,119 @@ void paged_few_start(const paged_work *w)
 
 /* Keys [first, last) are read; all rows see [all.low, all.high). */
 typedef struct few_tile {
-    size_t first, last, begin;
-    size_t end; /* of all that is read */
+    size_t begin, first, last;
     paged_range all;
+    size_t runs, known; /* places of the tile; with those behind it that are asked for */
+    paged_place place[PAGED_RUNS + AHEAD_MOST];
 } few_tile;
 
-static few_tile tile_of(const paged_work *w, size_t number)
+/* Keys and values of a head. */
+typedef struct few_head {
+    size_t h; /* of the strip */
+    size_t k_runs, v_runs;
+    cpu_page_run k[PAGED_RUNS], v[PAGED_RUNS];
+} few_head;
+
+static void find_tile(const paged_work *w, size_t number, few_tile *t)
 {
     const paged_job *job = w->job;
-    size_t begin = number * job->tile, end = begin + job->tile;
+    size_t b = w->strip->sequence;
     paged_range first = paged_range_of(job, w->sequence, 0);
     paged_range last = paged_range_of(job, w->sequence, w->strip->rows - 1);
-    few_tile t = {.begin = begin, .end = last.high, .all = {last.low, first.high}};
-    t.first = flash_max(begin, first.low / PAGED_KEYS * PAGED_KEYS);
-    t.last = flash_min(end, last.high);
-    return t;
+    t->begin = number * job->tile;
+    t->all = (paged_range){last.low, first.high};
+    t->first = flash_max(t->begin, first.low);
+    t->last = flash_min(t->begin + job->tile, last.high);
+    t->runs = t->known = 0;
+    if (!job->keys.few_well && !job->values.few_well)
+        return;
+    t->runs = paged_find(job, b, t->first, t->last, t->place, PAGED_RUNS);
+    t->known = t->runs + paged_find(job, b, t->last, last.high, t->place + t->runs, AHEAD_MOST);
 }
 
-/* Where a row of pages is that lies well. */
-static const char *row_at(const paged_work *w, const paged_pages *p, size_t head, size_t key)
+/* Rows of a head where they lie, or in a block of memory. */
+static size_t bring(const paged_work *w, const few_tile *t, const paged_pages *p, size_t head,
+                    float *block, float *scales, cpu_page_run *to)
 {
-    size_t row = paged_row(w->job, w->strip->sequence, p, head, key);
-    return p->data + row * p->d * p->bytes;
-}
-
-/* Some keys of one head. */
-static cpu_page_rows bring(const paged_work *w, const paged_pages *p, float *block, size_t head,
-                           size_t first, size_t n)
-{
-    const paged_job *job = w->job;
-    if (p->lies_well) {
-        size_t row = paged_row(job, w->strip->sequence, p, head, first);
-        const char *at = p->data + row * p->d * p->bytes;
-        return (cpu_page_rows){at, p->d, p->scales ? p->scales + row : NULL, 1, at};
+    size_t n = 0, keys = t->last - t->first;
+    for (; p->few_well && n < t->runs; n++)
+        to[n] = paged_run_at(p, &t->place[n], head);
+    if (p->few_well)
+        return n;
+    paged_bring(w->job, p, w->strip->sequence, head, t->first, t->last, block, p->wide, scales);
+    for (size_t j = 0; j < keys; j += PAGED_KEYS, n++) {
+        const char *at = (const char *)(block + j * p->wide);
+        to[n] =
+            (cpu_page_run){at, at, p->scales ? scales + j : NULL, flash_min(PAGED_KEYS, keys - j)};
     }
-    size_t seen = flash_max(first, paged_range_of(job, w->sequence, 0).low); /* pages before are */
-    float *to = block + (seen - first) * p->wide;                            /* not there */
-    paged_bring(job, p, w->strip->sequence, head, seen, first + n, to, p->wide);
-    for (float *hole = block; hole < to; hole += p->wide)
-        memcpy(hole, to, p->wide * sizeof(*hole));
-    return (cpu_page_rows){(const char *)block, p->wide, NULL, 0, (const char *)block};
+    return n;
 }
 
-/* What is asked for while `each` keys of head h are at work: what comes some time later, in the
- * order of reading: heads of these keys, later keys, after all keys the values, after all values
- * the next tile's keys. */
-static const char *next_of(const paged_work *w, const few_tile *t, const paged_pages *p, size_t h,
-                           size_t key, size_t each)
+/* What is asked for while runs are at work: those that are read some time later, which for the last
+ * ones of a part are the first of the next: after keys the values of the head, then the next head,
+ * after all heads the next tile. */
+static const char *first_of_next(const paged_work *w, const few_tile *t, size_t h, size_t i)
 {
-    const paged_job *job = w->job;
-    size_t heads = w->strip->heads, bytes = each * p->d * p->bytes;
-    size_t later = h + (PAGED_AHEAD + bytes - 1) / bytes;
-    size_t then = key + later / heads * each, head = w->strip->head + later % heads;
-    const paged_pages *other = p == &job->keys ? &job->values : &job->keys;
-    if (then < t->last)
-        return row_at(w, p, head, then);
-    if (p == &job->keys)
-        return other->lies_well ? row_at(w, other, w->strip->head, t->first) : NULL;
-    return other->lies_well && t->last < t->end ? row_at(w, other, w->strip->head, t->last) : NULL;
+    bool last = h + 1 == w->strip->heads;
+    size_t at = last ? t->runs + i : flash_min(i, t->runs - 1);
+    size_t head = w->strip->head + (last ? 0 : h + 1);
+    return at < t->known ? paged_run_at(&w->job->keys, &t->place[at], head).at : NULL;
 }
 
-static cpu_page_rows bring_next(const paged_work *w, const few_tile *t, const paged_pages *p,
-                                float *block, size_t h, size_t key, size_t n, size_t each)
+static void ask_ahead(const paged_work *w, const few_tile *t, few_head *x)
 {
-    cpu_page_rows x = bring(w, p, block, w->strip->head + h, key, n);
-    const char *next = p->lies_well ? next_of(w, t, p, h, key, each) : NULL;
-    x.next = next ? next : x.at;
-    return x;
-}
-
-static void find_scores(const paged_work *w, const few_tile *t)
-{
-    const paged_job *job = w->job;
-    const paged_strip *s = w->strip;
-    size_t wide = job->keys.wide, rows = s->rows;
-    bool twice = job->keys.lies_well; /* otherwise there is one block of memory */
-    for (size_t key = t->first, n; key < t->last; key += n) {
-        n = flash_min(twice ? 2 * PAGED_KEYS : PAGED_KEYS, t->last - key);
-        size_t one = flash_min(n, PAGED_KEYS);
-        for (size_t h = 0; h < s->heads; h++) {
-            cpu_page_rows k[2] = {
-                bring_next(w, t, &job->keys, w->slot->keys, h, key, one, 2 * PAGED_KEYS)};
-            if (n > one)
-                k[1] = bring_next(w, t, &job->keys, w->slot->keys, h, key + one, n - one,
-                                  2 * PAGED_KEYS);
-            float *to = w->slot->s + h * rows * job->tile + (key - t->begin);
-            job->p->few_scores[job->keys.type](to, job->tile, k, n, w->slot->q + h * rows * wide,
-                                               wide, rows);
-        }
+    const paged_pages *k = &w->job->keys, *v = &w->job->values;
+    size_t n = t->runs, run = PAGED_KEYS * flash_max(k->d * k->bytes, 1);
+    size_t ahead = flash_max(AHEAD_LEAST, flash_min(AHEAD_MOST, PAGED_AHEAD / run));
+    if (!k->few_well || !v->few_well)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = i + ahead;
+        x->k[i].next = at < n ? x->k[at].at : x->v[flash_min(at - n, n - 1)].at;
+        const char *next = at < n ? x->v[at].at : first_of_next(w, t, x->h, at - n);
+        x->v[i].next = next ? next : x->v[i].at;
     }
 }
 
-/* Scores of row r become weights; `from` is the first that was computed. */
+static void bring_head(const paged_work *w, const few_tile *t, size_t h, few_head *x)
+{
+    const paged_job *job = w->job;
+    const paged_slot *slot = w->slot;
+    size_t head = w->strip->head + h;
+    x->h = h;
+    x->k_runs = bring(w, t, &job->keys, head, slot->keys, slot->scales, x->k);
+    x->v_runs = bring(w, t, &job->values, head, slot->values, slot->scales + job->tile, x->v);
+    ask_ahead(w, t, x);
+}
+
+static unsigned type_of(const paged_pages *p) { return p->few_well ? p->kind : PAGED_F32; }
+
+/* Bytes of a row of a run. */
+static size_t row_of(const paged_pages *p)
+{
+    return p->wide * (p->few_well ? p->bytes : sizeof(float));
+}
+
+static void find_scores(const paged_work *w, const few_tile *t, const few_head *x)
+{
+    const paged_job *job = w->job;
+    size_t wide = job->keys.wide, rows = w->strip->rows;
+    float *s = w->slot->s + (t->first - t->begin);
+    job->p->few_scores[type_of(&job->keys)](s, job->tile, x->k, x->k_runs,
+                                            w->slot->q + x->h * rows * wide, wide, rows);
+    for (size_t r = 0; r < rows && job->keys.scales; r++)
+        job->p->few_scale(s + r * job->tile, x->k, x->k_runs);
+}
+
+/* Scores of row r of the strip become weights; `from` is the first that was computed, or one before
+ * it. */
 static void weigh_row(const paged_work *w, const few_tile *t, const few_rows *rows, size_t r)
 {
     const paged_job *job = w->job;
     size_t token = token_of(w, r), lanes = job->f->lanes;
     size_t end = flash_round(t->last - t->begin, lanes);
     size_t from = (t->first - t->begin) / lanes * lanes, n = t->last - t->begin - from;
-    float *s = w->slot->s + r * job->tile;
+    float *s = w->slot->s + r % w->strip->rows * job->tile;
     paged_range seen = paged_range_of(job, w->sequence, token * job->group);
     if (job->rules->cap > 0)
         job->f->cap(s + from, end - from, job->rules->cap);
@@ -170,30 +184,28 @@ static void weigh_row(const paged_work *w, const few_tile *t, const few_rows *ro
     rows->tile.sum[r] = job->p->few_weigh(s + from, end - from, rows->tile.top + r);
 }
 
-/* n values from row `skip` of a run on. */
-static void some_values(const paged_job *job, float *o, cpu_page_rows v, size_t skip,
-                        const float *p, size_t n, size_t rows)
-{
-    size_t bytes = job->values.lies_well ? job->values.bytes : sizeof(float);
-    v.at += skip * v.row * bytes;
-    v.scales = v.scales ? v.scales + skip * v.scale_row : NULL;
-    job->p->few_values[job->values.type](o, &v, job->values.wide, p, job->tile, n, rows);
-}
-
-/* Values of keys [first, last) for the rows of a head that see them: a hidden value may be no
- * number. */
-static void add_each(const paged_work *w, const few_tile *t, size_t h, cpu_page_rows v,
-                     size_t first, size_t from, size_t to)
+/* Values of keys [from, to) for some rows of the head, from row r on. */
+static void add_some(const paged_work *w, const few_tile *t, const few_head *x, size_t from,
+                     size_t to, size_t r, size_t rows)
 {
     const paged_job *job = w->job;
-    size_t wide = job->values.wide, rows = w->strip->rows;
-    float *o = rows_of(w).tile.o + h * rows * wide;
-    for (size_t r = 0; r < rows && from < to; r++) {
-        paged_range seen = paged_range_of(job, w->sequence, r);
-        size_t low = flash_max(from, seen.low), high = flash_min(to, seen.high);
-        const float *p = w->slot->s + (h * rows + r) * job->tile + (low - t->begin);
-        if (low < high)
-            some_values(w->job, o + r * wide, v, low - first, p, high - low, 1);
+    cpu_page_run v[PAGED_RUNS];
+    size_t wide = job->values.wide;
+    if (from >= to)
+        return;
+    float *o = rows_of(w).tile.o + (x->h * w->strip->rows + r) * wide;
+    size_t n = paged_trim(v, x->v, from - t->first, to - from, row_of(&job->values));
+    job->p->few_values[type_of(&job->values)](
+        o, v, n, wide, w->slot->s + r * job->tile + (from - t->begin), job->tile, rows);
+}
+
+/* Values of keys [from, to) for the rows that see them: a hidden value may be no number. */
+static void add_each(const paged_work *w, const few_tile *t, const few_head *x, size_t from,
+                     size_t to)
+{
+    for (size_t r = 0; r < w->strip->rows && from < to; r++) {
+        paged_range seen = paged_range_of(w->job, w->sequence, r);
+        add_some(w, t, x, flash_max(from, seen.low), flash_min(to, seen.high), r, 1);
     }
 }
 
@@ -202,43 +214,35 @@ static size_t clamp(size_t x, size_t low, size_t high)
     return flash_max(low, flash_min(x, high));
 }
 
-static void add_values(const paged_work *w, const few_tile *t, size_t h, cpu_page_rows v,
-                       size_t first, size_t n)
+static void add_values(const paged_work *w, const few_tile *t, const few_head *x)
 {
     const paged_job *job = w->job;
-    size_t wide = job->values.wide, rows = w->strip->rows, last = first + n;
-    size_t from = clamp(t->all.low, first, last), to = clamp(t->all.high, from, last);
-    float *o = rows_of(w).tile.o + h * rows * wide;
-    const float *p = w->slot->s + h * rows * job->tile + (from - t->begin);
-    add_each(w, t, h, v, first, first, from);
-    if (from < to)
-        some_values(job, o, v, from - first, p, to - from, rows);
-    add_each(w, t, h, v, first, to, last);
-}
-
-static void find_values(const paged_work *w, const few_tile *t)
-{
-    const paged_pages *p = &w->job->values;
-    for (size_t key = t->first, n; key < t->last; key += n) {
-        n = flash_min(PAGED_KEYS, t->last - key);
-        for (size_t h = 0; h < w->strip->heads; h++) {
-            cpu_page_rows v = bring_next(w, t, p, w->slot->values, h, key, n, PAGED_KEYS);
-            add_values(w, t, h, v, key, n);
-        }
-    }
+    size_t from = clamp(t->all.low, t->first, t->last), to = clamp(t->all.high, from, t->last);
+    float *s = w->slot->s + (t->first - t->begin);
+    for (size_t r = 0; r < w->strip->rows && job->values.scales; r++)
+        job->p->few_scale(s + r * job->tile, x->v, x->v_runs);
+    add_each(w, t, x, t->first, from);
+    add_some(w, t, x, from, to, 0, w->strip->rows);
+    add_each(w, t, x, to, t->last);
 }
 
 void paged_few_tile(const paged_work *w, size_t number)
 {
-    few_tile t = tile_of(w, number);
+    few_tile t;
+    few_head x;
     few_rows rows = rows_of(w);
+    size_t each = w->strip->rows;
+    find_tile(w, number, &t);
     if (t.first >= t.last)
         return;
-    find_scores(w, &t);
-    for (size_t r = 0; r < rows.all; r++)
-        weigh_row(w, &t, &rows, r);
     memset(rows.tile.o, 0, rows.all * w->job->values.wide * sizeof(float));
-    find_values(w, &t);
+    for (size_t h = 0; h < w->strip->heads; h++) {
+        bring_head(w, &t, h, &x);
+        find_scores(w, &t, &x);
+        for (size_t r = 0; r < each; r++)
+            weigh_row(w, &t, &rows, h * each + r);
+        add_values(w, &t, &x);
+    }
     paged_few_join(w, rows.tile.o);
 }
 

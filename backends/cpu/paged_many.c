@@ -1,9 +1,13 @@
-/* Strips of many rows of one key head (a prompt's tokens): a tile of keys and values is brought
- * into float32 rows once, for panels of one row a lane. */
+/* Strips of many rows of one key head (a prompt's tokens): a tile of keys and values is read where
+ * it lies, or brought into float32 rows once, for panels of one row a lane. */
 #include <math.h>
 #include <string.h>
 
 #include "paged.h"
+
+#define INFINITE 0x7f800000u /* bits of numbers that are none are not below */
+
+enum { RUNS_AHEAD = 2 }; /* of the one that is asked for */
 
 typedef struct many_panel {
     float *q, *alpha, *beta;
@@ -70,95 +74,147 @@ void paged_many_start(const paged_work *w)
 
 /* ---- A tile --------------------------------------------------------------------------------- */
 
-/* Rows of a tile; starts that all fall on the same lines of the L1 cache would drive each other
- * out. */
-static size_t row_of(size_t d) { return d % 512 == 0 ? d + 16 : d; }
+/* Floats of a row of a tile that was brought; starts that all fall on the same lines of the L1
+ * cache would drive each other out. */
+static size_t row_of(const paged_pages *p) { return p->d % 512 == 0 ? p->d + 16 : p->d; }
 
-/* Keys [first, last) of a tile that starts at `begin`. */
-typedef struct many_tile {
-    size_t begin, first, last;
-} many_tile;
+/* Keys [first, last) of a head, or values, in float32. */
+typedef struct many_keys {
+    const paged_pages *pages;
+    size_t first, last, end, runs; /* end: of those that are read later */
+    cpu_page_run run[PAGED_RUNS];
+} many_keys;
 
-static many_tile cut_tile(const paged_job *job, size_t number, paged_range seen)
+static void bring(const paged_work *w, many_keys *x, float *block, float *scales)
 {
-    size_t begin = number * job->tile;
-    return (many_tile){begin, flash_max(begin, seen.low / PAGED_KEYS * PAGED_KEYS),
-                       flash_min(begin + job->tile, seen.high)};
+    const paged_job *job = w->job;
+    const paged_pages *p = x->pages;
+    paged_place place[PAGED_RUNS + RUNS_AHEAD];
+    size_t b = w->strip->sequence, head = w->strip->head;
+    if (p->many_well) {
+        x->runs = paged_find(job, b, x->first, x->last, place, PAGED_RUNS);
+        for (size_t i = 0; i < x->runs; i++)
+            x->run[i] = paged_run_at(p, &place[i], head);
+        size_t more = paged_find(job, b, x->last, x->end, place + x->runs, RUNS_AHEAD);
+        for (size_t i = 0; i + RUNS_AHEAD < x->runs + more; i++)
+            x->run[i].next = paged_run_at(p, &place[i + RUNS_AHEAD], head).at;
+        return;
+    }
+    paged_bring(job, p, b, head, x->first, x->last, block, row_of(p), scales);
+    const char *at = (const char *)block;
+    x->run[0] = (cpu_page_run){at, at, p->scales ? scales : NULL, x->last - x->first};
+    x->runs = 1;
 }
 
-static void add_bias(const paged_work *w, const many_panel *p, many_tile t)
+/* Those in [first, last). */
+static many_keys part_of(const many_keys *x, size_t first, size_t last)
+{
+    many_keys part = {.pages = x->pages, .first = first, .last = flash_max(first, last)};
+    part.runs = paged_trim(part.run, x->run, first - x->first, part.last - first,
+                           row_of(x->pages) * sizeof(float));
+    return part;
+}
+
+static void add_bias(const paged_work *w, const many_panel *p, float *s, size_t first, size_t n)
 {
     const float *from[FLASH_ROWS];
-    size_t n = t.last - t.first, group = w->job->group;
+    size_t group = w->job->group;
     for (size_t r = 0; r < p->height; r++) {
         size_t row = p->first + flash_min(r, p->rows - 1);
         float *line = w->slot->lines + r * n;
-        paged_bias(w->job, head_of(w, row), w->sequence->past + row / group, t.first, n, line);
+        paged_bias(w->job, head_of(w, row), w->sequence->past + row / group, first, n, line);
         from[r] = line;
     }
-    w->job->f->add(w->slot->s, from, n, w->strip->vectors);
+    w->job->f->add(s, from, n, w->strip->vectors);
 }
 
-static bool is_finite(const paged_job *job, const float *v, size_t rows)
+static bool is_finite(const paged_job *job, const many_keys *v)
 {
-    return !rows || job->f->peak32(v, rows * row_of(job->dv)) < 0x7f800000u;
+    size_t d = v->pages->d, row = row_of(v->pages);
+    for (size_t i = 0; i < v->runs; i++) {
+        const cpu_page_run *run = &v->run[i];
+        const float *at = (const float *)(const void *)run->at;
+        if (run->scales && job->f->peak32(run->scales, run->keys) >= INFINITE)
+            return false;
+        for (size_t j = 0; j < run->keys; j += row == d ? run->keys : 1)
+            if (job->f->peak32(at + j * row, row == d ? run->keys * d : d) >= INFINITE)
+                return false;
+    }
+    return true;
 }
 
 /* Values that some row does not see are numbers: 0 times them is 0. */
-static bool may_see_all(const paged_work *w, const many_panel *p, many_tile t, const float *v)
+static bool may_see_all(const paged_work *w, const many_panel *p, const many_keys *v)
 {
-    size_t low = flash_min(flash_max(p->all.low, t.first), t.last);
-    size_t high = flash_max(flash_min(p->all.high, t.last), t.first);
+    size_t low = flash_min(flash_max(p->all.low, v->first), v->last);
+    size_t high = flash_max(flash_min(p->all.high, v->last), v->first);
     if (low >= high)
-        return is_finite(w->job, v, t.last - t.first);
-    return is_finite(w->job, v, low - t.first) &&
-           is_finite(w->job, v + (high - t.first) * row_of(w->job->dv), t.last - high);
+        return is_finite(w->job, v);
+    many_keys before = part_of(v, v->first, low), behind = part_of(v, high, v->last);
+    return is_finite(w->job, &before) && is_finite(w->job, &behind);
 }
 
-static void run_panel(const paged_work *w, const many_panel *p, many_tile t, size_t held)
+/* Scores of a panel become weights, s[key][row] from the key `base` on. */
+static void weigh_panel(const paged_work *w, const many_panel *p, const many_keys *k, size_t base)
 {
     const paged_job *job = w->job;
-    size_t n = t.last - t.first, vectors = w->strip->vectors, wide = row_of(job->dv);
-    const float *k = w->slot->keys + (t.first - held) * row_of(job->d);
-    const float *v = w->slot->values + (t.first - held) * wide;
-    float *s = w->slot->s;
-    bool hides = t.first < p->all.low || t.last > p->all.high;
-    job->f->scores(s, k, row_of(job->d), n, p->q, job->d, vectors);
+    size_t n = k->last - k->first, all = k->last - base, vectors = w->strip->vectors;
+    float *s = w->slot->s + (k->first - base) * p->height;
+    job->p->scores(s, k->run, k->runs, row_of(k->pages), p->q, job->d, vectors);
+    if (k->run->scales)
+        job->p->scale(s, k->run, k->runs, vectors);
     if (job->rules->cap > 0)
         job->f->cap(s, n * p->height, job->rules->cap);
     if (job->bias)
-        add_bias(w, p, t);
-    if (hides)
-        job->f->hide(s, n, vectors, p->low, p->high, (int32_t)t.first, -INFINITY);
-    job->p->weigh(s, n, p->state.top, p->state.sum, p->alpha, p->beta, vectors);
-    if (!hides || may_see_all(w, p, t, v))
-        job->p->values(p->state.o, v, wide, job->dv, s, n, p->alpha, p->beta, vectors);
+        add_bias(w, p, s, k->first, n);
+    if (base < p->all.low || k->last > p->all.high)
+        job->f->hide(w->slot->s, all, vectors, p->low, p->high, (int32_t)base, -INFINITY);
+    job->p->weigh(w->slot->s, all, p->state.top, p->state.sum, p->alpha, p->beta, vectors);
+}
+
+static void add_values(const paged_work *w, const many_panel *p, const many_keys *v, float *s)
+{
+    const paged_job *job = w->job;
+    size_t vectors = w->strip->vectors, row = row_of(v->pages);
+    bool hides = v->first < p->all.low || v->last > p->all.high;
+    if (v->run->scales)
+        job->p->scale(s, v->run, v->runs, vectors);
+    if (!hides || may_see_all(w, p, v))
+        job->p->values(p->state.o, v->run, v->runs, row, job->dv, s, p->alpha, p->beta, vectors);
     else
-        job->p->values_apart(p->state.o, v, wide, job->dv, s, n, p->alpha, p->beta, vectors, p->low,
-                             p->high, (int32_t)t.first);
+        job->p->values_apart(p->state.o, v->run, v->runs, row, job->dv, s, p->alpha, p->beta,
+                             vectors, p->low, p->high, (int32_t)v->first);
+}
+
+/* Keys are summed by their places in vectors of the tile, so that scores start with a whole one. */
+static void run_panel(const paged_work *w, const many_panel *p, const many_keys *k,
+                      const many_keys *v)
+{
+    size_t from = flash_max(k->first, p->any.low), to = flash_min(k->last, p->any.high);
+    size_t base = from / PAGED_KEYS * PAGED_KEYS;
+    if (from >= to)
+        return;
+    many_keys own = part_of(k, from, to);
+    weigh_panel(w, p, &own, base);
+    own = part_of(v, from, to);
+    add_values(w, p, &own, w->slot->s + (from - base) * p->height);
 }
 
 void paged_many_tile(const paged_work *w, size_t number)
 {
     const paged_job *job = w->job;
-    size_t panels = paged_panels(job, w->strip);
-    paged_range seen = {panel_of(w, 0).any.low, panel_of(w, panels - 1).any.high};
-    many_tile all = cut_tile(job, number, seen);
-    size_t from = flash_max(all.first, seen.low);
-    if (from >= all.last)
+    size_t panels = paged_panels(job, w->strip), begin = number * job->tile;
+    size_t first = flash_max(begin, panel_of(w, 0).any.low);
+    size_t end = panel_of(w, panels - 1).any.high, last = flash_min(begin + job->tile, end);
+    many_keys k = {.pages = &job->keys, .first = first, .last = last, .end = end};
+    many_keys v = {.pages = &job->values, .first = first, .last = last, .end = end};
+    if (first >= last)
         return;
-    /* Keys before `from` may have no page, and are hidden from all. */
-    memset(w->slot->keys, 0, (from - all.first) * row_of(job->d) * sizeof(float));
-    memset(w->slot->values, 0, (from - all.first) * row_of(job->dv) * sizeof(float));
-    paged_bring(job, &job->keys, w->strip->sequence, w->strip->head, from, all.last,
-                w->slot->keys + (from - all.first) * row_of(job->d), row_of(job->d));
-    paged_bring(job, &job->values, w->strip->sequence, w->strip->head, from, all.last,
-                w->slot->values + (from - all.first) * row_of(job->dv), row_of(job->dv));
+    bring(w, &k, w->slot->keys, w->slot->scales);
+    bring(w, &v, w->slot->values, w->slot->scales + job->tile);
     for (size_t i = 0; i < panels; i++) {
         many_panel p = panel_of(w, i);
-        many_tile t = cut_tile(job, number, p.any);
-        if (t.first < t.last)
-            run_panel(w, &p, t, all.first);
+        run_panel(w, &p, &k, &v);
     }
 }
 

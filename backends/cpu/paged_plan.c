@@ -47,11 +47,11 @@ static heed_status read_pages(paged_pages *p, const paged_job *job, const DLTens
     p->widen = half.widen;
     p->narrow = half.narrow;
     p->wide = flash_round(p->d, job->f->lanes);
-    unsigned type = type_of(p->dtype);
+    p->kind = type_of(p->dtype);
     bool whole = p->wide == p->d && p->d * p->bytes % PAGED_CHUNK == 0;
-    p->lies_well = whole && p->size % PAGED_KEYS == 0 && job->p->few_scores[type];
-    p->kind = type;
-    p->type = p->lies_well ? type : PAGED_F32;
+    size_t squares = flash_round(p->size, PAGED_KEYS); /* that are mostly keys */
+    p->few_well = whole && p->size * 4 >= squares * 3 && job->p->few_scores[p->kind];
+    p->many_well = p->kind == PAGED_F32 && p->size >= PAGED_LEAST && p->d % 512 != 0;
     return HEED_OK;
 }
 
@@ -156,7 +156,7 @@ static void size_plan(paged_job *job)
 
 /* What a slot consists of, in floats. */
 typedef struct slot_rooms {
-    size_t q, state, s, keys, values, lines;
+    size_t q, state, s, keys, values, scales, lines;
 } slot_rooms;
 
 static slot_rooms rooms_of(const paged_job *job)
@@ -164,16 +164,23 @@ static slot_rooms rooms_of(const paged_job *job)
     size_t d = job->keys.wide, dv = job->values.wide, wide = flash_max(flash_max(d, dv), job->tile);
     size_t lot = flash_min(PAGED_LOT, job->kv_heads * PAGED_FEW);
     size_t most = job->tokens * job->group > PAGED_FEW ? PAGED_BLOCK : lot, h = FLASH_ROWS;
-    slot_rooms few = {lot * d,        (lot * (dv + 2) + 16) * 2, lot * job->tile,
-                      PAGED_KEYS * d, PAGED_KEYS * dv,           wide + 2 * lot};
+    slot_rooms few = {lot * d,
+                      (lot * (dv + 2) + 16) * 2,
+                      PAGED_FEW * job->tile,
+                      job->keys.few_well ? 0 : job->tile * d,
+                      job->values.few_well ? 0 : job->tile * dv,
+                      2 * job->tile,
+                      wide + 2 * lot};
     if (most == lot)
         return few;
-    return (slot_rooms){flash_max(few.q, PAGED_BLOCK * (job->d + ROW_ARRAYS)),
-                        flash_max(few.state, PAGED_BLOCK * (dv + 2)),
-                        flash_max(few.s, h * job->tile),
-                        job->tile * (d + FLASH_ROWS),
-                        job->tile * (dv + FLASH_ROWS),
-                        h * wide};
+    return (slot_rooms){
+        flash_max(few.q, PAGED_BLOCK * (job->d + ROW_ARRAYS)),
+        flash_max(few.state, PAGED_BLOCK * (dv + 2)),
+        flash_max(few.s, h * job->tile),
+        flash_max(few.keys, job->keys.many_well ? 0 : job->tile * (d + FLASH_ROWS)),
+        flash_max(few.values, job->values.many_well ? 0 : job->tile * (dv + FLASH_ROWS)),
+        few.scales,
+        h * wide};
 }
 
 static size_t round_room(size_t floats) { return flash_round(floats, 16); }
@@ -187,7 +194,8 @@ paged_slot paged_slot_at(const paged_job *job, size_t i)
     slot.s = slot.state + round_room(r.state);
     slot.keys = slot.s + round_room(r.s);
     slot.values = slot.keys + round_room(r.keys);
-    slot.lines = slot.values + round_room(r.values);
+    slot.scales = slot.values + round_room(r.values);
+    slot.lines = slot.scales + round_room(r.scales);
     return slot;
 }
 
@@ -227,7 +235,8 @@ heed_status paged_measure(paged_job *job, const paged_rules *rules, const heed_c
     size_plan(job);
     slot_rooms r = rooms_of(job);
     job->slot_floats = round_room(r.q) + round_room(r.state) + round_room(r.s) +
-                       round_room(r.keys) + round_room(r.values) + round_room(r.lines);
+                       round_room(r.keys) + round_room(r.values) + round_room(r.scales) +
+                       round_room(r.lines);
     *bytes = bytes_of(job);
     return HEED_OK;
 }

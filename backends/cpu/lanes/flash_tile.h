@@ -93,42 +93,26 @@ typedef void value_function(float *o, const float *value, size_t v_row, const fl
     }
 
 #define FLASH_BLOCKS(depth) FLASH_BLOCK(depth, 1) FLASH_BLOCK(depth, 2)
+#define FLASH_SCORE_1(depth) score_##depth##_1,
+#define FLASH_SCORE_2(depth) score_##depth##_2,
+#define FLASH_VALUE_1(depth) value_##depth##_1,
+#define FLASH_VALUE_2(depth) value_##depth##_2,
+
+FLASH_DEPTHS(FLASH_BLOCKS)
 
 // clang-format off
-FLASH_BLOCKS(1) FLASH_BLOCKS(2) FLASH_BLOCKS(3) FLASH_BLOCKS(4) FLASH_BLOCKS(5) FLASH_BLOCKS(6)
-#if defined(__AVX512F__)
-FLASH_BLOCKS(7) FLASH_BLOCKS(8) FLASH_BLOCKS(9) FLASH_BLOCKS(10) FLASH_BLOCKS(11) FLASH_BLOCKS(12)
-#endif
-
-static score_function *const score_blocks[2][DEEP + 1] = {
-    {NULL, score_1_1, score_2_1, score_3_1, score_4_1, score_5_1, score_6_1,
-#if defined(__AVX512F__)
-     score_7_1, score_8_1, score_9_1, score_10_1, score_11_1, score_12_1,
-#endif
-    },
-    {NULL, score_1_2, score_2_2, score_3_2, score_4_2, score_5_2, score_6_2,
-#if defined(__AVX512F__)
-     score_7_2, score_8_2, score_9_2, score_10_2, score_11_2, score_12_2,
-#endif
-    },
-};
-
-static value_function *const value_blocks[2][DEEP + 1] = {
-    {NULL, value_1_1, value_2_1, value_3_1, value_4_1, value_5_1, value_6_1,
-#if defined(__AVX512F__)
-     value_7_1, value_8_1, value_9_1, value_10_1, value_11_1, value_12_1,
-#endif
-    },
-    {NULL, value_1_2, value_2_2, value_3_2, value_4_2, value_5_2, value_6_2,
-#if defined(__AVX512F__)
-     value_7_2, value_8_2, value_9_2, value_10_2, value_11_2, value_12_2,
-#endif
-    },
-};
+static score_function *const score_blocks[2][DEEP + 1] = {{NULL, FLASH_DEPTHS(FLASH_SCORE_1)},
+                                                          {NULL, FLASH_DEPTHS(FLASH_SCORE_2)}};
+static value_function *const value_blocks[2][DEEP + 1] = {{NULL, FLASH_DEPTHS(FLASH_VALUE_1)},
+                                                          {NULL, FLASH_DEPTHS(FLASH_VALUE_2)}};
 // clang-format on
 
 #undef FLASH_BLOCK
 #undef FLASH_BLOCKS
+#undef FLASH_SCORE_1
+#undef FLASH_SCORE_2
+#undef FLASH_VALUE_1
+#undef FLASH_VALUE_2
 
 static void flash_scores(float *s, const float *k, size_t k_row, size_t keys, const float *q,
                          size_t d, size_t vectors)

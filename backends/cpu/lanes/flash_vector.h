@@ -250,6 +250,13 @@ FLASH_INLINE lane_f lane_sums(lane_f x[LANES])
  * apart, so the processor does not guess them all. Asking behind the end does no harm. */
 enum { LINE = 16, AHEAD = 32 };
 
+/* X for each depth of a register block, for functions of their own and tables of them. */
+#if defined(__AVX512F__)
+#define FLASH_DEPTHS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#else
+#define FLASH_DEPTHS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#endif
+
 /* The part of n that comes next when `left` are left: equal parts of at most DEEP, so that no
  * block is too low to keep the multipliers busy. */
 static inline size_t next_part(size_t left)

@@ -1,4 +1,4 @@
-/* Paged attention over a panel of rows, one row a lane, as in flash_tile.h, whose scores it takes.
+/* Paged attention over a panel of rows, one row a lane, as in flash_tile.h, over runs of keys.
  * A tile's weights are relative to its own largest score, and its values are summed from 0 and
  * joined to what was there at the end of a register block. */
 #ifndef CPU_LANES_PAGED_MANY_H
@@ -6,6 +6,90 @@
 
 #include "lanes/flash_softmax.h"
 #include "lanes/paged_few.h"
+
+/* ---- Scores --------------------------------------------------------------------------------- */
+
+// clang-format off
+/* s[keys][rows] = k[keys][d] q[d][rows], a register block of it. */
+FLASH_INLINE void paged_score_block(size_t keys, size_t vectors, float *s, const float *k,
+                                    const float *next, size_t k_row, const float *q, size_t d)
+{
+    lane_f sum[DEEP][2];
+    FLASH_UNROLL
+    for (size_t j = 0; j < keys; j++)
+        FLASH_UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            sum[j][v] = (lane_f){0};
+    for (size_t i = 0; i < d; i++) {
+        lane_f row[2];
+        for (size_t j = 0; j < keys && i % LINE == 0; j++)
+            __builtin_prefetch(next + i * keys + j * LINE); /* rows lie side by side */
+        FLASH_UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            row[v] = lane_load(q + (i * vectors + v) * LANES);
+        FLASH_UNROLL
+        for (size_t j = 0; j < keys; j++)
+            FLASH_UNROLL
+            for (size_t v = 0; v < vectors; v++)
+                sum[j][v] += k[j * k_row + i] * row[v];
+    }
+    FLASH_UNROLL
+    for (size_t j = 0; j < keys; j++)
+        FLASH_UNROLL
+        for (size_t v = 0; v < vectors; v++)
+            lane_store(s + (j * vectors + v) * LANES, sum[j][v]);
+}
+// clang-format on
+
+typedef void paged_score_function(float *s, const float *k, const float *next, size_t k_row,
+                                  const float *q, size_t d);
+
+#define PAGED_BLOCK_OF(depth, vectors)                                                             \
+    static void paged_score_##depth##_##vectors(float *s, const float *k, const float *next,       \
+                                                size_t k_row, const float *q, size_t d)            \
+    {                                                                                              \
+        paged_score_block(depth, vectors, s, k, next, k_row, q, d);                                \
+    }
+#define PAGED_BLOCKS(depth) PAGED_BLOCK_OF(depth, 1) PAGED_BLOCK_OF(depth, 2)
+#define PAGED_NAME_1(depth) paged_score_##depth##_1,
+#define PAGED_NAME_2(depth) paged_score_##depth##_2,
+
+FLASH_DEPTHS(PAGED_BLOCKS)
+
+// clang-format off
+static paged_score_function *const paged_score_blocks[2][DEEP + 1] = {
+    {NULL, FLASH_DEPTHS(PAGED_NAME_1)}, {NULL, FLASH_DEPTHS(PAGED_NAME_2)}};
+// clang-format on
+
+#undef PAGED_BLOCK_OF
+#undef PAGED_BLOCKS
+#undef PAGED_NAME_1
+#undef PAGED_NAME_2
+
+static void paged_scores(float *s, const cpu_page_run *k, size_t runs, size_t k_row, const float *q,
+                         size_t d, size_t vectors)
+{
+    for (const cpu_page_run *end = k + runs; k < end; k++) {
+        const float *at = (const float *)(const void *)k->at;
+        const float *next = (const float *)(const void *)k->next;
+        for (size_t keys = k->keys, depth; keys; keys -= depth) {
+            depth = next_part(keys);
+            paged_score_blocks[vectors - 1][depth](s, at, next, k_row, q, d);
+            s += depth * vectors * LANES;
+            at += depth * k_row;
+            next += depth * k_row;
+        }
+    }
+}
+
+/* Scores, or weights, times the scales of the keys. */
+static void paged_scale(float *s, const cpu_page_run *k, size_t runs, size_t vectors)
+{
+    for (const cpu_page_run *end = k + runs; k < end; k++)
+        for (size_t j = 0; j < k->keys; j++)
+            for (size_t v = 0; v < vectors; v++, s += LANES)
+                lane_store(s, lane_load(s) * k->scales[j]);
+}
 
 /* ---- Weights -------------------------------------------------------------------------------- */
 
@@ -61,10 +145,11 @@ static void paged_weigh(float *s, size_t keys, float *top, float *sum, float *al
 /* ---- Values --------------------------------------------------------------------------------- */
 
 // clang-format off
-/* o[cols][rows] = alpha o + beta v[keys][cols]^T p[keys][rows], a register block of it. */
-FLASH_INLINE void paged_block(size_t cols, size_t vectors, float *o, const float *value,
-                              size_t v_row, const float *p, size_t keys, const float *alpha,
-                              const float *beta)
+/* o[cols][rows] = alpha o + beta v[keys][cols]^T p[keys][rows], a register block of it from channel
+ * `first` on. So many numbers of each row of the next runs are asked for. */
+FLASH_INLINE void paged_block(size_t cols, size_t vectors, float *o, const cpu_page_run *run,
+                              size_t runs, size_t first, size_t ask, size_t v_row, const float *p,
+                              const float *alpha, const float *beta)
 {
     lane_f sum[DEEP][2];
     FLASH_UNROLL
@@ -72,90 +157,96 @@ FLASH_INLINE void paged_block(size_t cols, size_t vectors, float *o, const float
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
             sum[c][v] = (lane_f){0};
-    for (size_t j = 0; j < keys; j++) {
-        lane_f row[2];
-        __builtin_prefetch(value + (j + AHEAD) * v_row);
-        FLASH_UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            row[v] = lane_load(p + (j * vectors + v) * LANES);
-        FLASH_UNROLL
-        for (size_t c = 0; c < cols; c++)
+    for (const cpu_page_run *end = run + runs; run < end; run++) {
+        const float *value = (const float *)(const void *)run->at + first;
+        const float *next = (const float *)(const void *)run->next;
+        for (size_t j = 0; j < run->keys; j++, p += vectors * LANES) {
+            lane_f row[2];
+            for (size_t i = 0; i < ask; i += LINE)
+                __builtin_prefetch(next + j * v_row + i);
             FLASH_UNROLL
             for (size_t v = 0; v < vectors; v++)
-                sum[c][v] += value[j * v_row + c] * row[v];
+                row[v] = lane_load(p + v * LANES);
+            FLASH_UNROLL
+            for (size_t c = 0; c < cols; c++)
+                FLASH_UNROLL
+                for (size_t v = 0; v < vectors; v++)
+                    sum[c][v] += value[j * v_row + c] * row[v];
+        }
     }
     FLASH_UNROLL
     for (size_t c = 0; c < cols; c++)
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++) {
-            float *at = o + (c * vectors + v) * LANES;
+            float *at = o + ((first + c) * vectors + v) * LANES;
             lane_f more = sum[c][v] * lane_load(beta + v * LANES);
             lane_store(at, lane_fma(lane_load(at), lane_load(alpha + v * LANES), more));
         }
 }
 // clang-format on
 
-typedef void paged_block_function(float *o, const float *value, size_t v_row, const float *p,
-                                  size_t keys, const float *alpha, const float *beta);
+typedef void paged_block_function(float *o, const cpu_page_run *v, size_t runs, size_t first,
+                                  size_t ask, size_t v_row, const float *p, const float *alpha,
+                                  const float *beta);
 
 #define PAGED_BLOCK_OF(depth, vectors)                                                             \
-    static void paged_##depth##_##vectors(float *o, const float *value, size_t v_row,              \
-                                          const float *p, size_t keys, const float *alpha,         \
-                                          const float *beta)                                       \
+    static void paged_##depth##_##vectors(float *o, const cpu_page_run *v, size_t runs,            \
+                                          size_t first, size_t ask, size_t v_row, const float *p,  \
+                                          const float *alpha, const float *beta)                   \
     {                                                                                              \
-        paged_block(depth, vectors, o, value, v_row, p, keys, alpha, beta);                        \
+        paged_block(depth, vectors, o, v, runs, first, ask, v_row, p, alpha, beta);                \
     }
 #define PAGED_BLOCKS(depth) PAGED_BLOCK_OF(depth, 1) PAGED_BLOCK_OF(depth, 2)
+#define PAGED_NAME_1(depth) paged_##depth##_1,
+#define PAGED_NAME_2(depth) paged_##depth##_2,
+
+FLASH_DEPTHS(PAGED_BLOCKS)
 
 // clang-format off
-PAGED_BLOCKS(1) PAGED_BLOCKS(2) PAGED_BLOCKS(3) PAGED_BLOCKS(4) PAGED_BLOCKS(5) PAGED_BLOCKS(6)
-#if defined(__AVX512F__)
-PAGED_BLOCKS(7) PAGED_BLOCKS(8) PAGED_BLOCKS(9) PAGED_BLOCKS(10) PAGED_BLOCKS(11) PAGED_BLOCKS(12)
-#endif
-
 static paged_block_function *const paged_blocks[2][DEEP + 1] = {
-    {NULL, paged_1_1, paged_2_1, paged_3_1, paged_4_1, paged_5_1, paged_6_1,
-#if defined(__AVX512F__)
-     paged_7_1, paged_8_1, paged_9_1, paged_10_1, paged_11_1, paged_12_1,
-#endif
-    },
-    {NULL, paged_1_2, paged_2_2, paged_3_2, paged_4_2, paged_5_2, paged_6_2,
-#if defined(__AVX512F__)
-     paged_7_2, paged_8_2, paged_9_2, paged_10_2, paged_11_2, paged_12_2,
-#endif
-    },
-};
+    {NULL, FLASH_DEPTHS(PAGED_NAME_1)}, {NULL, FLASH_DEPTHS(PAGED_NAME_2)}};
 // clang-format on
 
 #undef PAGED_BLOCK_OF
 #undef PAGED_BLOCKS
+#undef PAGED_NAME_1
+#undef PAGED_NAME_2
 
-static void paged_values(float *o, const float *v, size_t v_row, size_t cols, const float *p,
-                         size_t keys, const float *alpha, const float *beta, size_t vectors)
+static void paged_values(float *o, const cpu_page_run *v, size_t runs, size_t v_row, size_t cols,
+                         const float *p, const float *alpha, const float *beta, size_t vectors)
 {
-    while (cols) {
-        size_t depth = next_part(cols);
-        paged_blocks[vectors - 1][depth](o, v, v_row, p, keys, alpha, beta);
-        o += depth * vectors * LANES;
-        v += depth;
-        cols -= depth;
+    for (size_t c = 0, depth; c < cols; c += depth) {
+        depth = next_part(cols - c);
+        paged_blocks[vectors - 1][depth](o, v, runs, c, c ? 0 : cols, v_row, p, alpha, beta);
     }
 }
 
-static void paged_values_apart(float *o, const float *v, size_t v_row, size_t cols, const float *p,
-                               size_t keys, const float *alpha, const float *beta, size_t vectors,
-                               const int32_t *low, const int32_t *high, int32_t first)
+/* One channel, one vector of rows. */
+FLASH_INLINE lane_f paged_chain_apart(const cpu_page_run *v, size_t runs, size_t v_row, size_t c,
+                                      const float *p, size_t p_row, lane_i from, lane_i to,
+                                      int32_t first)
+{
+    lane_f sum = {0};
+    lane_i key = (lane_i){0} + first;
+    for (const cpu_page_run *end = v + runs; v < end; v++)
+        for (size_t j = 0; j < v->keys; j++, p += p_row, key += 1) {
+            lane_f next = sum;
+            next += ((const float *)(const void *)v->at)[j * v_row + c] * lane_load(p);
+            sum = lane_select((key >= from) & (key < to), next, sum);
+        }
+    return sum;
+}
+
+static void paged_values_apart(float *o, const cpu_page_run *v, size_t runs, size_t v_row,
+                               size_t cols, const float *p, const float *alpha, const float *beta,
+                               size_t vectors, const int32_t *low, const int32_t *high,
+                               int32_t first)
 {
     for (size_t c = 0; c < cols; c++)
         for (size_t u = 0; u < vectors * LANES; u += LANES) {
             lane_i from = *(const lane_i *)(low + u), to = *(const lane_i *)(high + u);
-            lane_f sum = {0};
-            for (size_t j = 0; j < keys; j++) {
-                lane_i key = (lane_i){0} + (first + (int32_t)j);
-                lane_f next = sum;
-                next += v[j * v_row + c] * lane_load(p + j * vectors * LANES + u);
-                sum = lane_select((key >= from) & (key < to), next, sum);
-            }
+            lane_f sum =
+                paged_chain_apart(v, runs, v_row, c, p + u, vectors * LANES, from, to, first);
             float *at = o + c * vectors * LANES + u;
             lane_f more = sum * lane_load(beta + u);
             lane_store(at, lane_fma(lane_load(at), lane_load(alpha + u), more));

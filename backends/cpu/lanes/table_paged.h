@@ -4,16 +4,19 @@
 
 const cpu_paged_lanes CPU_OF_ISA(cpu_paged) = {
 #if defined(__AVX2__)
-    .few_scores = {scores_f32, scores_bf16, NULL, scores_i8},
-    .few_values = {values_f32, values_bf16, NULL, values_i8},
+    .few_scores = {scores_f32, scores_bf16, scores_f16, scores_i8},
+    .few_values = {values_f32, values_bf16, values_f16, values_i8},
     .widen = {widen_f32, widen_bf16, widen_f16, widen_i8},
 #else
     .few_scores = {scores_f32},
     .few_values = {values_f32},
-    .widen = {widen_f32},
+    .widen = {widen_f32, NULL, NULL, widen_i8},
 #endif
     .few_weigh = keyed_weigh,
+    .few_scale = keyed_scale,
     .few_join = keyed_join,
+    .scores = paged_scores,
+    .scale = paged_scale,
     .weigh = paged_weigh,
     .values = paged_values,
     .values_apart = paged_values_apart,
