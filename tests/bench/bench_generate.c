@@ -3,7 +3,7 @@
  *
  *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_generate MODEL [MODEL...]
  * [context=128,512,1024] [batch=1] [tokens=64] [each=8] [rounds=3] [threads=2] [kv=float32]
- * [page=16] [step=512] [pages=no] [profile=yes]
+ * [page=16] [step=512] [pages=no]
  *
  * The rate at which a shared machine reads memory moves while one looks. So a run alternates: a
  * probe (both threads read 256 MiB of huge pages from end to end, once), then `each` steps of
@@ -17,9 +17,8 @@
  * each sequence has its first token.
  *
  * One JSON object a line for each model, context and batch. pages=no is the model's own cache,
- * without pages. Nothing is shared between rounds or sequences. profile=yes says on stderr what
- * the operators of decode steps took. A sequence that fails ends it with its error. This is no
- * test. */
+ * without pages. Nothing is shared between rounds or sequences. A sequence that fails ends it with
+ * its error. This is no test. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
