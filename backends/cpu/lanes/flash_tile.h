@@ -92,7 +92,7 @@ typedef void value_function(float *o, const float *value, size_t v_row, const fl
         value_block(depth, vectors, o, value, v_row, p, keys, alpha);                              \
     }
 
-#define FLASH_BLOCKS(depth) FLASH_BLOCK(depth, 1) FLASH_BLOCK(depth, 2)
+#define FLASH_BLOCKS(depth)  FLASH_BLOCK(depth, 1) FLASH_BLOCK(depth, 2)
 #define FLASH_SCORE_1(depth) score_##depth##_1,
 #define FLASH_SCORE_2(depth) score_##depth##_2,
 #define FLASH_VALUE_1(depth) value_##depth##_1,
