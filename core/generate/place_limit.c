@@ -104,7 +104,7 @@ static int64_t rows_of(const ir_node *n, const pass_paging *about, int64_t *offs
 
 int64_t place_limit(const ir_graph *g, const pass_paging *about)
 {
-    int64_t least = about->most ? about->most : -1, offset;
+    int64_t least = about->most > 0 ? about->most : -1, offset;
     for (const ir_node *n = g->first; n; n = n->next) {
         int64_t rows = rows_of(n, about, &offset);
         if (rows < 0)

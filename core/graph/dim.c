@@ -194,11 +194,19 @@ static bool difference(ir_dims *t, ir_dim a, ir_dim b, int64_t *out)
     return true;
 }
 
+/* Only where a symbol has a range: otherwise what is known of extents stays as it is written. */
+static bool is_never_less(ir_dims *t, ir_dim a, ir_dim b)
+{
+    return t && t->ranged && dims_nonnegative(t, dims_sub(t, a, b));
+}
+
 ir_dim dims_max(ir_dims *t, ir_dim a, ir_dim b)
 {
     int64_t d;
     if (difference(t, a, b, &d))
         return d >= 0 ? a : b;
+    if (is_never_less(t, a, b) || is_never_less(t, b, a))
+        return is_never_less(t, a, b) ? a : b;
     return opaque(t, "max", a < b ? a : b, a < b ? b : a); /* one name for both orders */
 }
 
@@ -207,6 +215,8 @@ ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b)
     int64_t d;
     if (difference(t, a, b, &d))
         return d <= 0 ? a : b;
+    if (is_never_less(t, a, b) || is_never_less(t, b, a))
+        return is_never_less(t, a, b) ? b : a;
     return opaque(t, "min", a < b ? a : b, a < b ? b : a);
 }
 
@@ -301,34 +311,11 @@ bool dims_value(const ir_dims *t, ir_dim d, int64_t *value)
     return true;
 }
 
-/* An integer without a name may be negative, and so may an operation on one, or on a difference:
- * its name tells, since it is made of the text of its operands. */
-static bool names_extent(const ir_dims *t, int64_t id) { return !strpbrk(t->symbols[id], "-#"); }
-
-bool dims_nonnegative(const ir_dims *t, ir_dim d)
-{
-    poly p = dims_load(t, d);
-    for (size_t i = 0; !p.failed && i < p.n; i += poly_term_size(p.words + i)) {
-        const int64_t *term = p.words + i;
-        p.failed = term[0] < 0;
-        for (int64_t k = 0; k < term[1]; k++)
-            p.failed |= !names_extent(t, term[2 + k]);
-    }
-    return !p.failed;
-}
-
 /* ---- Equalities --------------------------------------------------------------------------- */
-
-/* The one symbol that the dim is, or -1. */
-static int64_t symbol_of(const ir_dims *t, ir_dim d)
-{
-    poly p = dims_load(t, d);
-    return !p.failed && p.n == 3 && p.words[0] == 1 && p.words[1] == 1 ? p.words[2] : -1;
-}
 
 int dims_plainness(const ir_dims *t, ir_dim d)
 {
-    int64_t id = symbol_of(t, d);
+    int64_t id = dims_symbol_of(t, d);
     if (dim_known(d))
         return 3;
     if (id < 0 || strchr(t->symbols[id], '('))
@@ -348,7 +335,7 @@ static ir_dim term_with(ir_dims *t, const int64_t *term, int64_t id, ir_dim by)
 
 ir_dim dims_substitute(ir_dims *t, ir_dim d, ir_dim symbol, ir_dim by)
 {
-    int64_t id = symbol_of(t, symbol);
+    int64_t id = dims_symbol_of(t, symbol);
     poly p = dims_load(t, d);
     bool has = false;
     for (size_t i = 0; !p.failed && i < p.n; i += poly_term_size(p.words + i))
@@ -362,7 +349,7 @@ ir_dim dims_substitute(ir_dims *t, ir_dim d, ir_dim symbol, ir_dim by)
     return sum;
 }
 
-bool dims_is_symbol(const ir_dims *t, ir_dim d) { return symbol_of(t, d) >= 0; }
+bool dims_is_symbol(const ir_dims *t, ir_dim d) { return dims_symbol_of(t, d) >= 0; }
 
 /* ---- Copies --------------------------------------------------------------------------------- */
 
@@ -385,6 +372,9 @@ ir_dims *dims_copy(const ir_dims *t)
             goto failed;
     }
     copy->fresh = t->fresh;
+    copy->ranged = t->ranged;
+    copy->least = t->least;
+    copy->most = t->most;
     return copy;
 failed:
     dims_free(copy);

@@ -58,6 +58,10 @@ bool dims_value(const ir_dims *t, ir_dim d, int64_t *value);
  */
 bool dims_nonnegative(const ir_dims *t, ir_dim d);
 
+/* From now on this symbol is at least `least` and at most `most` (INT64_MAX: any), and minima and
+ * maxima that follow from it are decided. One symbol of a table has a range. */
+void dims_set_range(ir_dims *t, ir_dim symbol, int64_t least, int64_t most);
+
 /* One symbol, and nothing else. */
 bool dims_is_symbol(const ir_dims *t, ir_dim d);
 /* The dim with another one in the place of a symbol. */

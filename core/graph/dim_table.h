@@ -23,10 +23,13 @@ struct ir_dims {
     const char **symbols;
     size_t n_symbols, symbols_capacity;
     uint64_t fresh;
+    int64_t ranged; /* id + 1 of the symbol of dims_set_range; 0: there is none */
+    int64_t least, most;
 };
 
 poly dims_load(const ir_dims *t, ir_dim d);   /* failed: unknown */
 ir_dim dims_store(ir_dims *t, const poly *p); /* t may be NULL: numbers only */
 ir_dim dims_symbol(ir_dims *t, const char *name);
+int64_t dims_symbol_of(const ir_dims *t, ir_dim d); /* the one symbol that it is, or -1 */
 
 #endif

@@ -17,8 +17,9 @@ import sys
 import corpora
 
 LIST = "expected_pages.txt"
-# Whole models in float32; 20 units of the last place of narrow types.
-WORST = {"fp16": 20 / 2**11, "bf16": 20 / 2**8, "int4": 2e-2}
+# Whole models in float32. Of narrow types 20 units of the last place; of float16 twice that, since
+# what is computed at once is as far from exact (0.009 where PyTorch computed it) as the steps are.
+WORST = {"fp16": 40 / 2**11, "bf16": 20 / 2**8, "int4": 2e-2}
 LEAST = 0.95  # of forms recognised
 SAME, DIFFERENT, NONE = "same", "different", "none"
 

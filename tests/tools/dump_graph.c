@@ -4,7 +4,8 @@
  *
  * A line for each node: outputs with types, operator with attributes, inputs. Symbolic contents of
  * integer values stand behind their type. With `fused`, fused operators stay whole, as if some
- * backend computed them all. */
+ * backend computed them all. With `paged`, a graph that gets no pages is printed as it was when
+ * that was seen. */
 #include <stdio.h>
 #include <string.h>
 
@@ -145,12 +146,14 @@ static heed_status dump(const char *path, const char *how, heed_model **m, ir_mo
     options.paging = paged ? &paging : NULL;
     TRY(heed_model_load(path, NULL, m));
     TRY(ir_model_copy((*m)->ir, ir));
+    heed_status status = HEED_OK;
     if (strcmp(how, "none") != 0)
-        TRY(pass_pipeline(*ir, &options, &report, &n));
-    print_graph(*ir, (*ir)->main, 0);
-    if (paged)
+        status = pass_pipeline(*ir, &options, &report, &n);
+    if (status == HEED_OK || paging.reason)
+        print_graph(*ir, (*ir)->main, 0);
+    if (status == HEED_OK && paged)
         print_paging(&paging);
-    return HEED_OK;
+    return status;
 }
 
 int main(int argc, char **argv)

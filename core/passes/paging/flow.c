@@ -43,7 +43,8 @@ static bool has_data(const flow_map *m, const ir_node *n)
 /* The numbers of input 0, elsewhere. */
 static bool keeps_numbers(const ir_node *n)
 {
-    static const char *const ops[] = {"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", NULL};
+    static const char *const ops[] = {"Identity",  "Cast",   "Reshape", "Squeeze",
+                                      "Unsqueeze", "Expand", NULL};
     for (const char *const *op = ops; *op; op++)
         if (pass_is(n, *op))
             return true;
@@ -64,7 +65,8 @@ static heed_status sweep_output(flow_map *m, const ir_node *n, uint32_t o, uint8
     else if (worst == FLOW_ROWS)
         *f = flow_through(m, n, o);
     f->data = f->kind >= FLOW_ROWS && has_data(m, n);
-    f->place = f->kind == FLOW_ROWS && keeps_numbers(n) && flow_of(m, ir_input(n, 0)).place;
+    f->place = f->kind == FLOW_ROWS && f->each == 1 && keeps_numbers(n) &&
+               flow_of(m, ir_input(n, 0)).place;
     if (f->kind == FLOW_MIXED && !f->data && worst != FLOW_MIXED)
         f->kind = FLOW_SHAPE;
     return f->kind == FLOW_SHAPE ? flow_find_positions(m, v, f) : HEED_OK;
@@ -79,7 +81,7 @@ static heed_status sweep_look_up(flow_map *m, ir_node *n, bool *done)
     int64_t axis = ir_attr_int(n, "axis", 0);
     *done = false;
     if (!pass_is(n, "Gather") || data.kind != FLOW_ROWS || at.kind != FLOW_ROWS || data.data ||
-        n->out[0]->type.rank < 0 ||
+        data.each != 1 || at.each != 1 || n->out[0]->type.rank < 0 ||
         (axis < 0 ? axis + n->in[0].value->type.rank : axis) != data.axis)
         return HEED_OK;
     ir_value *table = at.place ? NULL : flow_table_of(m, ir_input(n, 0));

@@ -14,9 +14,10 @@ enum { FLOW_FREE, FLOW_SHAPE, FLOW_ROWS, FLOW_MIXED };
 
 typedef struct flow {
     uint8_t kind;
-    int8_t axis; /* of the rows */
-    bool data;   /* depends on what the tokens are, not on their number and places alone */
-    bool place;  /* is the place of the token, as a number */
+    int8_t axis;  /* of the rows */
+    int32_t each; /* rows that a token has there, side by side: heads behind tokens, in one axis */
+    bool data;    /* depends on what the tokens are, not on their number and places alone */
+    bool place;   /* is the place of the token, as a number */
 } flow;
 
 /* What the file has for all positions from 0 on, and a step has for its own: i + first, or rows of
@@ -47,7 +48,7 @@ static inline flow flow_of(const flow_map *m, const ir_value *v)
 
 static inline flow flow_rows(int32_t axis)
 {
-    return (flow){.kind = FLOW_ROWS, .axis = (int8_t)axis};
+    return (flow){.kind = FLOW_ROWS, .axis = (int8_t)axis, .each = 1};
 }
 
 /* flow_rules.c: what comes of rows. The outputs of a node some of whose inputs have rows, and none
@@ -70,8 +71,13 @@ heed_status flow_set_positions(flow_map *m, ir_value *positions);
 /* replay.c: the value as it would be for `reach` tokens (int64 [1]), when it depends on their
  * number alone; NULL when it cannot be computed again. */
 ir_value *flow_replay(flow_map *m, op_body *b, ir_value *v, ir_value *reach);
-/* What is added to scores, by distance (1), by key (2), or neither (0), and free of data. */
-int flow_bias_by(const flow_map *m, const ir_node *attention);
+enum { FLOW_BY_NONE, FLOW_BY_DISTANCE, FLOW_BY_KEY };
+/* flow_bias.c: what is added to scores, by which place alone. */
+int flow_bias_by(flow_map *m, const ir_node *attention);
+
+/* flow_seen.c: a mask, bias or factor [.., S, S] is this number wherever the key is not behind the
+ * query. */
+bool flow_is_where_seen(flow_map *m, ir_value *v, ir_dim heads, double wanted);
 
 /* flow.c: all values. The tokens' axis of inputs comes from paging. */
 heed_status flow_map_all(flow_map *m);

@@ -2,29 +2,44 @@
  * operators; what has no rule mixes rows. */
 #include <string.h>
 
-#include "ops/equation.h"
-#include "ops/heads.h"
-#include "passes/paging/flow.h"
+#include "passes/paging/flow_rule.h"
 
 static const flow mixed = {.kind = FLOW_MIXED};
 
-static const ir_type *type_in(const ir_node *n, uint32_t i) { return &n->in[i].value->type; }
-
 /* ---- Moves ---------------------------------------------------------------------------------- */
 
-/* The axis before which as many elements lie: extents of 1 come and go. */
-int32_t flow_find_axis(const flow_map *m, const ir_type *from, int32_t axis, const ir_type *to)
+/* How many times the number of tokens an extent is; 0: it is no multiple. */
+static int32_t times_tokens(const flow_map *m, ir_dim extent)
+{
+    ir_dims *dims = m->run->model->dims;
+    ir_dim each = dim_known(extent) ? 0 : dims_floor_div(dims, extent, m->tokens);
+    bool exact = each > 0 && each < INT32_MAX && dims_mul(dims, each, m->tokens) == extent;
+    return exact ? (int32_t)each : 0;
+}
+
+/* The axis before which as many elements lie: extents of 1 come and go. There a token has as many
+ * elements as before, so that what follows it may have come into the axis, or left it. */
+static flow find_rows(const flow_map *m, const ir_type *from, flow f, const ir_type *to)
 {
     ir_dims *dims = m->run->model->dims;
     ir_dim before = 1, count = 1;
-    for (int32_t i = 0; i < axis; i++)
+    bool whole = from->dims[f.axis] == dims_mul(dims, m->tokens, f.each);
+    for (int32_t i = 0; i < f.axis; i++)
         before = dims_mul(dims, before, from->dims[i]);
     for (int32_t i = 0; i < to->rank && before != DIM_UNKNOWN; i++) {
-        if (count == before && to->dims[i] == from->dims[axis])
-            return i;
+        int32_t each = count == before && whole ? times_tokens(m, to->dims[i]) : 0;
+        flow found = {.kind = FLOW_ROWS, .axis = (int8_t)i, .each = each ? each : f.each};
+        if (count == before && (each || to->dims[i] == from->dims[f.axis]))
+            return found;
         count = dims_mul(dims, count, to->dims[i]);
     }
-    return -1;
+    return mixed;
+}
+
+int32_t flow_find_axis(const flow_map *m, const ir_type *from, int32_t axis, const ir_type *to)
+{
+    flow found = find_rows(m, from, flow_rows(axis), to);
+    return found.kind == FLOW_ROWS && found.each == 1 ? found.axis : -1;
 }
 
 static flow at_axis(int32_t axis) { return axis < 0 ? mixed : flow_rows(axis); }
@@ -35,16 +50,16 @@ static flow reshaped(flow_map *m, const ir_node *n, uint32_t o)
     for (uint32_t i = 1; i < n->n_in; i++)
         if (flow_of(m, ir_input(n, i)).kind == FLOW_ROWS)
             return mixed;
-    return at_axis(flow_find_axis(m, type_in(n, 0), f.axis, &n->out[o]->type));
+    return find_rows(m, flow_type_in(n, 0), f, &n->out[o]->type);
 }
 
 static flow expanded(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow f = flow_of(m, ir_input(n, 0));
     const ir_type *to = &n->out[o]->type;
-    int32_t axis = f.axis + to->rank - type_in(n, 0)->rank;
+    int32_t axis = f.axis + to->rank - flow_type_in(n, 0)->rank;
     bool stays = f.kind == FLOW_ROWS && flow_of(m, ir_input(n, 1)).kind != FLOW_ROWS &&
-                 to->dims[axis] == type_in(n, 0)->dims[f.axis];
+                 to->dims[axis] == flow_type_in(n, 0)->dims[f.axis];
     return stays ? flow_rows(axis) : mixed;
 }
 
@@ -57,7 +72,7 @@ static flow transposed(flow_map *m, const ir_node *n, uint32_t o)
     for (uint64_t i = 0; perm && i < count; i++)
         if (perm[i] == f.axis)
             return flow_rows((int32_t)i);
-    return perm ? mixed : flow_rows(type_in(n, 0)->rank - 1 - f.axis);
+    return perm ? mixed : flow_rows(flow_type_in(n, 0)->rank - 1 - f.axis);
 }
 
 /* ---- Elementwise ---------------------------------------------------------------------------- */
@@ -66,7 +81,7 @@ static flow transposed(flow_map *m, const ir_node *n, uint32_t o)
 static bool is_same_for_all(const flow_map *m, const ir_node *n, uint32_t i, int32_t axis,
                             int32_t rank)
 {
-    const ir_type *type = type_in(n, i);
+    const ir_type *type = flow_type_in(n, i);
     int32_t own = axis - (rank - type->rank);
     return flow_of(m, n->in[i].value).kind == FLOW_FREE && type->rank >= 0 &&
            (own < 0 || type->dims[own] == 1);
@@ -80,7 +95,7 @@ static flow aligned(flow_map *m, const ir_node *n, uint32_t first, uint32_t last
         flow f = flow_of(m, ir_input(n, i));
         if (f.kind != FLOW_ROWS)
             continue;
-        int32_t own = f.axis + rank - type_in(n, i)->rank;
+        int32_t own = f.axis + rank - flow_type_in(n, i)->rank;
         if (axis >= 0 && own != axis)
             return mixed;
         axis = own;
@@ -121,16 +136,17 @@ static int32_t axis_attr(const ir_node *n, int64_t missing, int32_t rank)
 static flow along(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow f = first_alone(m, n, o);
-    bool hits = f.kind == FLOW_ROWS && axis_attr(n, -1, type_in(n, 0)->rank) == f.axis;
+    bool hits = f.kind == FLOW_ROWS && axis_attr(n, -1, flow_type_in(n, 0)->rank) == f.axis;
     return hits ? mixed : f;
 }
 
-/* From an axis to the last. */
+/* Norms from an axis to the last: scale and bias may be those of the row. */
 static flow from_axis(flow_map *m, const ir_node *n, uint32_t o)
 {
-    flow f = first_alone(m, n, o);
-    bool hits = f.kind == FLOW_ROWS && axis_attr(n, -1, type_in(n, 0)->rank) <= f.axis;
-    return hits ? mixed : f;
+    flow f = o == 0 ? aligned(m, n, 0, n->n_in - 1, o) : first_alone(m, n, o);
+    bool own = f.kind == FLOW_ROWS && flow_of(m, ir_input(n, 0)).kind == FLOW_ROWS;
+    bool hits = own && axis_attr(n, -1, flow_type_in(n, 0)->rank) <= f.axis;
+    return hits || !own ? mixed : f;
 }
 
 /* The axes that input i lists; false when they are no constants. */
@@ -154,7 +170,8 @@ static flow reduced(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow f = first_alone(m, n, o);
     uint32_t bits;
-    if (f.kind != FLOW_ROWS || !listed(n, 1, type_in(n, 0)->rank, &bits) || (bits >> f.axis & 1))
+    if (f.kind != FLOW_ROWS || !listed(n, 1, flow_type_in(n, 0)->rank, &bits) ||
+        (bits >> f.axis & 1))
         return mixed;
     if (ir_attr_int(n, "keepdims", 1))
         return f;
@@ -166,7 +183,7 @@ static flow reduced(flow_map *m, const ir_node *n, uint32_t o)
 static flow picked_along(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow f = first_alone(m, n, o);
-    int32_t axis = axis_attr(n, 0, type_in(n, 0)->rank);
+    int32_t axis = axis_attr(n, 0, flow_type_in(n, 0)->rank);
     if (f.kind != FLOW_ROWS || axis == f.axis)
         return mixed;
     return ir_attr_int(n, "keepdims", 1) || axis > f.axis ? f : flow_rows(f.axis - 1);
@@ -179,7 +196,7 @@ static flow cumulated(flow_map *m, const ir_node *n, uint32_t o)
     if (f.kind != FLOW_ROWS || !axis || !pass_constant(axis))
         return mixed;
     int64_t at = tensor_get_int(axis->constant, 0);
-    return (at < 0 ? at + type_in(n, 0)->rank : at) == f.axis ? mixed : f;
+    return (at < 0 ? at + flow_type_in(n, 0)->rank : at) == f.axis ? mixed : f;
 }
 
 /* As many rows as before: then the tokens' axis was left alone. */
@@ -187,8 +204,8 @@ static flow sliced(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow f = first_alone(m, n, o);
     const ir_type *to = &n->out[o]->type;
-    bool stays =
-        f.kind == FLOW_ROWS && to->rank > f.axis && to->dims[f.axis] == type_in(n, 0)->dims[f.axis];
+    bool stays = f.kind == FLOW_ROWS && to->rank > f.axis &&
+                 to->dims[f.axis] == flow_type_in(n, 0)->dims[f.axis];
     return stays ? f : mixed;
 }
 
@@ -204,20 +221,20 @@ static flow joined(flow_map *m, const ir_node *n, uint32_t o)
 static flow gathered(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow data = flow_of(m, ir_input(n, 0)), at = flow_of(m, ir_input(n, 1));
-    int32_t axis = axis_attr(n, 0, type_in(n, 0)->rank);
+    int32_t axis = axis_attr(n, 0, flow_type_in(n, 0)->rank);
     (void)o;
     if (data.kind == FLOW_FREE && at.kind == FLOW_ROWS)
         return flow_rows(axis + at.axis);
     if (data.kind != FLOW_ROWS || at.kind != FLOW_FREE || data.axis == axis)
         return mixed;
-    return data.axis < axis ? data : flow_rows(data.axis - 1 + type_in(n, 1)->rank);
+    return data.axis < axis ? data : flow_rows(data.axis - 1 + flow_type_in(n, 1)->rank);
 }
 
 static flow gathered_nd(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow data = flow_of(m, ir_input(n, 0)), at = flow_of(m, ir_input(n, 1));
-    int32_t rank = type_in(n, 1)->rank;
-    int64_t width = rank > 0 ? type_in(n, 1)->dims[rank - 1] : -1;
+    int32_t rank = flow_type_in(n, 1)->rank;
+    int64_t width = rank > 0 ? flow_type_in(n, 1)->dims[rank - 1] : -1;
     (void)o;
     if (ir_attr_int(n, "batch_dims", 0) != 0 || width < 1)
         return mixed;
@@ -231,173 +248,15 @@ static flow gathered_nd(flow_map *m, const ir_node *n, uint32_t o)
 static flow gathered_along(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow f = aligned(m, n, 0, n->n_in - 1, o);
-    return f.kind == FLOW_ROWS && axis_attr(n, 0, type_in(n, 0)->rank) == f.axis ? mixed : f;
-}
-
-/* ---- Products ---------------------------------------------------------------------------------
- */
-
-static flow product(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow a = flow_of(m, ir_input(n, 0)), b = flow_of(m, ir_input(n, 1));
-    int32_t ra = type_in(n, 0)->rank, rb = type_in(n, 1)->rank, rank = n->out[o]->type.rank;
-    int32_t from_a = a.kind == FLOW_ROWS ? a.axis + rank - ra : -1;
-    int32_t from_b = b.kind == FLOW_ROWS ? b.axis + rank - rb : -1;
-    bool contracts =
-        (a.kind == FLOW_ROWS && a.axis == ra - 1) || (b.kind == FLOW_ROWS && b.axis == rb - 2);
-    if (ra < 2 || rb < 2 || contracts || a.kind == FLOW_SHAPE || b.kind == FLOW_SHAPE)
-        return mixed;
-    if (from_a >= 0 && from_b >= 0) /* a product for each token */
-        return from_a == from_b && from_a < rank - 2 ? flow_rows(from_a) : mixed;
-    return flow_rows(from_a >= 0 ? from_a : from_b);
-}
-
-/* The letter of the tokens is in the result, and in every operand that has rows, and in no other.
- */
-static flow einsum(flow_map *m, const ir_node *n, uint32_t o)
-{
-    int32_t ranks[8];
-    equation e;
-    int label = -1;
-    (void)o;
-    for (uint32_t i = 0; i < n->n_in && i < 8; i++)
-        ranks[i] = type_in(n, i)->rank;
-    if (n->n_in > 8 ||
-        equation_read(ir_attr_string(n, "equation", ""), n->n_in, ranks, m->run->scratch, &e))
-        return mixed;
-    for (uint32_t i = 0; i < n->n_in; i++) {
-        flow f = flow_of(m, ir_input(n, i));
-        if (f.kind == FLOW_ROWS && label >= 0 && e.terms[i].labels[f.axis] != label)
-            return mixed;
-        if (f.kind == FLOW_ROWS)
-            label = e.terms[i].labels[f.axis];
-        else if (f.kind != FLOW_FREE)
-            return mixed;
-    }
-    for (uint32_t i = 0; i < n->n_in; i++)
-        for (int32_t k = 0; k < ranks[i]; k++) {
-            flow f = flow_of(m, ir_input(n, i));
-            if (e.terms[i].labels[k] == label && (f.kind != FLOW_ROWS || f.axis != k))
-                return mixed;
-        }
-    for (int32_t k = 0; k < e.out.rank; k++)
-        if (e.out.labels[k] == label)
-            return flow_rows(k);
-    return mixed;
-}
-
-static flow gemm(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow a = flow_of(m, ir_input(n, 0));
-    (void)o;
-    for (uint32_t i = 1; i < n->n_in; i++)
-        if (flow_of(m, ir_input(n, i)).kind != FLOW_FREE)
-            return mixed;
-    return a.kind == FLOW_ROWS && a.axis == (ir_attr_int(n, "transA", 0) ? 1 : 0) ? flow_rows(0)
-                                                                                  : mixed;
-}
-
-/* x [1, H, S, D] or [1, S, H * D], tables, positions: rows stay where they are. */
-static flow turned(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow x = flow_of(m, ir_input(n, 0));
-    (void)o;
-    for (uint32_t i = 1; i < n->n_in; i++) {
-        flow f = flow_of(m, ir_input(n, i));
-        if (f.kind == FLOW_ROWS ? f.axis != type_in(n, i)->rank - (i == 3 ? 1 : 2)
-                                : f.kind != FLOW_FREE)
-            return mixed;
-    }
-    return x;
-}
-
-/* ---- Attention --------------------------------------------------------------------------------
- */
-
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, SEEN, FACTOR };
-
-/* One number that is this one when all tokens are there at once. */
-static bool is_number(flow_map *m, const ir_node *n, uint32_t input, ir_dim wanted)
-{
-    ir_value *v = ir_input(n, input);
-    ir_dim number;
-    return !v || (flow_number(m, v, &number) && number == wanted);
-}
-
-int flow_bias_by(const flow_map *m, const ir_node *n)
-{
-    const ir_value *v = ir_input(n, BIAS);
-    int32_t last = v ? v->type.rank - 1 : -1;
-    ir_dims *dims = m->run->model->dims;
-    if (!v || flow_of(m, v).data || last < 1 || v->type.dims[last - 1] != 1 ||
-        !dtype_is_float(v->type.dtype))
-        return 0;
-    for (int32_t k = 0; k < last - 2; k++)
-        if (v->type.dims[k] != 1)
-            return 0;
-    ir_dim places = dims_sub(dims, dims_mul(dims, 2, m->tokens), 1);
-    if (ir_attr_int(n, "relative", 0))
-        return v->type.dims[last] == places || v->type.dims[last] == dims_max(dims, places, 0);
-    return v->type.dims[last] == m->tokens ? 2 : 0;
-}
-
-/* It hides what comes later, and nothing else. */
-static bool is_causal(flow_map *m, const ir_node *n)
-{
-    return (!ir_input(n, BIAS) || flow_bias_by(m, n)) && !ir_input(n, SEEN) &&
-           !ir_input(n, FACTOR) && is_number(m, n, LENGTHS, m->tokens) &&
-           is_number(m, n, OFFSETS, 0) && ir_attr_int(n, "causal", 0) &&
-           (n->n_out < 2 || !ir_value_used(n->out[1]));
-}
-
-/* Queries against what is the same for all of them. */
-static bool is_free(const flow_map *m, const ir_node *n)
-{
-    for (uint32_t i = K; i < n->n_in; i++) {
-        const ir_value *v = ir_input(n, i);
-        flow f = flow_of(m, v);
-        bool rows = i == BIAS || i == SEEN || i == FACTOR; /* one for each query */
-        if (rows && v && f.kind == FLOW_ROWS && f.axis == v->type.rank - 2)
-            continue;
-        if (f.kind != FLOW_FREE ||
-            (rows && v && v->type.rank > 1 && v->type.dims[v->type.rank - 2] != 1))
-            return false;
-    }
-    return !ir_attr_int(n, "causal", 0) && ir_attr_int(n, "left_window", -1) < 0 &&
-           ir_attr_int(n, "right_window", -1) < 0;
-}
-
-static flow attention(flow_map *m, const ir_node *n, uint32_t o)
-{
-    static const char *const names[] = {"q_layout", "k_layout", "v_layout", "y_layout"};
-    heads_layout layout[4];
-    if (o > 0)
-        return mixed;
-    for (uint32_t i = 0; i < 4; i++)
-        if (!heads_layout_read(n, names[i], &layout[i]))
-            return mixed;
-    for (uint32_t i = Q; i <= V; i++) {
-        flow f = flow_of(m, ir_input(n, i));
-        if (f.kind == FLOW_ROWS && f.axis != layout[i].place[2])
-            return mixed;
-    }
-    if (flow_of(m, ir_input(n, Q)).kind != FLOW_ROWS)
-        return mixed;
-    if (is_free(m, n))
-        return flow_rows(layout[3].place[2]);
-    bool own = flow_of(m, ir_input(n, K)).kind == FLOW_ROWS &&
-               flow_of(m, ir_input(n, V)).kind == FLOW_ROWS && is_causal(m, n);
-    return own ? flow_rows(layout[3].place[2]) : mixed;
+    return f.kind == FLOW_ROWS && axis_attr(n, 0, flow_type_in(n, 0)->rank) == f.axis ? mixed : f;
 }
 
 /* ---- Table ------------------------------------------------------------------------------------
  */
 
-typedef flow (*rule)(flow_map *m, const ir_node *n, uint32_t o);
-
 static const struct {
     const char *domain, *op;
-    rule rule;
+    flow_rule *rule;
 } rules[] = {
     {"", "Identity", first_alone},
     {"", "Dropout", first_alone},
@@ -417,9 +276,9 @@ static const struct {
     {"", "GatherND", gathered_nd},
     {"", "GatherElements", gathered_along},
     {"", "ScatterElements", gathered_along},
-    {"", "MatMul", product},
-    {"", "Gemm", gemm},
-    {"", "Einsum", einsum},
+    {"", "MatMul", flow_product},
+    {"", "Gemm", flow_gemm},
+    {"", "Einsum", flow_einsum},
     {"", "Softmax", along},
     {"", "LogSoftmax", along},
     {"", "TopK", along},
@@ -437,22 +296,45 @@ static const struct {
     {"", "ReduceL1", reduced},
     {"", "ReduceL2", reduced},
     {"", "ReduceSumSquare", reduced},
-    {"", "RotaryEmbedding", turned},
+    {"", "RotaryEmbedding", flow_turned},
     {"", "DequantizeLinear", first_alone},
     {"", "QuantizeLinear", first_alone},
     {"com.microsoft", "MatMulNBits", first_alone},
-    {"heed", "Attention", attention},
+    {"heed", "Attention", flow_attention},
 };
 
+static flow_rule *find_rule(const ir_node *n, uint32_t o)
+{
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+        if (strcmp(n->op->name, rules[i].op) == 0 && strcmp(n->op->domain, rules[i].domain) == 0)
+            return rules[i].rule;
+    return (n->op->flags & OP_ELEMENTWISE) && o == 0 ? elementwise : NULL;
+}
+
+/* Rows of each token that all inputs with rows have; 0: they differ. */
+static int32_t common_each(const flow_map *m, const ir_node *n)
+{
+    int32_t each = 0;
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        flow f = flow_of(m, ir_input(n, i));
+        if (f.kind == FLOW_ROWS && each && f.each != each)
+            return 0;
+        each = f.kind == FLOW_ROWS ? f.each : each;
+    }
+    return each;
+}
+
+/* Several rows of a token are rows like others where nothing asks which one it is. */
 flow flow_through(flow_map *m, const ir_node *n, uint32_t o)
 {
-    if (n->out[o]->type.rank < 0)
+    flow_rule *rule = find_rule(n, o);
+    int32_t each = common_each(m, n);
+    if (n->out[o]->type.rank < 0 || !rule || each < 1 || (each > 1 && rule == flow_attention))
         return mixed;
     for (uint32_t i = 0; i < n->n_in; i++)
         if (n->in[i].value && n->in[i].value->type.rank < 0)
             return mixed;
-    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
-        if (strcmp(n->op->name, rules[i].op) == 0 && strcmp(n->op->domain, rules[i].domain) == 0)
-            return rules[i].rule(m, n, o);
-    return (n->op->flags & OP_ELEMENTWISE) && o == 0 ? elementwise(m, n, o) : mixed;
+    flow f = rule(m, n, o);
+    f.each = rule == reshaped ? f.each : each;
+    return f;
 }

@@ -163,6 +163,7 @@ static heed_status run(pass_run *p)
     if (dim_known(tokens_of(&d)))
         TRY(fixed_free(&d));
     d.batch = roles_batch(&d.roles);
+    dims_set_range(p->model->dims, tokens_of(&d), 1, INT64_MAX);
     TRY(tell_roles(&d));
     drop_outputs(&d);
     for (uint32_t i = 0; i < d.g->n_inputs; i++)

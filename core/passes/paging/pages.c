@@ -8,6 +8,7 @@
  * its position, and to causal attention (flow.h). */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ops/heads.h"
@@ -78,7 +79,7 @@ static heed_status write_bias(writer *w, const ir_node *n, op_body *b, ir_value 
     ir_value *bias = ir_input(n, BIAS);
     ir_dim one = 1;
     *out = NULL;
-    if (!bias)
+    if (!flow_bias_by(w->flows, n))
         return HEED_OK;
     if (!w->reach && !(w->reach = ports_add_input(w->g, "heed.reach", HEED_INT64, 1, &one)))
         return HEED_NOMEM;
@@ -118,7 +119,8 @@ static heed_status write_layer(writer *w, ir_node *n)
                "heed.PagedAttention scale=%.9g softcap=%.9g left_window=%lld bias_by=%s "
                "q_layout=%s k_layout=%s v_layout=%s y_layout=%s",
                ir_attr_float(n, "scale", 0), ir_attr_float(n, "softcap", 0),
-               (long long)layer.window, flow_bias_by(w->flows, n) == 2 ? "key" : "distance",
+               (long long)layer.window,
+               flow_bias_by(w->flows, n) == FLOW_BY_KEY ? "key" : "distance",
                ir_attr_string(n, "q_layout", "bhsd"), ir_attr_string(n, "k_layout", "bhsd"),
                ir_attr_string(n, "v_layout", "bhsd"), ir_attr_string(n, "y_layout", "bhsd"));
     if (b.status)
@@ -146,7 +148,7 @@ static ir_value *only_rows(const flow_map *flows, const ir_node *n)
             return NULL;
         found = v;
     }
-    return found;
+    return found && flow_of(flows, found).each == 1 ? found : NULL;
 }
 
 static bool is_product(const ir_node *n)
@@ -188,6 +190,32 @@ static heed_status choose_rows(writer *w)
         w->g->outputs[0] = made;
         made->n_outputs++;
     }
+    return HEED_OK;
+}
+
+/* ---- Any number of tokens ---------------------------------------------------------------------
+ */
+
+/* A step has tokens of many sequences, so more than a table has places for. What was true for a
+ * sequence alone must not be needed any more: rows are still those of the tokens. */
+static heed_status forget_range(pass_run *p, const flow_map *flows)
+{
+    ir_dims *dims = p->model->dims;
+    ir_dim rows = dims_parse(dims, "rows");
+    dims_set_range(dims, flows->tokens, 1, INT64_MAX);
+    TRY(pass_dead.run(p)); /* what nobody reads any more has no rows of steps */
+    TRY(pass_infer.run(p));
+    for (const ir_node *n = p->model->main->first; n; n = n->next)
+        for (uint32_t i = 0; i < n->n_out; i++) {
+            const ir_value *v = n->out[i];
+            flow f = flow_of(flows, v);
+            if (f.kind != FLOW_ROWS)
+                continue;
+            ir_dim extent = v->type.rank > f.axis ? v->type.dims[f.axis] : DIM_UNKNOWN;
+            if (extent != dims_mul(dims, flows->tokens, f.each) &&
+                extent != dims_mul(dims, rows, f.each))
+                return paging_stop(p, "a number of tokens that only one sequence has", n);
+        }
     return HEED_OK;
 }
 
@@ -262,7 +290,7 @@ static heed_status rewrite(pass_run *p, flow_map *flows)
     if (dim_known(flows->tokens))
         return paging_stop(p, "the number of tokens is fixed in the graph", NULL);
     TRY(flow_map_all(flows));
-    if (flow_of(flows, result).kind != FLOW_ROWS)
+    if (flow_of(flows, result).kind != FLOW_ROWS || flow_of(flows, result).each != 1)
         return paging_stop(p,
                            "what is computed for a token depends on others, and not by causal "
                            "attention alone",
@@ -273,7 +301,7 @@ static heed_status rewrite(pass_run *p, flow_map *flows)
     p->rewrites += w.paging->n_layers;
     w.g->output_types[0] = w.g->outputs[0]->type;
     TRY(ir_sort(w.g));
-    return pass_infer.run(p);
+    return forget_range(p, flows);
 }
 
 static heed_status run(pass_run *p)

@@ -92,6 +92,15 @@ bool flow_number(flow_map *m, ir_value *v, ir_dim *out)
 /* ---- Tables -----------------------------------------------------------------------------------
  */
 
+/* Entry i of a list of whole numbers. */
+static bool read_entry(const flow_map *m, const ir_value *v, int64_t i, int64_t *out)
+{
+    if (v->content)
+        return i < v->n_content && dims_value(m->run->model->dims, v->content[i], out);
+    *out = pass_constant(v) && i < tensor_count(v->constant) ? tensor_get_int(v->constant, i) : -1;
+    return pass_constant(v) && i < tensor_count(v->constant);
+}
+
 /* The first rows of what is free: Slice from a number on, of one axis, by ones. */
 static bool is_table(const flow_map *m, const ir_value *v, int32_t axis, int64_t *first)
 {
@@ -100,16 +109,17 @@ static bool is_table(const flow_map *m, const ir_value *v, int32_t axis, int64_t
         return false;
     const ir_value *start = ir_input(n, 1), *along = ir_input(n, 3), *steps = ir_input(n, 4);
     const ir_type *from = &n->in[0].value->type;
-    for (int32_t k = 0; k < v->type.rank; k++)
-        if (k != axis && v->type.dims[k] != from->dims[k])
+    int64_t k, step;
+    for (int32_t i = 0; i < v->type.rank; i++)
+        if (i != axis && v->type.dims[i] != from->dims[i])
             return false;
-    int64_t count = start->n_content;
-    for (int64_t i = 0; start->content && i < count; i++) {
-        int64_t k = along && pass_constant(along) ? tensor_get_int(along->constant, i) : i;
-        k += k < 0 ? from->rank : 0;
-        bool ones = !steps || (pass_constant(steps) && tensor_get_int(steps->constant, i) == 1);
-        if (k == axis && ones && dims_value(m->run->model->dims, start->content[i], first))
-            return *first >= 0;
+    for (int64_t i = 0; i < from->rank; i++) {
+        if (along && !read_entry(m, along, i, &k))
+            return false;
+        k = along ? k + (k < 0 ? from->rank : 0) : i;
+        bool ones = !steps || (read_entry(m, steps, i, &step) && step == 1);
+        if (k == axis)
+            return ones && read_entry(m, start, i, first) && *first >= 0;
     }
     return false;
 }

@@ -26,6 +26,8 @@ static const struct {
     {"what is computed for a token depends on others, and not by causal attention alone",
      "export so that a token reads others by causal attention alone, and positions are an input or "
      "are counted from the shape of the tokens"},
+    {"a number of tokens that only one sequence has",
+     "export without a length that is cut to what a table has"},
     {"nothing reads earlier tokens by attention", ""},
     {"heads whose number or size only a run tells",
      "export with the number of heads and their size as numbers"},

@@ -1,0 +1,23 @@
+/* flow_rule.h - what files of rules share: each rule says where the rows of a node's inputs are in
+ * one of its outputs (flow.h). A rule sees nodes that have at least one input with rows, none that
+ * is mixed, and ranks that are known. */
+#ifndef HEED_PASSES_FLOW_RULE_H
+#define HEED_PASSES_FLOW_RULE_H
+
+#include "passes/paging/flow.h"
+
+typedef flow flow_rule(flow_map *m, const ir_node *n, uint32_t output);
+
+static inline flow flow_mixed(void) { return (flow){.kind = FLOW_MIXED}; }
+
+static inline const ir_type *flow_type_in(const ir_node *n, uint32_t i)
+{
+    return &n->in[i].value->type;
+}
+
+/* flow_products.c */
+flow_rule flow_product, flow_gemm, flow_einsum;
+/* flow_attention.c */
+flow_rule flow_turned, flow_attention;
+
+#endif

@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Small decoders of which one part is changed: what gets pages, and what must not.
+
+Each case writes a decoder of one layer with some part in another form. Where rows of that part are
+those of the tokens, it gets pages and gives step by step what it gives at once (`stepwise`). Where
+they are not, though it looks alike, there are no pages: results would depend on how tokens are cut
+into steps, or on who else is in a step."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import corpora
+
+try:
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError:
+    corpora.skip("numpy and onnx are not there")
+
+WORDS, WIDTH, HEADS, EACH, MOST = 19, 16, 2, 8, 12
+LOW = -3e38
+draw = np.random.default_rng(7)
+
+
+class Decoder:
+    """tokens [1, S] -> logits [1, S, WORDS], in parts that a case may write otherwise."""
+
+    def __init__(self):
+        self.nodes, self.weights, self.count = [], [], 0
+
+    def op(self, kind, *inputs, outputs=1, **attributes):
+        names = ["v%d" % (self.count + i) for i in range(outputs)]
+        self.count += outputs
+        inputs = [x if isinstance(x, str) else self.const(x) for x in inputs]
+        self.nodes.append(helper.make_node(kind, inputs, names, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def const(self, value):
+        name = "c%d" % len(self.weights)
+        array = np.asarray(value)
+        array = array.astype(np.float32) if array.dtype == np.float64 else array
+        self.weights.append(numpy_helper.from_array(array, name))
+        return name
+
+    def random(self, *shape):
+        return self.const((draw.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32))
+
+    def tokens(self):
+        """S as int64 [1]"""
+        return self.op("Shape", "tokens", start=1, end=2)
+
+    def number(self, length):
+        return self.op("Squeeze", length, [0])
+
+    def places(self):
+        return self.op("Range", np.int64(0), self.number(self.tokens()), np.int64(1))
+
+    def floats(self, x):
+        return self.op("Cast", x, to=TensorProto.FLOAT)
+
+    def minimum(self, most):
+        """min(S, most) as int64 [1]"""
+        return self.op("Reshape", self.op("Min", self.number(self.tokens()), np.int64(most)), [1])
+
+    def heads(self, x):
+        return self.op("Transpose", self.op("Reshape", x, [0, -1, HEADS, EACH]), perm=[0, 2, 1, 3])
+
+    def sees(self):
+        """key <= query [S, S]"""
+        places = self.places()
+        return self.op("LessOrEqual", places, self.op("Unsqueeze", places, [1]))
+
+    def mask(self, scores):
+        return self.op("Where", self.sees(), scores, np.float32(LOW))
+
+    def attend(self, x, turn=None, mask=None):
+        q, k, v = (self.heads(self.op("MatMul", x, self.random(WIDTH, WIDTH))) for _ in range(3))
+        if turn:
+            q, k = turn(q), turn(k)
+        scores = self.op("MatMul", q, self.op("Transpose", k, perm=[0, 1, 3, 2]))
+        scores = (mask or self.mask)(self.op("Mul", scores, np.float32(0.35)))
+        y = self.op("MatMul", self.op("Softmax", scores, axis=-1), v)
+        y = self.op("Reshape", self.op("Transpose", y, perm=[0, 2, 1, 3]), [0, -1, WIDTH])
+        return self.op("Add", x, self.op("MatMul", y, self.random(WIDTH, WIDTH)))
+
+    def model(self, part):
+        x = self.op("Gather", self.random(WORDS, WIDTH), "tokens")
+        x = part(self, x)
+        logits = self.op("MatMul", x, self.random(WIDTH, WORDS))
+        graph = helper.make_graph(
+            self.nodes, "decoder",
+            [helper.make_tensor_value_info("tokens", TensorProto.INT64, ["batch", "sequence"])],
+            [helper.make_tensor_value_info(logits, TensorProto.FLOAT, None)], self.weights)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
+
+
+# ---- Parts: (d, x [1, S, WIDTH]) -> [1, S, WIDTH] ------------------------------------------------
+
+
+def plain(d, x):
+    return d.attend(x)
+
+
+def merged(axis, back=(0, -1, WIDTH), shape=(0, -1, EACH)):
+    """Heads behind tokens in one axis, and a norm by hand."""
+    def part(d, x):
+        y = d.op("Reshape", x, list(shape))
+        mean = d.op("ReduceMean", d.op("Mul", y, y), [axis], keepdims=1)
+        y = d.op("Div", y, d.op("Sqrt", d.op("Add", mean, np.float32(0.1))))
+        return d.attend(d.op("Reshape", y, list(back)))
+    return part
+
+
+def heads_before_tokens(d, x):
+    y = d.op("Reshape", x, d.op("Concat", np.array([0, HEADS]), d.tokens(), np.array([EACH]),
+                                axis=0))
+    y = d.op("Add", y, np.array([[[1.0]], [[2.0]]]))
+    return d.attend(d.op("Reshape", y, [0, -1, WIDTH]))
+
+
+def cut_shape(most, shape):
+    """A table of places with `most` entries; an extent that is min(S, most), as `shape` wants it."""
+    def part(d, x):
+        x = d.op("Add", x, d.op("Gather", d.random(MOST, WIDTH), d.places()))
+        return d.attend(shape(d, x, d.minimum(most)))
+    return part
+
+
+def whole_shape(d, x, least):
+    rows = d.op("Reshape", x, [-1, WIDTH])
+    return d.op("Reshape", rows, d.op("Concat", np.array([-1]), least, np.array([WIDTH]), axis=0))
+
+
+def mean_of_first(d, x, least):
+    first = d.op("Slice", x, [0], least, [1])
+    return d.op("Add", x, d.op("ReduceMean", first, [1], keepdims=1))
+
+
+def times_least(d, x, least):
+    return d.op("Mul", x, d.floats(least))
+
+
+def shape_and_times(d, x, least):
+    return times_least(d, whole_shape(d, x, d.minimum(MOST)), least)
+
+
+def turned(length, places=None, scale=None):
+    """Rotary embeddings from a table of `length` rows, looked up by places."""
+    def part(d, x):
+        angles = d.op("MatMul", d.op("Unsqueeze", d.floats(
+            d.op("Range", np.int64(0), d.number(length(d)), np.int64(1))), [1]),
+            d.const(np.array([[1, 0.3, 0.1, 0.03]])))
+        if scale:
+            angles = d.op("Mul", angles, scale(d))
+        at = d.op("Expand", places(d) if places else d.places(), d.op("Shape", "tokens"))
+        tables = d.op("Cos", angles), d.op("Sin", angles)
+        return d.attend(x, turn=lambda y: d.op("RotaryEmbedding", y, *tables, at))
+    return part
+
+
+def largest(d):
+    most = d.op("ReduceMax", d.places(), keepdims=0)
+    return d.op("Reshape", d.op("Add", most, np.int64(1)), [1])
+
+
+def last(index):
+    def length(d):
+        n = d.op("Gather", d.places(), np.array([index]), axis=0)
+        return d.op("Add", n, np.array([1 - (index + 1)]))
+    return length
+
+
+def backwards(d):
+    return d.op("Sub", d.op("Sub", d.number(d.tokens()), np.int64(1)), d.places())
+
+
+def by_length(d):
+    return d.floats(d.tokens())
+
+
+def by_largest(d):
+    return d.floats(largest(d))
+
+
+def times_part(scale):
+    return lambda d, x: d.attend(d.op("Mul", x, scale(d)))
+
+
+def masked(mask):
+    return lambda d, x: d.attend(x, mask=lambda scores: mask(d, scores))
+
+
+def table_mask(seen):
+    """Scores times a table, and a big number where it is 0, as GPT had it."""
+    def mask(d, scores):
+        n = d.tokens()
+        table = np.tril(np.full((MOST, MOST), seen)).astype(np.float32)
+        table = d.op("Slice", table, [0, 0], d.op("Concat", n, n, axis=0), [0, 1])
+        hidden = d.op("Slice", np.triu(np.full((MOST, MOST), -1e4), 1).astype(np.float32), [0, 0],
+                      d.op("Concat", n, n, axis=0), [0, 1])
+        return d.op("Add", d.op("Mul", scores, table), hidden)
+    return mask
+
+
+def twice(value):
+    """A causal mask, and once more as what is added; `value` for keys that are seen."""
+    def mask(d, scores):
+        again = d.op("Where", d.sees(), np.float32(value), np.float32(-65504))
+        return d.op("Add", d.mask(scores), again)
+    return mask
+
+
+def soft(fill):
+    return lambda d, scores: d.op("Where", d.sees(), scores, np.float32(fill))
+
+
+def biased(bias):
+    return lambda d, scores: d.mask(d.op("Add", scores, bias(d)))
+
+
+def slopes(d, x):
+    return d.op("Mul", np.array([[[[0.5]], [[0.25]]]]), x)
+
+
+def by_key(d):
+    return slopes(d, d.floats(d.places()))
+
+
+def by_key_and_length(d):
+    x = d.floats(d.op("Sub", d.places(), d.tokens()))
+    return slopes(d, d.op("Mul", x, x))
+
+
+def by_distance(scale=None):
+    def bias(d):
+        places = d.places()
+        x = d.floats(d.op("Sub", places, d.op("Unsqueeze", places, [1])))
+        return slopes(d, d.op("Mul", x, scale(d)) if scale else x)
+    return bias
+
+
+def filled_scale(scale=None):
+    """A norm whose scale is made as large as what it norms."""
+    def part(d, x):
+        ones = d.op("ConstantOfShape", d.op("Shape", x),
+                    value=helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]))
+        ones = d.op("Mul", ones, scale(d)) if scale else ones
+        return d.attend(d.op("RMSNormalization", x, ones, axis=-1))
+    return part
+
+
+# name: (part, whether it gets pages)
+CASES = {
+    "plain": (plain, True),
+    "a norm of heads behind tokens": (merged(2), True),
+    "a norm over heads and tokens": (merged(1), False),
+    "heads before tokens": (heads_before_tokens, False),
+    "a shape that is cut to the table": (cut_shape(MOST, whole_shape), True),
+    "a mean of the first tokens": (cut_shape(4, mean_of_first), False),
+    "times a length that is cut": (cut_shape(4, times_least), False),
+    "times a length that is cut before the table's": (cut_shape(4, shape_and_times), False),
+    "times a length that the table does not cut": (cut_shape(MOST, shape_and_times), False),
+    "a table for the largest place": (turned(largest), True),
+    "a table for the last place": (turned(last(-1)), True),
+    "a table for the place before the last": (turned(last(-2)), None),
+    "a table that is scaled by its length": (turned(largest, scale=by_length), False),
+    "a table that is looked up backwards": (turned(largest, places=backwards), False),
+    "times the number of tokens": (times_part(by_length), False),
+    "times the largest place": (times_part(by_largest), False),
+    "a causal mask that multiplies": (masked(table_mask(1.0)), True),
+    "a causal mask that halves what is seen": (masked(table_mask(0.5)), None),
+    "a causal mask twice": (masked(twice(0.0)), True),
+    "a causal mask, and one that adds to what is seen": (masked(twice(1.0)), None),
+    "a mask that hides little": (masked(soft(-10.0)), False),
+    "a bias by key": (masked(biased(by_key)), True),
+    "a bias by key that the length moves": (masked(biased(by_key_and_length)), False),
+    "a bias by distance": (masked(biased(by_distance())), True),
+    "a bias by distance that the length scales": (masked(biased(by_distance(by_length))), False),
+    "a norm with a scale for each row": (filled_scale(), True),
+    "a norm with a scale that is the length": (filled_scale(by_length), False),
+}
+
+
+def run_case(folder, part):
+    onnx.save(Decoder().model(part), os.path.join(folder, "model.onnx"))
+    data = os.path.join(folder, "test_data_set_0")
+    os.makedirs(data, exist_ok=True)
+    tokens = numpy_helper.from_array(draw.integers(0, WORDS, (2, MOST - 1)), "tokens")
+    with open(os.path.join(data, "input_0.pb"), "wb") as file:
+        file.write(tokens.SerializeToString())
+    tool = os.path.join(corpora.BUILD, "tests", "stepwise")
+    done = subprocess.run([tool, folder], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "failed: " + done.stderr.strip()
+
+
+def judge(said, wanted):
+    """None: right; or what is wrong. What need not get pages must be right where it has them."""
+    pages = said.startswith("same") and said.endswith(" moved 0")
+    none = said.startswith("none: no pages")
+    if wanted is None:
+        return None if pages or none else said
+    return None if (pages if wanted else none) else said
+
+
+def main():
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (part, wanted) in CASES.items():
+            wrong = judge(run_case(folder, part), wanted)
+            if wrong:
+                print("FAILED %s: %s" % (name, wrong))
+                failed += 1
+    print("%d passed, %d failed, 0 skipped" % (len(CASES) - failed, failed))
+    sys.exit(1 if failed else 0)
+
+
+main()
