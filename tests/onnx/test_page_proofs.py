@@ -213,6 +213,22 @@ def twice(value):
     return mask
 
 
+def parts(every):
+    """Causal within parts, that begin where positions do not go on by one."""
+    def mask(d, scores):
+        places = d.op("Mod", d.places(), np.int64(every)) if every else d.places()
+        first = d.op("Sub", d.op("Slice", places, [0], [1], [0]), np.int64(1))
+        both = d.op("Concat", first, places, axis=0)
+        n = d.tokens()
+        step = d.op("Sub", d.op("Slice", both, [1], d.op("Add", n, np.array([1])), [0]),
+                    d.op("Slice", both, [0], n, [0]))
+        begins = d.op("Cast", d.op("Not", d.op("Equal", step, np.int64(1))), to=TensorProto.INT64)
+        part = d.op("CumSum", begins, np.int64(0))
+        same = d.op("Equal", part, d.op("Unsqueeze", part, [1]))
+        return d.op("Where", d.op("And", d.sees(), same), scores, np.float32(LOW))
+    return mask
+
+
 def soft(fill):
     return lambda d, scores: d.op("Where", d.sees(), scores, np.float32(fill))
 
@@ -274,6 +290,8 @@ CASES = {
     "a causal mask that halves what is seen": (masked(table_mask(0.5)), None),
     "a causal mask twice": (masked(twice(0.0)), True),
     "a causal mask, and one that adds to what is seen": (masked(twice(1.0)), None),
+    "one part of all tokens": (masked(parts(None)), True),
+    "parts of a few tokens": (masked(parts(4)), False),
     "a mask that hides little": (masked(soft(-10.0)), False),
     "a bias by key": (masked(biased(by_key)), True),
     "a bias by key that the length moves": (masked(biased(by_key_and_length)), False),
@@ -293,7 +311,8 @@ def run_case(folder, part):
         file.write(tokens.SerializeToString())
     tool = os.path.join(corpora.BUILD, "tests", "stepwise")
     done = subprocess.run([tool, folder], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "failed: " + done.stderr.strip()
+    form, _, said = done.stdout.strip().partition(" ")
+    return said if form else "failed: " + done.stderr.strip()
 
 
 def judge(said, wanted):

@@ -239,6 +239,31 @@ static bool read_part_of(mask *m, ir_value *v, const axes *at, int64_t axis, mas
     return mask_axis(m, &index, v->type.dims[axis], &in.axis[axis]) && mask_walk(m, v, &in, out);
 }
 
+/* The whole number that it is in all cases. */
+static bool whole_of(mask *m, const mask_form *form, mask_affine *out)
+{
+    for (uint32_t c = 1; c < 1u << form->n; c++)
+        if (form->leaf[c] != form->leaf[0])
+            return false;
+    return mask_whole(m, form->leaf[0], false, out);
+}
+
+/* A piece of one element that is what the next one would be there: [-1] before 0, 1, 2... Their
+ * difference is a multiple of how far the index is behind the piece. */
+static bool continues(mask *m, const mask_form *piece, const mask_form *behind,
+                      const mask_affine *index, ir_dim start)
+{
+    mask_affine a, b, d;
+    ir_dim minus_one = dims_constant(m->dims, -1);
+    if (index->n != 1 || index->factor[0] != 1 || !whole_of(m, piece, &a) ||
+        !whole_of(m, behind, &b) || !mask_add(m, &b, minus_one, &a, &d))
+        return false;
+    ir_dim behind_piece = dims_sub(m->dims, index->constant, start);
+    return d.n == 0 ? d.constant == 0
+                    : d.n == 1 && d.index[0] == index->index[0] && d.constant != DIM_UNKNOWN &&
+                          d.constant == dims_mul(m->dims, d.factor[0], behind_piece);
+}
+
 /* The last piece first: what stands before `start` replaces it there. */
 static bool concat(mask *m, const ir_node *n, const axes *at, mask_form *out)
 {
@@ -265,7 +290,10 @@ static bool concat(mask *m, const ir_node *n, const axes *at, mask_form *out)
                           i + 1 == n->n_in ? out : &piece))
             return false;
         last.constant = dims_add(m->dims, dims_sub(m->dims, index.constant, start[i + 1]), 1);
-        if (i + 1 < n->n_in && !mask_choose(m, &last, &piece, &behind, out))
+        if (i + 1 < n->n_in && ir_input(n, i)->type.dims[axis] == 1 &&
+            continues(m, &piece, &behind, &index, start[i]))
+            *out = behind;
+        else if (i + 1 < n->n_in && !mask_choose(m, &last, &piece, &behind, out))
             return false;
     }
     return true;

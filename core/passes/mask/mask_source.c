@@ -55,6 +55,14 @@ static bool range(mask *m, const ir_node *n, const axes *at, mask_form *out)
     return mask_add(m, &start, step.constant, &index, &index) && put_index(m, n, &index, out);
 }
 
+static bool is_one_leaf(const mask_form *form)
+{
+    for (uint32_t c = 1; c < 1u << form->n; c++)
+        if (form->leaf[c] != form->leaf[0])
+            return false;
+    return true;
+}
+
 /* Of the same number everywhere. */
 static bool running_sum(mask *m, const ir_node *n, const axes *at, mask_form *out)
 {
@@ -64,7 +72,7 @@ static bool running_sum(mask *m, const ir_node *n, const axes *at, mask_form *ou
     if (!counts_exactly(n->out[0]->type.dtype) || ir_attr_int(n, "reverse", 0) ||
         !read_one(m, ir_input(n, 1), &axis) || axis.n ||
         !dims_value(m->dims, axis.constant, &place) || !read_axis(m, at, place, &index) ||
-        !mask_walk(m, ir_input(n, 0), at, &form) || form.n != 0 ||
+        !mask_walk(m, ir_input(n, 0), at, &form) || !is_one_leaf(&form) ||
         !mask_whole(m, form.leaf[0], false, &each) || each.n)
         return false;
     index.constant = dims_add(m->dims, index.constant, ir_attr_int(n, "exclusive", 0) ? 0 : 1);
