@@ -122,7 +122,7 @@ def heads_before_tokens(d, x):
 
 
 def cut_shape(most, shape):
-    """A table of places with `most` entries; an extent that is min(S, most), as `shape` wants it."""
+    """A table of places with `most` entries; an extent that is min(S, most), as `shape` wants."""
     def part(d, x):
         x = d.op("Add", x, d.op("Gather", d.random(MOST, WIDTH), d.places()))
         return d.attend(shape(d, x, d.minimum(most)))
@@ -155,7 +155,8 @@ def turned(length, places=None, scale=None):
             d.const(np.array([[1, 0.3, 0.1, 0.03]])))
         if scale:
             angles = d.op("Mul", angles, scale(d))
-        at = d.op("Expand", places(d) if places else d.places(), d.op("Shape", "tokens"))
+        at = places(d) if places else d.places()
+        at = d.op("Expand", at, d.op("Shape", "tokens"))
         tables = d.op("Cos", angles), d.op("Sin", angles)
         return d.attend(x, turn=lambda y: d.op("RotaryEmbedding", y, *tables, at))
     return part
