@@ -21,6 +21,8 @@ static bool is_wanted(const char *name, const char *const *wanted, uint32_t n)
 static int kind_of(const decoder_roles *r, uint32_t i)
 {
     const ir_type *type = &r->g->inputs[i]->type;
+    if (i == r->unclear[0] || i == r->unclear[1])
+        return FEED_GIVEN;
     if (r->role[i] == PAGING_TOKENS)
         return FEED_TOKENS;
     if (r->role[i] == PAGING_POSITIONS)

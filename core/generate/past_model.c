@@ -189,8 +189,7 @@ static heed_status start(past_model *p, heed_model *m, const compile_options *op
         return err_fail(HEED_UNSUPPORTED, "the model has no output");
     TRY(roles_find(m->ir, &p->memory, &p->roles));
     if (p->roles.main == UINT32_MAX || p->roles.g->inputs[p->roles.main]->type.rank < 1)
-        return err_fail(HEED_UNSUPPORTED,
-                        "no input of tokens or of their embeddings was found: this is no decoder");
+        return roles_fail(&p->roles);
     TRY(caches_find(&p->roles, &p->caches));
     for (uint32_t k = 0; k < p->caches.n; k++)
         p->keeps = p->keeps || p->caches.pairs[k].form != CACHE_CROSS;

@@ -179,9 +179,10 @@ heed_status caches_make(const heed_model *m, const compile_options *options, con
     heed_status status = roles_find(m->ir, &out->memory, &roles);
     if (!status && roles.main != UINT32_MAX)
         status = caches_find(&roles, &tensors);
-    if (!status && roles.main != UINT32_MAX)
+    bool asks = roles.main != UINT32_MAX || roles.unclear[0] != UINT32_MAX;
+    if (!status && asks)
         status = try_pages(m, options, &out->memory, &v);
-    if (!status && roles.main != UINT32_MAX)
+    if (!status && asks)
         status = tell(&v, form, &roles, &tensors, out);
     place_free(v.places);
     ir_model_free(v.ir);

@@ -125,6 +125,9 @@ static heed_status begin(pass_run *p, beginning *d)
     ir_graph *g = p->model->main;
     *d = (beginning){.run = p, .g = g};
     TRY(roles_find(p->model, p->scratch, &d->roles));
+    if (d->roles.unclear[0] != UINT32_MAX)
+        return paging_stop(p, "two inputs look up tables, and nothing tells which has the tokens",
+                           NULL);
     if (d->roles.main == UINT32_MAX)
         return paging_stop(p, "no input of tokens or of their embeddings was found", NULL);
     TRY(caches_find(&d->roles, &d->caches));

@@ -12,6 +12,9 @@ static const struct {
 } rows[] = {
     {"no input of tokens or of their embeddings was found",
      "give the decoder an input of token ids [batch, sequence] that looks up its embeddings"},
+    {"two inputs look up tables, and nothing tells which has the tokens",
+     "export so that the result has as many classes as the table of tokens has rows, or computes "
+     "positions itself"},
     {"the number of tokens is not known to be one",
      "give the decoder an input of token ids [batch, sequence]"},
     {"the number of tokens is fixed in the file",

@@ -39,8 +39,10 @@ static heed_status find_role(decoder_roles *r, uint32_t i)
         return HEED_OK;
     }
     TRY(roles_search_from(r, v, NULL, 0, &s));
-    r->rows[i] = s.found & (SEES_TABLE | SEES_ANGLE) ? s.rows : 0;
+    r->rows[i] = s.found & SEES_TABLE ? s.rows : s.turn_rows;
     r->table[i] = s.table;
+    r->lookup[i] = s.lookup;
+    r->ordered[i] = (s.found & SEES_ORDER) != 0;
     r->hides[i] = v->type.dtype == HEED_BOOL && (s.found & SEES_HIDES);
     if (!whole) {
         r->added[i] = (s.found & SEES_SCORES) && is_square_mask(&v->type);
@@ -56,44 +58,6 @@ static heed_status find_role(decoder_roles *r, uint32_t i)
     else if (s.found & SEES_SOFTMAX)
         r->role[i] = PAGING_MASK;
     return HEED_OK;
-}
-
-/* The result has a row for each of these tokens: it says so by the name of an extent. */
-static bool is_in_result(const decoder_roles *r, uint32_t i)
-{
-    const ir_type *type = &r->g->inputs[i]->type, *result = &r->g->output_types[0];
-    ir_dim tokens = type->rank > 0 ? type->dims[type->rank > 1] : 1;
-    for (int32_t k = 0; k + 1 < result->rank && !dim_known(tokens); k++)
-        if (result->dims[k] == tokens)
-            return true;
-    return false;
-}
-
-/* Of the inputs that look up a table: the tokens are those with a row for each class of the result,
- * or with the most rows; of several, those that the result has rows of. */
-static void find_tokens(decoder_roles *r)
-{
-    const ir_type *result = &r->g->output_types[0];
-    int64_t classes = result->rank > 0 ? result->dims[result->rank - 1] : -1, most = 0;
-    for (uint32_t i = 0; i < r->n; i++) {
-        int64_t rows = r->rows[i] == classes && classes > 0 ? INT64_MAX : r->rows[i];
-        bool better = rows > most ||
-                      (rows == most && most > 0 && is_in_result(r, i) && !is_in_result(r, r->main));
-        if (r->role[i] == PAGING_KEPT && better) {
-            most = rows;
-            r->main = i;
-        }
-    }
-    for (uint32_t i = 0; most > 0 && i < r->n; i++) {
-        if (r->role[i] != PAGING_KEPT)
-            continue;
-        if (i == r->main)
-            r->role[i] = PAGING_TOKENS;
-        else if (r->table[i] == r->table[r->main]) /* other tokens, an encoder's */
-            r->role[i] = PAGING_SIDE;
-        else if (r->rows[i] > 4)
-            r->role[i] = PAGING_POSITIONS;
-    }
 }
 
 /* Its first axis is that of the tokens: a mask has it twice. */
@@ -119,7 +83,7 @@ static void find_embeddings(decoder_roles *r)
         if (r->role[i] != PAGING_SIDE || !roles_is_given(r->g->inputs[i]) ||
             !dtype_is_float(type->dtype) || type->rank != 3 || is_tokens_first(r, type))
             continue;
-        int good = dim_known(type->dims[1]) ? 0 : is_in_result(r, i) ? 2 : 1;
+        int good = dim_known(type->dims[1]) ? 0 : tokens_in_result(r, i) ? 2 : 1;
         if (good <= best)
             continue;
         best = good;
@@ -146,29 +110,61 @@ static bool is_of_others(const decoder_roles *r, uint32_t mask)
     return found;
 }
 
+/* Masks, once the tokens are known: some are of other tokens, and some are places that decide who
+ * sees whom. */
+static void settle_mask(decoder_roles *r, uint32_t i)
+{
+    const ir_type *type = &r->g->inputs[i]->type, *main = &r->g->inputs[r->main]->type;
+    bool each = (type->rank == 1 || type->rank == 2) &&
+                type->dims[type->rank - 1] == main->dims[main->rank > 1];
+    if (r->ordered[i] && each && dtype_is_int(type->dtype))
+        r->role[i] = PAGING_POSITIONS;
+    else if (is_of_others(r, i))
+        r->role[i] = PAGING_SIDE;
+}
+
+heed_status roles_fail(const decoder_roles *r)
+{
+    if (r->unclear[0] == UINT32_MAX)
+        return err_fail(HEED_UNSUPPORTED,
+                        "no input of tokens or of their embeddings was found: this is no decoder");
+    uint32_t a = r->unclear[0], b = r->unclear[1];
+    return err_fail(
+        HEED_UNSUPPORTED,
+        "the inputs \"%s\" and \"%s\" look up tables of %lld and %lld rows, and nothing "
+        "in the graph tells which has the tokens",
+        r->g->inputs[a]->name, r->g->inputs[b]->name, (long long)r->rows[a], (long long)r->rows[b]);
+}
+
 heed_status roles_find(const ir_model *m, arena *memory, decoder_roles *out)
 {
     uint32_t n = m->main->n_inputs;
-    *out = (decoder_roles){.model = m, .g = m->main, .memory = memory, .n = n, .main = UINT32_MAX};
+    *out = (decoder_roles){.model = m,
+                           .g = m->main,
+                           .memory = memory,
+                           .n = n,
+                           .main = UINT32_MAX,
+                           .unclear = {UINT32_MAX, UINT32_MAX}};
     out->role = arena_array(memory, n, sizeof(*out->role));
     out->rows = arena_array(memory, n, sizeof(*out->rows));
     out->hides = arena_array(memory, n, sizeof(*out->hides));
     out->table = arena_array(memory, n, sizeof(*out->table));
     out->axis = arena_array(memory, n, sizeof(*out->axis));
+    out->lookup = arena_array(memory, n, sizeof(*out->lookup));
+    out->ordered = arena_array(memory, n, sizeof(*out->ordered));
     out->writes = arena_array(memory, n, sizeof(*out->writes));
     out->added = arena_array(memory, n, sizeof(*out->added));
     if (!out->role || !out->rows || !out->table || !out->hides || !out->writes || !out->axis ||
-        !out->added)
+        !out->added || !out->lookup || !out->ordered)
         return HEED_NOMEM;
     for (uint32_t i = 0; i < n; i++)
         TRY(find_role(out, i));
     if (m->main->n_outputs > 0)
-        find_tokens(out);
-    if (m->main->n_outputs > 0 && out->main == UINT32_MAX)
+        TRY(tokens_find(out));
+    if (m->main->n_outputs > 0 && out->main == UINT32_MAX && out->unclear[0] == UINT32_MAX)
         find_embeddings(out);
     for (uint32_t i = 0; out->main != UINT32_MAX && i < n; i++)
-        if (out->role[i] == PAGING_MASK && m->main->inputs[out->main]->type.rank > 0 &&
-            is_of_others(out, i))
-            out->role[i] = PAGING_SIDE;
+        if (out->role[i] == PAGING_MASK && m->main->inputs[out->main]->type.rank > 0)
+            settle_mask(out, i);
     return HEED_OK;
 }

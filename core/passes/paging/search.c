@@ -6,10 +6,13 @@
 /* From one input on. A path is plain while a number stays the number that it was, but for a
  * constant and the place that it has. */
 typedef struct search {
+    const decoder_roles *r;
+    const ir_value *from;
     const ir_node *const *updates;
     uint32_t n_updates;
     uint8_t *seen; /* by id of values: 1, or 2 on a plain path */
     bool whole;    /* the input holds whole numbers or truths */
+    heed_status status;
     roles_search out;
 } search;
 
@@ -26,6 +29,8 @@ static const char *const moves[] = {"Identity",  "Cast",    "Reshape", "Transpos
 static const char *const plain_ops[] = {"Add", "Sub", "Clip", "Max", "Min", "Slice", NULL};
 static const char *const waves[] = {"Sin", "Cos", NULL};
 static const char *const shapes[] = {"Shape", "Size", NULL};
+static const char *const orders[] = {"Less",           "LessOrEqual", "Greater",
+                                     "GreaterOrEqual", "Sub",         NULL};
 static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};
 
 /* Inputs of operators that say how long a cache is, or where tokens stand. */
@@ -55,10 +60,10 @@ static const struct {
     const char *op;
     uint32_t indices, table;
 } looks_up[] = {
-    {"EmbedLayerNormalization", 0, 2}, /* tokens */
-    {"EmbedLayerNormalization", 1, 4}, /* segments */
-    {"EmbedLayerNormalization", 8, 3}, /* positions */
-    {"GatherBlockQuantized", 1, 0},    {"Gather", 1, 0},
+    {"EmbedLayerNormalization", 0, 2},                                       /* tokens */
+    {"EmbedLayerNormalization", 1, 4},                                       /* segments */
+    {"EmbedLayerNormalization", 8, 3},                                       /* positions */
+    {"GatherBlockQuantized", 1, 0},    {"Gather", 1, 0}, {"GatherND", 1, 0}, /* by one index each */
 };
 
 /* The constant of which this is a part, in other extents; or NULL. */
@@ -77,15 +82,29 @@ static const ir_value *angles_of(const ir_node *n)
     return slot == UINT32_MAX ? NULL : constant_of(ir_input(n, slot));
 }
 
-static const ir_value *table_of(const ir_use *use)
+bool roles_is_angles_slot(const ir_use *use)
 {
-    for (size_t i = 0; i < sizeof(looks_up) / sizeof(*looks_up); i++)
-        if (strcmp(use->node->op->name, looks_up[i].op) == 0 && use->slot == looks_up[i].indices) {
-            const ir_value *table = constant_of(ir_input(use->node, looks_up[i].table));
-            bool packed = strcmp(looks_up[i].op, "GatherBlockQuantized") == 0;
-            bool whole = table && !dtype_is_float(table->type.dtype);
-            return table && table->type.rank > 1 && (packed || !whole) ? table : NULL;
-        }
+    const op_def *op = use->node->op;
+    return growth_slot_find(op, "cos_cache") == use->slot ||
+           growth_slot_find(op, "sin_cache") == use->slot ||
+           (growth_slot_find(op, "cos") == use->slot && growth_slot_find(op, "sin") == 2);
+}
+
+/* Of GatherND: an axis was added for the one index. */
+static bool has_one_index(const ir_value *v) { return pass_is(v->producer, "Unsqueeze"); }
+
+const ir_value *roles_table_of(const ir_use *use)
+{
+    const ir_node *n = use->node;
+    for (size_t i = 0; i < sizeof(looks_up) / sizeof(*looks_up); i++) {
+        if (strcmp(n->op->name, looks_up[i].op) != 0 || use->slot != looks_up[i].indices)
+            continue;
+        const ir_value *table = constant_of(ir_input(n, looks_up[i].table));
+        bool packed = strcmp(looks_up[i].op, "GatherBlockQuantized") == 0;
+        bool whole = table && !dtype_is_float(table->type.dtype);
+        bool one = !pass_is(n, "GatherND") || has_one_index(use->value);
+        return table && table->type.rank > 1 && one && (packed || !whole) ? table : NULL;
+    }
     return NULL;
 }
 
@@ -121,26 +140,88 @@ static bool is_update(const search *s, const ir_use *use)
     return false;
 }
 
+/* ---- In which order tokens stand ------------------------------------------------------------- */
+
+/* 0, 1, 2, ... as a constant or counted. */
+static bool counts_up(const ir_value *v)
+{
+    const heed_tensor *t = v->constant;
+    if (!v->constant || v->is_input)
+        return pass_is(v->producer, "Range");
+    double first, next;
+    if (tensor_count(t) < 3 || heed_tensor_read_f64(t, 0, 1, &first))
+        return false;
+    for (int64_t i = 1; i < tensor_count(t); i++)
+        if (heed_tensor_read_f64(t, i, 1, &next) || next != first + (double)i)
+            return false;
+    return true;
+}
+
+/* The input's own numbers again, or places: what is less or more than them, or how far from them,
+ * is a place too. A mask is never compared so. */
+static bool is_places(const search *s, const ir_value *v)
+{
+    for (int depth = 0; v && depth < 24; depth++) {
+        if (v == s->from || counts_up(v))
+            return true;
+        const ir_node *n = v->producer;
+        if (!is_one_of(n, moves) && !is_one_of(n, plain_ops))
+            return false;
+        const ir_value *first = ir_input(n, 0);
+        v = first && pass_constant(first) && n->n_in > 1 ? ir_input(n, 1) : first;
+    }
+    return false;
+}
+
+static bool is_ordered(const search *s, const ir_use *use)
+{
+    const ir_node *n = use->node;
+    return s->whole && is_one_of(n, orders) && is_places(s, ir_input(n, !use->slot));
+}
+
+/* ---- The search ------------------------------------------------------------------------------ */
+
+static void see_table(search *s, const ir_node *n, const ir_value *table)
+{
+    unsigned become = 0;
+    if (!s->status)
+        s->status = rows_become(s->r, n, &become);
+    if (become == ROWS_TURN) {
+        s->out.turn_rows = rows_of(table);
+        s->out.found |= SEES_ANGLE;
+        return;
+    }
+    if (!s->out.table) {
+        s->out.rows = rows_of(table);
+        s->out.table = table;
+        s->out.lookup = n;
+    }
+    s->out.found |= SEES_TABLE;
+}
+
+static void see_slot(search *s, const ir_node *n, unsigned told_of)
+{
+    const ir_value *angles = told_of == SEES_ANGLE ? angles_of(n) : NULL;
+    s->out.found |= told_of;
+    s->out.turn_rows = angles ? rows_of(angles) : s->out.turn_rows;
+}
+
 /* What is known at once; false: the search goes on behind the node. */
 static bool ends_here(search *s, const ir_use *use, bool plain)
 {
     const ir_node *n = use->node;
-    const ir_value *table = table_of(use);
+    const ir_value *table = roles_table_of(use);
     bool attention = (n->op->flags & OP_ATTENTION) != 0;
     unsigned slot = table ? 0 : told_by_slot(use, plain);
     s->out.found |= plain && hides(use) ? SEES_HIDES : 0;
+    s->out.found |= plain && is_ordered(s, use) ? SEES_ORDER : 0;
     if (slot) {
-        const ir_value *angles = slot == SEES_ANGLE ? angles_of(n) : NULL;
-        s->out.found |= slot;
-        s->out.rows = angles && !s->out.rows ? rows_of(angles) : s->out.rows;
+        see_slot(s, n, slot);
     } else if (pass_is(n, "If") && use->slot == 0) {
         s->out.found |= SEES_BRANCH;
     } else if (table) {
-        if (plain && !(s->out.found & SEES_TABLE)) {
-            s->out.rows = rows_of(table);
-            s->out.table = table;
-        }
-        s->out.found |= plain ? SEES_TABLE : 0;
+        if (plain)
+            see_table(s, n, table);
     } else if (s->whole && is_update(s, use)) {
         s->out.found |= SEES_PLACE;
     } else if (is_one_of(n, waves)) {
@@ -172,12 +253,15 @@ static void look(search *s, const ir_value *v, bool plain)
 heed_status roles_search_from(const decoder_roles *r, const ir_value *v,
                               const ir_node *const *updates, uint32_t n_updates, roles_search *out)
 {
-    search s = {
-        .updates = updates, .n_updates = n_updates, .whole = !dtype_is_float(v->type.dtype)};
+    search s = {.r = r,
+                .from = v,
+                .updates = updates,
+                .n_updates = n_updates,
+                .whole = !dtype_is_float(v->type.dtype)};
     s.seen = arena_alloc(r->memory, r->model->n_values);
     if (!s.seen)
         return HEED_NOMEM;
     look(&s, v, true);
     *out = s.out;
-    return HEED_OK;
+    return s.status;
 }

@@ -160,8 +160,26 @@ static void every_use_of_positions(void **state)
     }
 }
 
+/* Both tables have a row for each class: either input could have the tokens. */
+static void nobody_guesses(void **state)
+{
+    static const char both[] =
+        DECODER("const t float32 [23, 16] random\nGather(t, at) -> (p)\nAdd(x, p) -> (xp)\n"
+                "MatMul(xp, wq) -> (qt)\nMatMul(xp, wk) -> (kt)\n");
+    char path[] = "/tmp/heed-positions-XXXXXX.onnx";
+    heed_generator *g = NULL;
+    heed_generator_options options = {.size = sizeof(options), .session = &on_cpu};
+    (void)state;
+    save(both, path);
+    assert_int_equal(heed_generator_open(path, &options, &g), HEED_UNSUPPORTED);
+    assert_non_null(strstr(heed_error_get()->message, "\"ids\" and \"at\""));
+    assert_null(g);
+    unlink(path);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_use_of_positions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_use_of_positions),
+                                       cmocka_unit_test(nobody_guesses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
