@@ -87,8 +87,10 @@ heed_status rows_become(const decoder_roles *r, const ir_node *lookup, unsigned 
                    .known = arena_alloc(r->memory, r->model->n_values)};
     if (!w.seen || !w.known)
         return HEED_NOMEM;
-    if (lookup->n_out > 0 && lookup->out[0])
+    if (lookup->n_out > 0 && lookup->out[0]) {
+        w.known[lookup->out[0]->id] = NO; /* a norm scales rows by what they are themselves */
         follow(&w, lookup->out[0]);
+    }
     *out = w.found;
     return HEED_OK;
 }
