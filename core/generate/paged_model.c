@@ -1,6 +1,7 @@
 /* paged_model.c - see paged_model.h. */
 #include "generate/paged_model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "generate/place_limit.h"
@@ -47,12 +48,23 @@ static heed_status make_store(paged_model *p, uint32_t limit)
     return HEED_OK;
 }
 
+/* What only this form has wrong is no fault of the file, which runs without pages. */
+static heed_status compile(paged_model *p, const heed_model *m, const compile_options *options)
+{
+    char why[256];
+    heed_status status = compiled_new(m, options, &p->form);
+    if (status != HEED_INVALID)
+        return status;
+    snprintf(why, sizeof(why), "%s", err_get()->message);
+    return err_fail(HEED_UNSUPPORTED, "no pages: %s", why);
+}
+
 static heed_status open(paged_model *p, const heed_model *m, const compile_options *options)
 {
     compile_options o = *options;
     o.paging = &p->about;
     o.plan_limit = o.plan_limit ? o.plan_limit : PLANS;
-    TRY(compiled_new(m, &o, &p->form));
+    TRY(compile(p, m, &o));
     TRY(side_model_new(m, options, &p->about, &p->side));
     const ir_graph *g = p->form->ir->main;
     TRY(step_inputs_new(g, &p->about, &p->told));
