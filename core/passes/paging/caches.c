@@ -45,14 +45,6 @@ static bool may_be_cache(const decoder_roles *r, uint32_t i)
            (r->role[i] == PAGING_PAST || (r->role[i] == PAGING_SIDE && type->rank > 1));
 }
 
-static bool is_one_of(const ir_node *n, const char *const *ops)
-{
-    for (; *ops; ops++)
-        if (pass_is(n, *ops))
-            return true;
-    return false;
-}
-
 static bool back_through(walk *w, const ir_node *n, uint32_t first, uint32_t last, trail t)
 {
     for (uint32_t i = first; i <= last && i < n->n_in; i++)
@@ -144,7 +136,7 @@ static bool back_through_node(walk *w, const ir_node *n, uint32_t output, trail 
     uint32_t carried = carried_by(n, output), past = past_of(n, output, &form);
     if (pass_is(n, "If"))
         return back_into_branches(w, n, output, t);
-    if (is_one_of(n, moves))
+    if (paging_is_one_of(n, moves))
         return back_through(w, n, 0, 0, t);
     t.update = n;
     if (past != UINT32_MAX) {
@@ -160,12 +152,12 @@ static bool back_through_node(walk *w, const ir_node *n, uint32_t output, trail 
         return back_through(w, n, 0, n->n_in - 1, t);
     }
     t.form = CACHE_STATIC;
-    if (is_one_of(n, scatters))
+    if (paging_is_one_of(n, scatters))
         return back_through(w, n, 0, 0, t);
     if (pass_is(n, "Where"))
         return back_through(w, n, 1, 2, t);
     t.form = CACHE_STATE;
-    return is_one_of(n, sums) && back_through(w, n, 0, n->n_in - 1, t);
+    return paging_is_one_of(n, sums) && back_through(w, n, 0, n->n_in - 1, t);
 }
 
 static bool back(walk *w, const ir_value *v, trail t)
@@ -336,9 +328,9 @@ static uint32_t first_product(const ir_value *v, int depth)
     for (const ir_use *use = v->uses; use && depth < 16; use = use->next) {
         const ir_node *n = use->node;
         uint32_t id = UINT32_MAX;
-        if (is_one_of(n, products) || (n->op->flags & OP_ATTENTION))
+        if (paging_is_one_of(n, products) || (n->op->flags & OP_ATTENTION))
             id = n->id;
-        else if (is_one_of(n, plain_moves) && n->n_out > 0 && n->out[0])
+        else if (paging_is_one_of(n, plain_moves) && n->n_out > 0 && n->out[0])
             id = first_product(n->out[0], depth + 1);
         least = id < least ? id : least;
     }
@@ -348,7 +340,7 @@ static uint32_t first_product(const ir_value *v, int depth)
 /* Where the elements come from that an output has: attention may read them in another order. */
 static const ir_value *before_moves(const ir_value *v)
 {
-    while (v->producer && is_one_of(v->producer, plain_moves) && ir_input(v->producer, 0))
+    while (v->producer && paging_is_one_of(v->producer, plain_moves) && ir_input(v->producer, 0))
         v = v->producer->in[0].value;
     return v;
 }

@@ -12,14 +12,6 @@ typedef struct reading {
     uint32_t order; /* of the first */
 } reading;
 
-static bool is_one_of(const ir_node *n, const char *const *ops)
-{
-    for (; *ops; ops++)
-        if (pass_is(n, *ops))
-            return true;
-    return false;
-}
-
 static const char *const moves[] = {"Identity",  "Cast",          "Reshape",
                                     "Transpose", "Squeeze",       "Unsqueeze",
                                     "Flatten",   "Expand",        "Slice",
@@ -39,7 +31,8 @@ static bool is_scored(const ir_value *v, int depth)
         const ir_node *n = use->node;
         if (strstr(n->op->name, "Softmax"))
             return true;
-        if (is_one_of(n, score_ops) && n->n_out > 0 && n->out[0] && is_scored(n->out[0], depth + 1))
+        if (paging_is_one_of(n, score_ops) && n->n_out > 0 && n->out[0] &&
+            is_scored(n->out[0], depth + 1))
             return true;
     }
     return false;
@@ -74,12 +67,12 @@ static void follow(reading *r, const ir_value *v, int depth)
         const ir_value *other = n->n_in > 1 ? ir_input(n, use->slot == 0) : NULL;
         if (n->op->flags & OP_ATTENTION)
             note(r, n, slot_as(use));
-        else if (is_one_of(n, products))
+        else if (paging_is_one_of(n, products))
             note(r, n,
                  other && other->constant  ? 0
                  : is_scored(n->out[0], 0) ? IS_KEYS
                                            : IS_VALUES);
-        else if (is_one_of(n, moves))
+        else if (paging_is_one_of(n, moves))
             for (uint32_t o = 0; o < n->n_out; o++)
                 if (n->out[o])
                     follow(r, n->out[o], depth + 1);

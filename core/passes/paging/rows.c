@@ -3,14 +3,6 @@
  * far as they stay rows of their own token. */
 #include "passes/paging/roles.h"
 
-static bool is_one_of(const ir_node *n, const char *const *ops)
-{
-    for (; *ops; ops++)
-        if (pass_is(n, *ops))
-            return true;
-    return false;
-}
-
 static const char *const moves[] = {"Identity", "Cast",    "Reshape", "Transpose", "Squeeze",
                                     "Slice",    "Flatten", "Expand",  "Unsqueeze", "Split",
                                     "Concat",   "Tile",    "Neg",     NULL};
@@ -21,7 +13,7 @@ static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};
 static bool is_weight(const ir_value *v)
 {
     for (int depth = 0; v && !v->constant && v->producer && depth < 16; depth++)
-        v = is_one_of(v->producer, moves) || pass_is(v->producer, "DequantizeLinear")
+        v = paging_is_one_of(v->producer, moves) || pass_is(v->producer, "DequantizeLinear")
                 ? ir_input(v->producer, 0)
                 : NULL;
     return v && pass_constant(v);
@@ -68,14 +60,14 @@ static void follow(rows_walk *w, const ir_value *v)
     for (const ir_use *use = v->uses; use; use = use->next) {
         const ir_node *n = use->node;
         const ir_value *other = other_of(use);
-        bool scaled = is_one_of(n, scales) && other;
-        bool turns = is_one_of(n, waves) || roles_is_angles_slot(use) ||
+        bool scaled = paging_is_one_of(n, scales) && other;
+        bool turns = paging_is_one_of(n, waves) || roles_is_angles_slot(use) ||
                      (scaled && is_made_of_rows(w->known, other));
         if (turns)
             w->found |= ROWS_TURN;
-        else if (!scaled && !is_one_of(n, moves))
+        else if (!scaled && !paging_is_one_of(n, moves))
             w->found |= ROWS_SUM;
-        for (uint32_t o = 0; o < n->n_out && !turns && (scaled || is_one_of(n, moves)); o++)
+        for (uint32_t o = 0; o < n->n_out && !turns && (scaled || paging_is_one_of(n, moves)); o++)
             if (n->out[o])
                 follow(w, n->out[o]);
     }
@@ -102,7 +94,7 @@ heed_status rows_become(const decoder_roles *r, const ir_node *lookup, unsigned 
 static bool mixes(const ir_use *use)
 {
     const ir_node *n = use->node;
-    if (is_one_of(n, products))
+    if (paging_is_one_of(n, products))
         for (uint32_t i = 0; i < 2 && i < n->n_in; i++)
             if (i != use->slot && !is_weight(ir_input(n, i)))
                 return true;

@@ -16,14 +16,6 @@ typedef struct search {
     roles_search out;
 } search;
 
-static bool is_one_of(const ir_node *n, const char *const *ops)
-{
-    for (; *ops; ops++)
-        if (pass_is(n, *ops))
-            return true;
-    return false;
-}
-
 static const char *const moves[] = {"Identity",  "Cast",    "Reshape", "Transpose", "Squeeze",
                                     "Unsqueeze", "Flatten", "Expand",  NULL};
 static const char *const plain_ops[] = {"Add", "Sub", "Clip", "Max", "Min", "Slice", NULL};
@@ -70,7 +62,7 @@ static const struct {
 static const ir_value *constant_of(const ir_value *v)
 {
     while (v && !v->constant && v->producer &&
-           (is_one_of(v->producer, moves) || pass_is(v->producer, "Slice")))
+           (paging_is_one_of(v->producer, moves) || pass_is(v->producer, "Slice")))
         v = ir_input(v->producer, 0);
     return v && pass_constant(v) ? v : NULL;
 }
@@ -165,7 +157,7 @@ static bool is_places(const search *s, const ir_value *v)
         if (v == s->from || counts_up(v))
             return true;
         const ir_node *n = v->producer;
-        if (!is_one_of(n, moves) && !is_one_of(n, plain_ops))
+        if (!paging_is_one_of(n, moves) && !paging_is_one_of(n, plain_ops))
             return false;
         const ir_value *first = ir_input(n, 0);
         v = first && pass_constant(first) && n->n_in > 1 ? ir_input(n, 1) : first;
@@ -176,7 +168,7 @@ static bool is_places(const search *s, const ir_value *v)
 static bool is_ordered(const search *s, const ir_use *use)
 {
     const ir_node *n = use->node;
-    return s->whole && is_one_of(n, orders) && is_places(s, ir_input(n, !use->slot));
+    return s->whole && paging_is_one_of(n, orders) && is_places(s, ir_input(n, !use->slot));
 }
 
 /* ---- The search ------------------------------------------------------------------------------ */
@@ -224,12 +216,13 @@ static bool ends_here(search *s, const ir_use *use, bool plain)
             see_table(s, n, table);
     } else if (s->whole && is_update(s, use)) {
         s->out.found |= SEES_PLACE;
-    } else if (is_one_of(n, waves)) {
+    } else if (paging_is_one_of(n, waves)) {
         s->out.found |= SEES_ANGLE;
     } else if (pass_is(n, "Softmax") || (attention && use->slot > 2)) {
         s->out.found |= SEES_SOFTMAX | (plain ? SEES_SCORES : 0);
     } else {
-        return attention || is_one_of(n, shapes) || (!s->whole && is_one_of(n, products));
+        return attention || paging_is_one_of(n, shapes) ||
+               (!s->whole && paging_is_one_of(n, products));
     }
     return true;
 }
@@ -242,7 +235,7 @@ static void look(search *s, const ir_value *v, bool plain)
     s->seen[v->id] = state;
     for (const ir_use *use = v->uses; use; use = use->next) {
         const ir_node *n = use->node;
-        bool stays = plain && (is_one_of(n, moves) || is_one_of(n, plain_ops));
+        bool stays = plain && (paging_is_one_of(n, moves) || paging_is_one_of(n, plain_ops));
         if (!ends_here(s, use, plain))
             for (uint32_t o = 0; o < n->n_out; o++)
                 if (n->out[o])
