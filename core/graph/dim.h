@@ -47,7 +47,7 @@ ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b);
  * two different symbols are a symbol of their own. False: both are known and clash. */
 bool dims_broadcast(ir_dims *t, ir_dim a, ir_dim b, ir_dim *out);
 /* a is min(b, most): what a table of `most` entries has left when it is cut to a length of b. */
-bool dims_is_cut(ir_dims *t, ir_dim a, ir_dim b, int64_t *most);
+bool dims_is_cut(const ir_dims *t, ir_dim a, ir_dim b, int64_t *most);
 
 /* Any int64 above -2^62 as content, with or without a table. */
 ir_dim dims_constant(ir_dims *t, int64_t value);
@@ -64,7 +64,8 @@ void dims_set_range(ir_dims *t, ir_dim symbol, int64_t least, int64_t most);
 
 /* One symbol, and nothing else. */
 bool dims_is_symbol(const ir_dims *t, ir_dim d);
-/* The dim with another one in the place of a symbol. */
+/* The dim with another one in the place of a symbol, wherever it stands in it: in operands of
+ * maxima and quotients too. */
 ir_dim dims_substitute(ir_dims *t, ir_dim d, ir_dim symbol, ir_dim by);
 /* Of two dims that are the same, which one says more: 3 a number, 2 a symbol with a name, 1 one
  * without, 0 what is computed. */

@@ -1,16 +1,9 @@
 /* dim_range.c - what can be said of a dim's size: that it is no negative number.
  *
- * Every symbol is an extent, so 0 or more, unless its name says otherwise; one of a table may have
- * a range. The least that a polynomial can be is the sum of the least that its terms can be. */
-#include <string.h>
-
+ * Every symbol is an extent, so 0 or more, unless it is told to be an integer; one of a table may
+ * have a range. The least that a polynomial can be is the sum of the least that its terms can be.
+ */
 #include "graph/dim_table.h"
-
-int64_t dims_symbol_of(const ir_dims *t, ir_dim d)
-{
-    poly p = dims_load(t, d);
-    return !p.failed && p.n == 3 && p.words[0] == 1 && p.words[1] == 1 ? p.words[2] : -1;
-}
 
 void dims_set_range(ir_dims *t, ir_dim symbol, int64_t least, int64_t most)
 {
@@ -19,16 +12,12 @@ void dims_set_range(ir_dims *t, ir_dim symbol, int64_t least, int64_t most)
     t->most = most;
 }
 
-/* An integer without a name may be negative, and so may an operation on one, or on a difference:
- * its name tells, since it is made of the text of its operands. */
-static bool names_extent(const ir_dims *t, int64_t id) { return !strpbrk(t->symbols[id], "-#"); }
-
 /* A number that the symbol is never below, or never above; false: there is none. */
 static bool end_of_symbol(const ir_dims *t, int64_t id, bool above, int64_t *out)
 {
     bool ranged = t->ranged == id + 1;
     *out = above ? t->most : ranged ? t->least : 0;
-    return above ? ranged && t->most != INT64_MAX : ranged || names_extent(t, id);
+    return above ? ranged && t->most != INT64_MAX : ranged || !t->symbols[id].is_integer;
 }
 
 /* The least that a term can be: factors are no negative numbers, so all are at one end. */

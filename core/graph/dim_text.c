@@ -29,7 +29,7 @@ static size_t put_term(const ir_dims *t, const int64_t *term, bool first, char *
     }
     for (int64_t i = 0; i < term[1]; i++) {
         at = put(text, size, at, i ? "*" : "");
-        at = put(text, size, at, t->symbols[term[2 + i]]);
+        at = put(text, size, at, t->symbols[term[2 + i]].name);
     }
     return at;
 }
