@@ -70,27 +70,29 @@ ir_dim dims_store(ir_dims *t, const poly *p)
     return -(ir_dim)index;
 }
 
+/* Puts number `id` of the table where it is found again: by its name, or by its operands. */
+static heed_status enter_symbol(ir_dims *t, const dim_symbol *symbol, size_t id)
+{
+    void *number = (void *)(uintptr_t)(id + 1); // NOLINT: a number in a map
+    if (symbol->operation == DIM_NAMED)
+        return map_put_string(&t->by_name, symbol->name, number);
+    const int64_t words[3] = {symbol->operation, symbol->a, symbol->b};
+    const char *key = arena_copy(&t->memory, words, sizeof(words));
+    if (!key)
+        return HEED_NOMEM;
+    return map_put(&t->by_operands, key, sizeof(words), number);
+}
+
 ir_dim dims_add_symbol(ir_dims *t, const dim_symbol *symbol)
 {
-    char *name = arena_string(&t->memory, symbol->name);
-    if (!name || mem_grow(&t->symbols, &t->symbols_capacity, t->n_symbols, sizeof(dim_symbol)))
+    dim_symbol copy = *symbol;
+    copy.name = arena_string(&t->memory, symbol->name);
+    if (!copy.name ||
+        mem_grow(&t->symbols, &t->symbols_capacity, t->n_symbols, sizeof(dim_symbol)) ||
+        enter_symbol(t, &copy, t->n_symbols))
         return DIM_UNKNOWN;
-    size_t id = t->n_symbols;
-    t->symbols[id] = *symbol;
-    t->symbols[id].name = name;
-    void *number = (void *)(uintptr_t)(id + 1); // NOLINT: a number in a map
-    if (symbol->operation == DIM_NAMED && map_put_string(&t->by_name, name, number))
-        return DIM_UNKNOWN;
-    if (symbol->operation != DIM_NAMED) {
-        int64_t *key = arena_alloc(&t->memory, sizeof(int64_t[3]));
-        if (!key)
-            return DIM_UNKNOWN;
-        memcpy(key, (int64_t[3]){symbol->operation, symbol->a, symbol->b}, sizeof(int64_t[3]));
-        if (map_put(&t->by_operands, key, sizeof(int64_t[3]), number))
-            return DIM_UNKNOWN;
-    }
-    t->n_symbols++;
-    return dims_symbol_at(t, (int64_t)id);
+    t->symbols[t->n_symbols] = copy;
+    return dims_symbol_at(t, (int64_t)t->n_symbols++);
 }
 
 ir_dim dims_symbol_at(ir_dims *t, int64_t id)

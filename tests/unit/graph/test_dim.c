@@ -172,6 +172,22 @@ static void broadcasting_again_changes_nothing(void **state)
 }
 
 /* What is printed means the same when it is read again, also in a copy of the table. */
+/* What stands for a symbol reaches into maxima and quotients, also into those within others, and
+ * what is decided by it is: the two of each pair become the same. */
+static void equalities_reach_into_operands(void **state)
+{
+    (void)state;
+    ir_dim x = parse("x"), y = parse("y"), more = dims_add(t, x, 2);
+    ir_dim nested = dims_mul(t, 3, dims_max(t, dims_floor_div(t, y, 4), more));
+    assert_true(dims_substitute(t, dims_floor_div(t, y, 4), y, 9) == 2);
+    assert_true(dims_substitute(t, dims_max(t, x, y), x, y) == y);
+    assert_true(dims_substitute(t, dims_min(t, x, 64), x, 100) == 64);
+    assert_true(dims_substitute(t, nested, y, dims_mul(t, 4, x)) == dims_mul(t, 3, more));
+    assert_true(dims_substitute(t, nested, parse("z"), 1) == nested);
+    assert_false(dims_nonnegative(t, dims_min(t, x, dims_sub(t, y, 1))));
+    assert_true(dims_nonnegative(t, dims_max(t, x, dims_sub(t, y, 1))));
+}
+
 static void texts_are_read_back(void **state)
 {
     (void)state;
@@ -278,6 +294,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_a_table, open_table, close_table),
         cmocka_unit_test_setup_teardown(broadcasting_again_changes_nothing, open_table,
                                         close_table),
+        cmocka_unit_test_setup_teardown(equalities_reach_into_operands, open_table, close_table),
         cmocka_unit_test_setup_teardown(texts_are_read_back, open_table, close_table),
         cmocka_unit_test_setup_teardown(random_expressions_agree_with_numbers, open_table,
                                         close_table),
