@@ -269,6 +269,65 @@ def filled_scale(scale=None):
     return part
 
 
+def experts(at_rows=None, at_sums=None, each=None, hit=None, count=3):
+    """A mixture of experts, unrolled: the tokens of an expert are a list that NonZero makes."""
+    def part(d, x):
+        rows = d.op("Reshape", x, [-1, WIDTH])
+        weights, which = d.op("TopK", d.op("Softmax", d.op(
+            "MatMul", rows, d.random(WIDTH, count)), axis=-1), [2], outputs=2, axis=-1)
+        wanted = d.op("Transpose", d.op("OneHot", which, np.int64(count), np.array([0, 1])),
+                      perm=[2, 1, 0])
+        sums = d.op("ConstantOfShape", d.op("Shape", rows))
+        for k in hit(d, wanted) if hit else range(count):
+            k = k if isinstance(k, str) else np.array([k])
+            chosen = d.op("Squeeze", d.op("Gather", wanted, k, axis=0), [0])
+            at = d.op("Transpose", d.op("NonZero", chosen), perm=[1, 0])
+            slot, token = (d.op("Squeeze", v, [1]) for v in d.op("Split", at, [1, 1], outputs=2,
+                                                                 axis=1))
+            y = d.op("Gather", rows, at_rows(d, token) if at_rows else token)
+            y = d.op("Relu", d.op("MatMul", y, d.random(WIDTH, WIDTH)))
+            y = each(d, y) if each else y
+            one = d.op("Add", slot, d.op("Mul", token, np.int64(2)))
+            y = d.op("Mul", y, d.op("Gather", d.op("Reshape", weights, [-1, 1]), one))
+            at = d.op("Unsqueeze", at_sums(d, token) if at_sums else token, [1])
+            at = d.op("Expand", at, d.op("Shape", y))
+            sums = d.op("Add", sums, d.op("ScatterElements", d.op(
+                "ConstantOfShape", d.op("Shape", sums)), at, y, axis=0))
+        return d.attend(d.op("Add", x, d.op("Reshape", sums, d.op("Shape", x))))
+    return part
+
+
+def those_wanted(count):
+    """The experts that some token wants, of which there are `count`."""
+    def hit(d, wanted):
+        times = d.op("ReduceSum", wanted, [-1, -2], keepdims=0)
+        at = d.op("Transpose", d.op("NonZero", d.op("Greater", times, np.int64(0))), perm=[1, 0])
+        parts = d.op("Split", at, np.array([1] * count), outputs=count, axis=0)
+        return [d.op("Squeeze", v, [0]) for v in parts]
+    return hit
+
+
+def the_one_before(d, token):
+    return d.op("Max", d.op("Sub", token, np.int64(1)), np.int64(0))
+
+
+def the_one_after(d, token):
+    last = d.op("Sub", d.number(d.tokens()), np.int64(1))
+    return d.op("Min", d.op("Add", token, np.int64(1)), last)
+
+
+def less_the_mean(d, y):
+    return d.op("Sub", y, d.op("ReduceMean", y, [0], keepdims=1))
+
+
+def by_number_of_entries(d, y):
+    return d.op("Mul", y, d.floats(d.op("Shape", y, start=0, end=1)))
+
+
+def summed_up(d, y):
+    return d.op("CumSum", y, np.int64(0))
+
+
 # name: (part, whether it gets pages)
 CASES = {
     "plain": (plain, True),
@@ -300,6 +359,14 @@ CASES = {
     "a bias by distance that the length scales": (masked(biased(by_distance(by_length))), False),
     "a norm with a scale for each row": (filled_scale(), True),
     "a norm with a scale that is the length": (filled_scale(by_length), False),
+    "experts": (experts(), True),
+    "experts that get the row before": (experts(at_rows=the_one_before), False),
+    "experts that add to the row after": (experts(at_sums=the_one_after), False),
+    "experts that compare their tokens": (experts(each=less_the_mean), False),
+    "experts that count their tokens": (experts(each=by_number_of_entries), False),
+    "experts that add their tokens up": (experts(each=summed_up), False),
+    "experts, of which all are wanted": (experts(hit=those_wanted(3)), True),
+    "experts, of which some are wanted": (experts(hit=those_wanted(3), count=4), False),
 }
 
 

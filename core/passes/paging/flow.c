@@ -81,7 +81,7 @@ static heed_status sweep_look_up(flow_map *m, ir_node *n, bool *done)
     int64_t axis = ir_attr_int(n, "axis", 0);
     *done = false;
     if (!pass_is(n, "Gather") || data.kind != FLOW_ROWS || at.kind != FLOW_ROWS || data.data ||
-        data.each != 1 || at.each != 1 || n->out[0]->type.rank < 0 ||
+        data.each != 1 || at.each != 1 || data.list || at.list || n->out[0]->type.rank < 0 ||
         (axis < 0 ? axis + n->in[0].value->type.rank : axis) != data.axis)
         return HEED_OK;
     ir_value *table = at.place ? NULL : flow_table_of(m, ir_input(n, 0));
@@ -122,6 +122,7 @@ heed_status flow_map_all(flow_map *m)
     m->of = mem_array(m->n, sizeof(*m->of));
     if (!m->of)
         return HEED_NOMEM;
+    TRY(flow_lists_new(m));
     for (uint32_t i = 0; i < g->n_inputs; i++) {
         const ir_value *v = g->inputs[i];
         for (int32_t k = 0; k < v->type.rank; k++)
@@ -156,5 +157,6 @@ void flow_map_free(flow_map *m)
 {
     mem_free(m->of);
     mem_free(m->positions);
+    mem_free(m->lists);
     mem_free(m->mask);
 }

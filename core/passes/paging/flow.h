@@ -4,7 +4,8 @@
  * The graph is one in which a sequence is computed at once, without a past, in a batch of one. A
  * value is free when it does not know of tokens; of shapes, when it depends on how many there are;
  * it has rows, one a token along one axis, when row i depends on token i, on i itself, and through
- * causal attention on the tokens before; anything else is mixed. */
+ * causal attention on the tokens before; anything else is mixed. Rows may also be the entries of a
+ * list of tokens (flow_lists.c), each of which is one token's. */
 #ifndef HEED_PASSES_FLOW_H
 #define HEED_PASSES_FLOW_H
 
@@ -18,7 +19,19 @@ typedef struct flow {
     int32_t each; /* rows that a token has there, side by side: heads behind tokens, in one axis */
     bool data;    /* depends on what the tokens are, not on their number and places alone */
     bool place;   /* is the place of the token, as a number */
+    /* Rows are the entries of this list, counted from 1; 0: those of all tokens, in order. */
+    uint16_t list;
+    uint8_t coordinates; /* 1 + the axis along which those of an entry stand; 0: none */
+    bool whole;          /* of an entry: times_token * its token + 0 to `most` */
+    int64_t times_token, most;
 } flow;
+
+/* Entries for which something is true that depends on their token alone. */
+typedef struct flow_list {
+    const ir_value *at; /* [rank, entries]: their coordinates */
+    const ir_type *of;  /* what has those coordinates */
+    int32_t axis, each; /* of the tokens there, as in flow */
+} flow_list;
 
 /* What the file has for all positions from 0 on, and a step has for its own: i + first, or rows of
  * a table from `first` on. */
@@ -38,6 +51,8 @@ typedef struct flow_map {
     uint32_t n; /* values that there were; what came later is free */
     flow_positions *positions;
     size_t n_positions, positions_capacity;
+    flow_list *lists;
+    uint16_t n_lists;
     struct mask *mask; /* for flow_find_positions */
 } flow_map;
 
@@ -51,11 +66,22 @@ static inline flow flow_rows(int32_t axis)
     return (flow){.kind = FLOW_ROWS, .axis = (int8_t)axis, .each = 1};
 }
 
+/* One row for each token, in their order. */
+static inline bool flow_has_row_each(flow f)
+{
+    return f.kind == FLOW_ROWS && f.each == 1 && !f.list;
+}
+
 /* flow_rules.c: what comes of rows. The outputs of a node some of whose inputs have rows, and none
  * is mixed. */
 flow flow_through(flow_map *m, const ir_node *n, uint32_t output);
 /* The axis of the same rows in other extents; -1: they are not there. */
 int32_t flow_find_axis(const flow_map *m, const ir_type *from, int32_t axis, const ir_type *to);
+
+/* flow_lists.c: room for all lists of the graph. */
+heed_status flow_lists_new(flow_map *m);
+/* How many rows there are: tokens, or entries of the list. */
+ir_dim flow_count(const flow_map *m, uint16_t list);
 
 /* positions.c: a value of shapes with an axis of as many extents as there are tokens may be
  * positions; then it has rows. */

@@ -111,5 +111,5 @@ int flow_bias_by(flow_map *m, const ir_node *attention)
             return FLOW_BY_NONE;
     if (ir_attr_int(attention, "relative", 0))
         return is_relative(m, v, v->type.dims[last]) ? FLOW_BY_DISTANCE : FLOW_BY_NONE;
-    return f.kind == FLOW_ROWS && f.axis == last && f.each == 1 ? FLOW_BY_KEY : FLOW_BY_NONE;
+    return flow_has_row_each(f) && f.axis == last ? FLOW_BY_KEY : FLOW_BY_NONE;
 }

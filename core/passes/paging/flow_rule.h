@@ -17,6 +17,10 @@ static inline const ir_type *flow_type_in(const ir_node *n, uint32_t i)
 
 /* flow_products.c */
 flow_rule flow_product, flow_gemm, flow_einsum;
+/* flow_lists.c: false: the node has nothing to do with lists, or follows the rules of rows. */
+bool flow_through_list(flow_map *m, const ir_node *n, uint32_t o, flow *out);
+/* What is known of an output as a number of each entry. */
+void flow_number_entries(const flow_map *m, const ir_node *n, uint32_t o, flow *f);
 /* flow_attention.c */
 flow_rule flow_turned, flow_attention;
 

@@ -8,12 +8,12 @@ static const flow mixed = {.kind = FLOW_MIXED};
 
 /* ---- Moves ---------------------------------------------------------------------------------- */
 
-/* How many times the number of tokens an extent is; 0: it is no multiple. */
-static int32_t times_tokens(const flow_map *m, ir_dim extent)
+/* How many times the number of rows an extent is; 0: it is no multiple. */
+static int32_t times_rows(const flow_map *m, ir_dim extent, ir_dim rows)
 {
     ir_dims *dims = m->run->model->dims;
-    ir_dim each = dim_known(extent) ? 0 : dims_floor_div(dims, extent, m->tokens);
-    bool exact = each > 0 && each < INT32_MAX && dims_mul(dims, each, m->tokens) == extent;
+    ir_dim each = dim_known(extent) ? 0 : dims_floor_div(dims, extent, rows);
+    bool exact = each > 0 && each < INT32_MAX && dims_mul(dims, each, rows) == extent;
     return exact ? (int32_t)each : 0;
 }
 
@@ -22,12 +22,12 @@ static int32_t times_tokens(const flow_map *m, ir_dim extent)
 static flow find_rows(const flow_map *m, const ir_type *from, flow f, const ir_type *to)
 {
     ir_dims *dims = m->run->model->dims;
-    ir_dim before = 1, count = 1;
-    bool whole = from->dims[f.axis] == dims_mul(dims, m->tokens, f.each);
+    ir_dim before = 1, count = 1, rows = flow_count(m, f.list);
+    bool whole = from->dims[f.axis] == dims_mul(dims, rows, f.each);
     for (int32_t i = 0; i < f.axis; i++)
         before = dims_mul(dims, before, from->dims[i]);
     for (int32_t i = 0; i < to->rank && before != DIM_UNKNOWN; i++) {
-        int32_t each = count == before && whole ? times_tokens(m, to->dims[i]) : 0;
+        int32_t each = count == before && whole ? times_rows(m, to->dims[i], rows) : 0;
         flow found = {.kind = FLOW_ROWS, .axis = (int8_t)i, .each = each ? each : f.each};
         if (count == before && (each || to->dims[i] == from->dims[f.axis]))
             return found;
@@ -251,6 +251,27 @@ static flow gathered_along(flow_map *m, const ir_node *n, uint32_t o)
     return f.kind == FLOW_ROWS && axis_attr(n, 0, flow_type_in(n, 0)->rank) == f.axis ? mixed : f;
 }
 
+/* Input 0 is the tokens, input 1 how much of which expert each wants [tokens, experts]; the rest
+ * are weights. */
+static flow to_experts(flow_map *m, const ir_node *n, uint32_t o)
+{
+    flow x = flow_of(m, ir_input(n, 0)), wants = flow_of(m, ir_input(n, 1));
+    for (uint32_t i = 2; i < n->n_in; i++)
+        if (flow_of(m, ir_input(n, i)).kind != FLOW_FREE)
+            return mixed;
+    bool own = x.kind == FLOW_ROWS && x.axis == flow_type_in(n, 0)->rank - 2 &&
+               wants.kind == FLOW_ROWS && wants.axis == 0;
+    return own && o == 0 ? x : mixed;
+}
+
+/* Indices become an axis of as many as there may be. */
+static flow one_hot(flow_map *m, const ir_node *n, uint32_t o)
+{
+    flow f = first_alone(m, n, o);
+    int32_t axis = axis_attr(n, -1, n->out[o]->type.rank);
+    return f.kind == FLOW_ROWS && axis <= f.axis ? flow_rows(f.axis + 1) : f;
+}
+
 /* ---- Table ------------------------------------------------------------------------------------
  */
 
@@ -300,6 +321,9 @@ static const struct {
     {"", "DequantizeLinear", first_alone},
     {"", "QuantizeLinear", first_alone},
     {"com.microsoft", "MatMulNBits", first_alone},
+    {"com.microsoft", "MoE", to_experts},
+    {"com.microsoft", "QMoE", to_experts},
+    {"", "OneHot", one_hot},
     {"heed", "Attention", flow_attention},
 };
 
@@ -311,15 +335,18 @@ static flow_rule *find_rule(const ir_node *n, uint32_t o)
     return (n->op->flags & OP_ELEMENTWISE) && o == 0 ? elementwise : NULL;
 }
 
-/* Rows of each token that all inputs with rows have; 0: they differ. */
-static int32_t common_each(const flow_map *m, const ir_node *n)
+/* All inputs with rows have those of one list, and as many of each token: these, or 0. */
+static int32_t common_each(const flow_map *m, const ir_node *n, uint16_t *list)
 {
     int32_t each = 0;
     for (uint32_t i = 0; i < n->n_in; i++) {
         flow f = flow_of(m, ir_input(n, i));
-        if (f.kind == FLOW_ROWS && each && f.each != each)
+        if (f.kind != FLOW_ROWS)
+            continue;
+        if (each && (f.each != each || f.list != *list))
             return 0;
-        each = f.kind == FLOW_ROWS ? f.each : each;
+        each = f.each;
+        *list = f.list;
     }
     return each;
 }
@@ -328,13 +355,23 @@ static int32_t common_each(const flow_map *m, const ir_node *n)
 flow flow_through(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow_rule *rule = find_rule(n, o);
-    int32_t each = common_each(m, n);
-    if (n->out[o]->type.rank < 0 || !rule || each < 1 || (each > 1 && rule == flow_attention))
-        return mixed;
+    uint16_t list = 0;
+    int32_t each = common_each(m, n, &list);
+    flow found;
     for (uint32_t i = 0; i < n->n_in; i++)
         if (n->in[i].value && n->in[i].value->type.rank < 0)
             return mixed;
-    flow f = rule(m, n, o);
-    f.each = rule == reshaped ? f.each : each;
-    return f;
+    if (n->out[o]->type.rank >= 0 && flow_through_list(m, n, o, &found))
+        return found;
+    if (n->out[o]->type.rank < 0 || !rule || each < 1 ||
+        ((each > 1 || list) && rule == flow_attention))
+        return mixed;
+    found = rule(m, n, o);
+    found = (flow){.kind = found.kind,
+                   .axis = found.axis,
+                   .each = rule == reshaped ? found.each : each,
+                   .list = list};
+    if (list && found.kind == FLOW_ROWS)
+        flow_number_entries(m, n, o, &found);
+    return found;
 }

@@ -96,7 +96,7 @@ static heed_status write_count(flow_map *m, ir_node *n)
 static bool has_rows(const flow_map *m, const ir_value *table)
 {
     flow f = flow_of(m, table);
-    return table && f.kind == FLOW_ROWS && f.axis == 0 && f.each == 1 && table->type.rank == 2 &&
+    return table && flow_has_row_each(f) && f.axis == 0 && table->type.rank == 2 &&
            table->type.dims[0] == m->tokens;
 }
 

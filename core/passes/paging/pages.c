@@ -148,7 +148,7 @@ static ir_value *only_rows(const flow_map *flows, const ir_node *n)
             return NULL;
         found = v;
     }
-    return found && flow_of(flows, found).each == 1 ? found : NULL;
+    return found && flow_has_row_each(flow_of(flows, found)) ? found : NULL;
 }
 
 static bool is_product(const ir_node *n)
@@ -212,8 +212,8 @@ static heed_status forget_range(pass_run *p, const flow_map *flows)
             if (f.kind != FLOW_ROWS)
                 continue;
             ir_dim extent = v->type.rank > f.axis ? v->type.dims[f.axis] : DIM_UNKNOWN;
-            if (extent != dims_mul(dims, flows->tokens, f.each) &&
-                extent != dims_mul(dims, rows, f.each))
+            if (extent != dims_mul(dims, flow_count(flows, f.list), f.each) &&
+                (f.list || extent != dims_mul(dims, rows, f.each)))
                 return paging_stop(p, "a number of tokens that only one sequence has", n);
         }
     return HEED_OK;
@@ -290,7 +290,7 @@ static heed_status rewrite(pass_run *p, flow_map *flows)
     if (dim_known(flows->tokens))
         return paging_stop(p, "the number of tokens is fixed in the graph", NULL);
     TRY(flow_map_all(flows));
-    if (flow_of(flows, result).kind != FLOW_ROWS || flow_of(flows, result).each != 1)
+    if (!flow_has_row_each(flow_of(flows, result)))
         return paging_stop(p,
                            "what is computed for a token depends on others, and not by causal "
                            "attention alone",

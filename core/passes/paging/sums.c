@@ -44,7 +44,7 @@ static bool is_sum_so_far(const flow_map *m, const ir_node *n, int64_t *width)
         return false;
     flow f = flow_of(m, x);
     int64_t at = tensor_get_int(axis->constant, 0);
-    *width = f.kind == FLOW_ROWS && f.each == 1 && f.data ? width_of(&x->type, f.axis) : 0;
+    *width = flow_has_row_each(f) && f.data ? width_of(&x->type, f.axis) : 0;
     return *width > 0 && (at < 0 ? at + x->type.rank : at) == f.axis && is_truth(x);
 }
 
