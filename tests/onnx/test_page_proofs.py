@@ -73,6 +73,12 @@ class Decoder:
         places = self.places()
         return self.op("LessOrEqual", places, self.op("Unsqueeze", places, [1]))
 
+    def window(self, before):
+        """key > query - before [S, S], and key <= query"""
+        places = self.places()
+        first = self.op("Sub", self.op("Unsqueeze", places, [1]), np.int64(before))
+        return self.op("And", self.op("Greater", places, first), self.sees())
+
     def mask(self, scores):
         return self.op("Where", self.sees(), scores, np.float32(LOW))
 
@@ -214,8 +220,8 @@ def twice(value):
     return mask
 
 
-def parts(every):
-    """Causal within parts, that begin where positions do not go on by one."""
+def parts(every, window=None):
+    """Causal within parts, that begin where positions do not go on by one; or a window there."""
     def mask(d, scores):
         places = d.op("Mod", d.places(), np.int64(every)) if every else d.places()
         first = d.op("Sub", d.op("Slice", places, [0], [1], [0]), np.int64(1))
@@ -225,8 +231,9 @@ def parts(every):
                     d.op("Slice", both, [0], n, [0]))
         begins = d.op("Cast", d.op("Not", d.op("Equal", step, np.int64(1))), to=TensorProto.INT64)
         part = d.op("CumSum", begins, np.int64(0))
+        sees = d.window(window) if window else d.sees()
         same = d.op("Equal", part, d.op("Unsqueeze", part, [1]))
-        return d.op("Where", d.op("And", d.sees(), same), scores, np.float32(LOW))
+        return d.op("Where", d.op("And", sees, same), scores, np.float32(LOW))
     return mask
 
 
@@ -352,6 +359,8 @@ CASES = {
     "a causal mask, and one that adds to what is seen": (masked(twice(1.0)), None),
     "one part of all tokens": (masked(parts(None)), True),
     "parts of a few tokens": (masked(parts(4)), False),
+    "one part of all tokens, and a window": (masked(parts(None, 4)), True),
+    "parts of a few tokens, and a window": (masked(parts(4, 5)), False),
     "a mask that hides little": (masked(soft(-10.0)), False),
     "a bias by key": (masked(biased(by_key)), True),
     "a bias by key that the length moves": (masked(biased(by_key_and_length)), False),

@@ -353,6 +353,21 @@ static uint16_t pick(const mask_outcome *o, uint32_t c)
     return o->splits && !(c >> o->atom & 1) ? o->no : o->yes;
 }
 
+/* The same leaf in all cases that can occur: atoms that others have asked for do not matter. */
+static void simplify(const mask *m, mask_form *out)
+{
+    uint16_t first = MASK_NONE;
+    for (uint32_t c = 0; c < 1u << out->n; c++) {
+        if (!mask_possible(m, out->n, c))
+            continue;
+        if (first && out->leaf[c] != first)
+            return;
+        first = out->leaf[c];
+    }
+    if (first)
+        mask_one(m, first, out);
+}
+
 static bool run(step *s, step_fn *fn, const mask_form in[3], mask_form *out)
 {
     mask *m = s->m;
@@ -372,6 +387,7 @@ static bool run(step *s, step_fn *fn, const mask_form in[3], mask_form *out)
     out->n = m->n_atoms;
     for (uint32_t c = 0; c < 1u << m->n_atoms; c++)
         out->leaf[c] = pick(&outcomes[c & (cases - 1)], c);
+    simplify(m, out);
     return true;
 }
 
