@@ -1,5 +1,6 @@
 /* mask_read.c - from the table of a mask to who is visible, and the bounds that say it. */
 #include <math.h>
+#include <string.h>
 
 #include "ops/content.h"
 #include "passes/attention/site.h"
@@ -36,6 +37,37 @@ static void read_case(mask_proof *p, uint32_t c)
         p->visible[c] = false;
 }
 
+/* Every query sees a key: all places that the bounds leave, and the last of these is there. */
+static bool sees_some(const mask_proof *p)
+{
+    ir_dims *dims = p->m->dims;
+    ir_dim more = dims_sub(dims, p->m->extent[MASK_T], p->m->extent[MASK_S]);
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++)
+        if (mask_obeys(p, c) && !p->visible[c])
+            return false;
+    return p->right.found && dims_nonnegative(dims, p->right.at) &&
+           dims_nonnegative(dims, dims_sub(dims, more, p->right.at));
+}
+
+/* Several numbers that absorb scores, such as a fill and twice the fill: beside a key that is seen
+ * the softmax makes 0 of each of them, so they hide alike. */
+static void hide_alike(mask_proof *p)
+{
+    mask_proof alike = *p;
+    double x;
+    bool more = false;
+    for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++)
+        if (p->visible[c] && mask_is_number(p->m, p->rest[c], &x) && x <= SITE_ABSORBS) {
+            alike.visible[c] = false;
+            more = true;
+        }
+    if (!more)
+        return;
+    mask_find_bounds(&alike);
+    if (sees_some(&alike))
+        memcpy(p->visible, alike.visible, sizeof(p->visible));
+}
+
 /* Every case of a mask is true or false. */
 static bool is_decided(const mask_proof *p)
 {
@@ -57,6 +89,8 @@ bool mask_read(mask_proof *p)
         read_case(p, c);
         any |= p->visible[c];
     }
+    if (any && p->absorbed)
+        hide_alike(p);
     return any && is_decided(p);
 }
 

@@ -104,7 +104,8 @@ int flow_bias_by(flow_map *m, const ir_node *attention)
     ir_value *v = ir_input(attention, BIAS);
     int32_t last = v ? v->type.rank - 1 : -1;
     flow f = flow_of(m, v);
-    if (!v || f.data || last < 1 || v->type.dims[last - 1] != 1 || !dtype_is_float(v->type.dtype))
+    if (!v || f.data || last < 0 || !dtype_is_float(v->type.dtype) ||
+        (last > 0 && v->type.dims[last - 1] != 1))
         return FLOW_BY_NONE;
     for (int32_t k = 0; k < last - 2; k++)
         if (v->type.dims[k] != 1)

@@ -244,8 +244,20 @@ static flow gathered_nd(flow_map *m, const ir_node *n, uint32_t o)
     return picks ? flow_rows(rank - 1 + data.axis - (int32_t)width) : mixed;
 }
 
-/* Data and indices have the same rows. */
+/* Data and indices have the same rows; or rows of indices look along a table, each for itself. */
 static flow gathered_along(flow_map *m, const ir_node *n, uint32_t o)
+{
+    flow data = flow_of(m, ir_input(n, 0)), at = flow_of(m, ir_input(n, 1));
+    int32_t axis = axis_attr(n, 0, flow_type_in(n, 0)->rank);
+    (void)o;
+    if (data.kind == FLOW_FREE && at.kind == FLOW_ROWS)
+        return at.axis == axis ? at : mixed;
+    bool same = data.kind == FLOW_ROWS && at.kind == FLOW_ROWS && data.axis == at.axis;
+    return same && axis != at.axis ? at : mixed;
+}
+
+/* Data, indices and updates have the same rows. */
+static flow scattered_along(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow f = aligned(m, n, 0, n->n_in - 1, o);
     return f.kind == FLOW_ROWS && axis_attr(n, 0, flow_type_in(n, 0)->rank) == f.axis ? mixed : f;
@@ -296,7 +308,7 @@ static const struct {
     {"", "Gather", gathered},
     {"", "GatherND", gathered_nd},
     {"", "GatherElements", gathered_along},
-    {"", "ScatterElements", gathered_along},
+    {"", "ScatterElements", scattered_along},
     {"", "MatMul", flow_product},
     {"", "Gemm", flow_gemm},
     {"", "Einsum", flow_einsum},

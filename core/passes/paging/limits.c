@@ -92,6 +92,17 @@ static void look_beside(limits *l, const ir_node *n)
     }
 }
 
+/* A cut that is stretched to all tokens: it is as long, or there is one. */
+static void look_stretched(limits *l, const ir_node *n)
+{
+    const ir_type *from = &n->in[0].value->type, *to = &n->out[0]->type;
+    int64_t most;
+    for (int32_t k = 0; k < from->rank; k++)
+        if (to->dims[k + to->rank - from->rank] == l->tokens &&
+            is_cut(l, from->dims[k], &most))
+            note_most(l, most);
+}
+
 /* As many elements before and after, where one extent is all tokens before, and a cut after. */
 static void look_reshaped(limits *l, const ir_node *n)
 {
@@ -125,6 +136,8 @@ static void find_most(limits *l)
         note_cut(l, n);
         if (n->op->flags & OP_ELEMENTWISE)
             look_beside(l, n);
+        if (pass_is(n, "Expand"))
+            look_stretched(l, n);
         if (pass_is(n, "Reshape"))
             look_reshaped(l, n);
     }
