@@ -266,6 +266,68 @@ def by_distance(scale=None):
     return bias
 
 
+def from_last(d):
+    """slope * (key - (S - 1))"""
+    last = d.op("Sub", d.number(d.tokens()), np.int64(1))
+    return slopes(d, d.floats(d.op("Sub", d.places(), last)))
+
+
+def from_last_scaled(d):
+    return d.op("Div", from_last(d), by_length(d))
+
+
+def cut_from_end(table, first=0):
+    """The last S entries of a table [1, HEADS, 1, MOST], as MPT has its ALiBi; or others."""
+    def bias(d):
+        start = d.op("Sub", np.array([MOST + first]), d.tokens())
+        end = d.op("Add", start, d.tokens())
+        return d.op("Slice", table, start, end if first else np.array([2**62]), [3], [1])
+    return bias
+
+
+def lines(bend=0.0):
+    row = np.arange(1.0 - MOST, 1.0)
+    row[MOST // 2:] += bend * np.arange(MOST - MOST // 2)
+    return (np.array([0.5, 0.3]).reshape(1, HEADS, 1, 1) * row).astype(np.float32)
+
+
+def window_and_causal(low, before=4):
+    """Where(window, scores, low) + Where(causal, 0, low): behind both is twice the fill."""
+    def mask(d, scores):
+        near = d.op("Greater", d.places(),
+                    d.op("Sub", d.op("Unsqueeze", d.places(), [1]), np.int64(before)))
+        hidden = d.op("Where", d.sees(), np.float32(0), np.float32(low))
+        return d.op("Add", d.op("Where", near, scores, np.float32(low)), hidden)
+    return mask
+
+
+def first_hidden(d, scores):
+    """Key 0 is hidden from all, and so query 0 sees nothing."""
+    seen = d.op("Where", d.op("Greater", d.places(), np.int64(0)), np.float32(0), np.float32(LOW))
+    return d.op("Add", d.op("Add", scores, seen),
+                d.op("Where", d.sees(), np.float32(0), np.float32(LOW)))
+
+
+def segments(most, kinds=2):
+    """A list of zeros, cut to the tokens and stretched, for a table of kinds of tokens."""
+    def part(d, x):
+        zeros = d.op("Slice", np.zeros((1, most), np.int64), [0], d.tokens(), [1], [1])
+        kind = d.op("Expand", zeros, d.op("Shape", "tokens"))
+        return d.attend(d.op("Add", x, d.op("Gather", d.random(kinds, WIDTH), kind)))
+    return part
+
+
+def looked_along(axis):
+    """GatherElements of a table by the tokens' places: along it, or across."""
+    def part(d, x):
+        at = d.op("Unsqueeze", d.op("Unsqueeze", d.places(), [0]), [2])
+        at = d.op("Tile", at, np.array([1, 1, WIDTH]))
+        at = at if axis == 1 else d.op("Mod", at, np.int64(3))
+        return d.attend(d.op("Add", x, d.op("GatherElements", d.random(1, MOST, WIDTH), at,
+                                            axis=axis)))
+    return part
+
+
 def filled_scale(scale=None):
     """A norm whose scale is made as large as what it norms."""
     def part(d, x):
@@ -366,6 +428,18 @@ CASES = {
     "a bias by key that the length moves": (masked(biased(by_key_and_length)), False),
     "a bias by distance": (masked(biased(by_distance())), True),
     "a bias by distance that the length scales": (masked(biased(by_distance(by_length))), False),
+    "a bias from the last key on": (masked(biased(from_last)), True),
+    "a bias from the last key on that the length scales": (masked(biased(from_last_scaled)), False),
+    "a line that is cut from its end": (masked(biased(cut_from_end(lines()))), True),
+    "a line with a bend that is cut from its end": (masked(biased(cut_from_end(lines(0.01)))),
+                                                    False),
+    "a line that is cut before its end": (masked(biased(cut_from_end(lines(), -1))), None),
+    "a window, and a causal mask added": (masked(window_and_causal(LOW)), True),
+    "a weak window, and a causal mask added": (masked(window_and_causal(-30.0)), False),
+    "a query that sees nothing": (masked(first_hidden), False),
+    "kinds of tokens from a list": (segments(MOST), True),
+    "a table that places look along": (looked_along(1), True),
+    "a table that places look across": (looked_along(2), False),
     "a norm with a scale for each row": (filled_scale(), True),
     "a norm with a scale that is the length": (filled_scale(by_length), False),
     "experts": (experts(), True),

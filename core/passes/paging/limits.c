@@ -98,8 +98,7 @@ static void look_stretched(limits *l, const ir_node *n)
     const ir_type *from = &n->in[0].value->type, *to = &n->out[0]->type;
     int64_t most;
     for (int32_t k = 0; k < from->rank; k++)
-        if (to->dims[k + to->rank - from->rank] == l->tokens &&
-            is_cut(l, from->dims[k], &most))
+        if (to->dims[k + to->rank - from->rank] == l->tokens && is_cut(l, from->dims[k], &most))
             note_most(l, most);
 }
 
