@@ -181,12 +181,12 @@ static int save(const embed_job *job, const char *path)
 
 static void say_what(const embed_job *job)
 {
-    char time[PRINT_SIZE];
+    char time[PRINT_SIZE], texts[PRINT_SIZE], total[PRINT_SIZE];
     size_t tokens = 0;
     for (size_t i = 0; i < job->texts.n; i++)
         tokens += job->texts.items[i].n_tokens;
-    note("%zu texts, %zu tokens in %s; output %s, %s%s, %s", job->texts.n, tokens,
-         print_time(time, job->ns), job->output->name,
+    note("%s, %s in %s; output %s, %s%s, %s", print_number_of(texts, job->texts.n, "text"),
+         print_number_of(total, tokens, "token"), print_time(time, job->ns), job->output->name,
          job->pooling ? "pooled by " : "taken as it is", job->pooling ? job->pooling->name : "",
          job->normalize ? "normalized" : "not normalized");
 }

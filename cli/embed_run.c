@@ -74,13 +74,16 @@ static int tokenize(embed_job *job)
         prompt *p = &job->texts.items[i];
         if (p->text && !(p->tokens = encode(job, p, 0, &p->n_tokens))) {
             bool invalid = heed_error_get()->status == HEED_INVALID;
-            int code = exit_error(prompts_excerpt(p, excerpt, sizeof excerpt));
+            char *subject =
+                cli_format("text %zu, '%s'", i + 1, prompts_excerpt(p, excerpt, sizeof excerpt));
+            int code = exit_error(subject);
+            free(subject);
             return invalid ? EXIT_USAGE : code;
         }
         if (!p->n_tokens)
             return exit_with(EXIT_USAGE, "text %zu is empty: it has no tokens", i + 1);
         if (limit && p->n_tokens > limit) {
-            note("'%s' has %zu tokens: it is cut to %zu",
+            note("text %zu, '%s', has %zu tokens: it is cut to %zu", i + 1,
                  prompts_excerpt(p, excerpt, sizeof excerpt), p->n_tokens, limit);
             cut(job, p, limit);
         }

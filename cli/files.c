@@ -31,16 +31,9 @@ void files_append(file_bytes *bytes, const void *data, size_t size)
     bytes->size += size;
 }
 
-bool files_read(const char *path, file_bytes *out)
+bool files_read_all(FILE *file, file_bytes *out)
 {
     *out = (file_bytes){0};
-    if (files_is_folder(path)) {
-        errno = EISDIR;
-        return false;
-    }
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return false;
     static const size_t step = 1 << 16;
     size_t n;
     do {
@@ -52,9 +45,24 @@ bool files_read(const char *path, file_bytes *out)
         out->size += n;
     } while (n == step);
     bool good = !ferror(file);
-    fclose(file);
     if (!good)
         files_free(out);
+    return good;
+}
+
+bool files_read(const char *path, file_bytes *out)
+{
+    *out = (file_bytes){0};
+    if (files_is_folder(path)) {
+        errno = EISDIR;
+        return false;
+    }
+    FILE *file = fopen(path, "rb");
+    bool good = file && files_read_all(file, out);
+    int why = errno; /* closing may change it */
+    if (file)
+        fclose(file);
+    errno = why;
     return good;
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef struct file_bytes {
     unsigned char *data;
@@ -13,6 +14,7 @@ typedef struct file_bytes {
 
 /* False with errno set. */
 bool files_read(const char *path, file_bytes *out);
+bool files_read_all(FILE *file, file_bytes *out); /* to its end; it stays open */
 bool files_write(const char *path, const file_bytes *bytes);
 void files_append(file_bytes *bytes, const void *data, size_t size);
 void files_free(file_bytes *bytes);

@@ -1,12 +1,12 @@
 /* generate_inputs.c - inputs besides the prompt, as words NAME=VALUE: sounds and pictures for an
  * encoder, or what an encoder gave. Separate because the model that has the input must be found
  * first: the one that was named, the encoder, or one beside it. */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "generate.h"
 #include "inputs.h"
+#include "model_files.h"
 
 /* Does the model have the inputs of all words? */
 static bool has_inputs(const heed_model *model, const cli_args *args)
@@ -38,18 +38,12 @@ static heed_model *load_if_fits(const cli_args *args, const char *path)
 static heed_model *find_beside(const cli_args *args, const char *path)
 {
     char *folder = prompts_folder(path);
-    DIR *listing = opendir(folder);
+    size_t n;
+    char **files = model_files_list(folder, &n);
     heed_model *model = NULL;
-    for (struct dirent *e; listing && !model && (e = readdir(listing));) {
-        size_t n = strlen(e->d_name);
-        if (n < 6 || strcmp(e->d_name + n - 5, ".onnx"))
-            continue;
-        char *file = cli_format("%s/%s", folder, e->d_name);
-        model = load_if_fits(args, file);
-        free(file);
-    }
-    if (listing)
-        closedir(listing);
+    for (size_t i = 0; i < n && !model; i++)
+        model = load_if_fits(args, files[i]);
+    model_files_free(files, n);
     free(folder);
     return model;
 }

@@ -22,7 +22,7 @@ const cli_flag generate_flags[] = {
     {"logprobs",      "K",     "log-probabilities, with the K likeliest of each place"},
     {"tokenizer",     "FILE",  "tokenizer.json (default: beside the model)"},
     {"encoder",       "FILE",  "of an encoder-decoder (default: beside the model)"},
-    {"decoder-tokens", "LIST", "what an encoder-decoder's decoder begins with"},
+    {"decoder-tokens", "LIST", "what an encoder-decoder's decoder begins with (default: as configured)"},
     {"kv",            "TYPE",  "keys and values as fp32, bf16, fp16 or int8 (default: as computed)"},
     {"kv-memory",     "SIZE",  "most memory for them, such as 4G (a quarter of what there is)"},
     {"page-tokens",   "N",     "tokens of a page (16); --no-pages, --no-sharing: do without"},
@@ -105,13 +105,7 @@ static int read_sampling(generate_job *job)
 static int read_list(const cli_args *args, const char *name, int32_t **out, size_t *n)
 {
     const char *text = args_get(args, name);
-    if (!text)
-        return EXIT_OK;
-    *out = prompts_parse_tokens(text, n);
-    if (!*out || !*n)
-        return exit_with(EXIT_USAGE, "--%s takes whole numbers such as 1,2,3, not '%s'", name,
-                         text);
-    return EXIT_OK;
+    return text ? prompts_parse_tokens(name, text, out, n) : EXIT_OK;
 }
 
 static int read_stops(generate_job *job)

@@ -85,12 +85,16 @@ static void say_ends(const generate_job *job, char *out, size_t size)
 
 static void print_speed(const generate_job *job)
 {
-    char ends[PRINT_SIZE], first[PRINT_SIZE];
+    char ends[PRINT_SIZE], time[PRINT_SIZE], tokens[PRINT_SIZE];
     speed v = speed_of_all(job);
     say_ends(job, ends, sizeof ends);
-    note("%llu tokens at %.1f tokens/s, the first after %s (prompt of %llu); end: %s",
-         (unsigned long long)v.generated, v.rate, print_time(first, v.first_ns),
-         (unsigned long long)v.prompt, ends);
+    if (v.generated)
+        note("%s at %.1f tokens/s, the first after %s (prompt of %llu); end: %s",
+             print_number_of(tokens, v.generated, "token"), v.rate, print_time(time, v.first_ns),
+             (unsigned long long)v.prompt, ends);
+    else
+        note("no token in %s (prompt of %llu); end: %s",
+             print_time(time, job->end_ns - job->start_ns), (unsigned long long)v.prompt, ends);
 }
 
 static void print_cache(const generate_job *job)
@@ -99,7 +103,9 @@ static void print_cache(const generate_job *job)
     heed_generator_stats g = stats_of(job);
     print_time(load, g.load_ns);
     if (!g.page_tokens) {
-        note("loaded in %s; cache of form '%s', no pages: %s", load, g.form, g.reason);
+        bool said = !strncmp(g.reason, "no pages", strlen("no pages"));
+        note("loaded in %s; cache of form '%s', %s%s", load, g.form,
+             said ? "" : "no pages: ", g.reason);
         return;
     }
     print_bytes(peak, g.pages_peak * g.page_bytes);

@@ -22,6 +22,37 @@ static heed_status open_or_fall_back(generate_job *job)
     return heed_generator_open(job->path, &job->options, &job->generator);
 }
 
+/* Where no table ends, the graph computes places that the model was not made for. */
+static void check_positions(const generate_job *job)
+{
+    heed_tokenizer_info info = {.size = sizeof info, .positions = -1};
+    heed_sequence_stats stats = {.size = sizeof stats};
+    if (job->tokenizer)
+        heed_tokenizer_get_info(job->tokenizer, &info);
+    for (size_t i = 0; i < job->n && info.positions > 0; i += job->samples) {
+        heed_sequence_get_stats(job->sequences[i].sequence, &stats);
+        if (stats.prompt_tokens > (uint64_t)info.positions)
+            note("prompt %zu has %llu tokens, and the model's configuration %lld positions: it was "
+                 "not made for more",
+                 i / job->samples + 1, (unsigned long long)stats.prompt_tokens,
+                 (long long)info.positions);
+    }
+}
+
+/* Fewer are usual (tables are rounded up); more are another model's. */
+static void check_tokenizer(const generate_job *job)
+{
+    heed_tokenizer_info info = {.size = sizeof info};
+    heed_generator_stats stats = {.size = sizeof stats};
+    if (!job->tokenizer)
+        return;
+    heed_tokenizer_get_info(job->tokenizer, &info);
+    heed_generator_get_stats(job->generator, &stats);
+    if (info.n_tokens > 0 && (uint64_t)info.n_tokens > stats.vocabulary)
+        note("the tokenizer has %d tokens, and the model %llu: is it this model's?", info.n_tokens,
+             (unsigned long long)stats.vocabulary);
+}
+
 int generate_open(generate_job *job)
 {
     const char *wanted = args_get(job->args, "tokenizer");
@@ -38,6 +69,7 @@ int generate_open(generate_job *job)
     }
     if (!code)
         job->tokenizer = heed_generator_get_tokenizer(job->generator);
+    check_tokenizer(job);
     return code;
 }
 
@@ -218,6 +250,8 @@ int generate_run(generate_job *job)
     job->start_ns = print_now();
     interrupt_catch();
     int code = add_all(job);
+    if (!code)
+        check_positions(job);
     if (!code)
         run_steps(job);
     interrupt_release();

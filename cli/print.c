@@ -45,6 +45,12 @@ const char *print_time(char out[PRINT_SIZE], uint64_t ns)
     return scaled(out, (double)ns / 1000, 1000, units);
 }
 
+const char *print_number_of(char out[PRINT_SIZE], uint64_t n, const char *what)
+{
+    snprintf(out, PRINT_SIZE, "%llu %s%s", (unsigned long long)n, what, n == 1 ? "" : "s");
+    return out;
+}
+
 const char *print_dims(char out[PRINT_SIZE], int32_t ndim, const int64_t *dims)
 {
     size_t n = 0;

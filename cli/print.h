@@ -11,6 +11,8 @@ enum { PRINT_SIZE = 160 }; /* room for any of the texts below */
 const char *print_bytes(char out[PRINT_SIZE], uint64_t bytes); /* "1.2 MB" */
 const char *print_count(char out[PRINT_SIZE], uint64_t count); /* "1.2 M" */
 const char *print_time(char out[PRINT_SIZE], uint64_t ns);     /* "3.21 ms" */
+/* "1 token", "2 tokens". */
+const char *print_number_of(char out[PRINT_SIZE], uint64_t n, const char *what);
 /* "2x3", "scalar". */
 const char *print_dims(char out[PRINT_SIZE], int32_t ndim, const int64_t *dims);
 

@@ -10,24 +10,54 @@
 
 /* ---- Lists of tokens ---- */
 
-int32_t *prompts_parse_tokens(const char *text, size_t *n)
+static const char between[] = ", \t\r\n";
+
+/* The text without one pair of brackets around it, as programs print lists. */
+static const char *inside(const char *text, size_t *n)
 {
-    int32_t *tokens = cli_alloc(strlen(text) / 2 + 1, sizeof *tokens);
-    *n = 0;
-    while (*(text += strspn(text, ", \t\n"))) {
-        char *end;
-        errno = 0;
-        long long value = strtoll(text, &end, 10);
-        if (end == text || errno || value < 0 || value > INT32_MAX ||
-            (*end && !strchr(", \t\n", *end))) {
-            *n = 0;
-            free(tokens);
-            return NULL;
-        }
-        tokens[(*n)++] = (int32_t)value;
-        text = end;
+    text += strspn(text, between);
+    *n = strlen(text);
+    while (*n && strchr(between, text[*n - 1]))
+        --*n;
+    bool brackets = *n > 1 && text[0] == '[' && text[*n - 1] == ']';
+    *n -= brackets ? 2 : 0;
+    return text + brackets;
+}
+
+static bool read_token(const char *word, size_t n, int32_t *out)
+{
+    int64_t value = 0;
+    for (size_t i = 0; i < n; i++) {
+        value = value * 10 + (word[i] - '0');
+        if (word[i] < '0' || word[i] > '9' || value > INT32_MAX)
+            return false;
     }
-    return tokens;
+    *out = (int32_t)value;
+    return n > 0;
+}
+
+int prompts_parse_tokens(const char *flag, const char *text, int32_t **out, size_t *n)
+{
+    size_t size, at = 0, length;
+    text = inside(text, &size);
+    int32_t *tokens = cli_alloc(size / 2 + 1, sizeof *tokens);
+    *n = 0;
+    for (; (at += strspn(text + at, between)) < size; at += length) {
+        length = strcspn(text + at, between);
+        if (length > size - at)
+            length = size - at;
+        if (!read_token(text + at, length, &tokens[(*n)++])) {
+            free(tokens);
+            return exit_with(EXIT_USAGE,
+                             "--%s takes whole numbers from 0 on such as 1,2,3, not "
+                             "'%.*s'",
+                             flag, length < 40 ? (int)length : 40, text + at);
+        }
+    }
+    if (*n == 0)
+        return free(tokens), exit_with(EXIT_USAGE, "--%s: the list is empty", flag);
+    *out = tokens;
+    return EXIT_OK;
 }
 
 static prompt *add(prompt_list *list)
@@ -39,16 +69,8 @@ static prompt *add(prompt_list *list)
 
 static int add_tokens(prompt_list *list, const char *text)
 {
-    size_t n;
-    int32_t *tokens = prompts_parse_tokens(text, &n);
-    if (!tokens)
-        return exit_with(EXIT_USAGE, "--tokens takes whole numbers such as 1,2,3, not '%s'", text);
-    if (!n)
-        return free(tokens), exit_with(EXIT_USAGE, "--tokens: the list is empty");
     prompt *p = add(list);
-    p->tokens = tokens;
-    p->n_tokens = n;
-    return EXIT_OK;
+    return prompts_parse_tokens("tokens", text, &p->tokens, &p->n_tokens);
 }
 
 /* ---- Texts ---- */
@@ -84,14 +106,17 @@ static int add_file(prompt_list *list, const char *path, bool each_line)
 {
     file_bytes bytes;
     size_t before = list->n;
-    if (!files_read(strcmp(path, "-") ? path : "/dev/stdin", &bytes))
-        return exit_with(EXIT_USAGE, "%s: %s", path, strerror(errno));
+    bool input = !strcmp(path, "-");
+    if (!(input ? files_read_all(stdin, &bytes) : files_read(path, &bytes)))
+        return exit_with(EXIT_USAGE, "%s: %s", input ? "stdin" : path, strerror(errno));
     if (each_line)
         add_lines(list, (const char *)bytes.data, bytes.size);
     else
         add_text(list, (const char *)bytes.data, trim((const char *)bytes.data, bytes.size));
     files_free(&bytes);
-    return list->n > before ? EXIT_OK : exit_with(EXIT_USAGE, "%s: no line has a text", path);
+    if (list->n == before)
+        return exit_with(EXIT_USAGE, "%s: no line has a text", input ? "stdin" : path);
+    return EXIT_OK;
 }
 
 int prompts_read(const cli_args *args, const char *text, const char *file, bool each_line,
@@ -185,10 +210,13 @@ char *prompts_folder(const char *model)
 int prompts_no_tokenizer(const char *model, const char *instead)
 {
     char *folder = prompts_folder(model);
+    heed_tokenizer *none = NULL;
+    (void)heed_tokenizer_open(folder, &none); /* says what it looked for, and what is there */
     int code = exit_with(EXIT_USAGE,
-                         "no tokenizer: there is no tokenizer.json in %s, nor in the folder above; "
-                         "say --tokenizer FILE%s",
-                         folder, instead);
+                         "no tokenizer: %s, nor is there one in the folder above; say --tokenizer "
+                         "FILE%s",
+                         heed_error_get()->message, instead);
+    heed_tokenizer_free(none);
     free(folder);
     return code;
 }

@@ -23,8 +23,9 @@ int prompts_read(const cli_args *args, const char *text, const char *file, bool 
                  bool may_be_none, prompt_list *out);
 void prompts_free(prompt_list *list);
 
-/* "1,2,3" or "1 2 3". NULL, with *n = 0, when it is not a list of tokens. */
-int32_t *prompts_parse_tokens(const char *text, size_t *n);
+/* "1,2,3", "1 2 3" or "[1, 2, 3]": the value of --FLAG. EXIT_OK, or EXIT_USAGE after a message that
+ * names the word; then *out is left alone. */
+int prompts_parse_tokens(const char *flag, const char *text, int32_t **out, size_t *n);
 
 /* The first words of a prompt in at most `size` bytes, on one line; what is no character is a
  * question mark. */

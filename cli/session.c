@@ -7,6 +7,7 @@
 
 #include "files.h"
 #include "machine.h"
+#include "model_files.h"
 
 // clang-format off
 const cli_flag session_flags[] = {
@@ -103,6 +104,8 @@ int session_load_model(const char *path, heed_model **out)
     int code = session_check_file(path);
     if (code)
         return code;
+    if (files_is_folder(path))
+        return model_files_refuse(path);
     heed_status status = heed_model_load(path, NULL, out);
     if (!status)
         return EXIT_OK;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "embed.h"
-#include "files.h"
+#include "model_files.h"
 #include "session.h"
 
 // clang-format off
@@ -92,19 +92,6 @@ static int run_job(embed_job *job)
     return code;
 }
 
-/* The model of a folder: its own, or that of a folder of graphs in it. */
-static char *find_model(const char *path)
-{
-    static const char *const places[] = {"model.onnx", "onnx/model.onnx"};
-    for (size_t i = 0; i < 2 && files_is_folder(path); i++) {
-        char *inner = cli_format("%s/%s", path, places[i]);
-        if (files_exists(inner))
-            return inner;
-        free(inner);
-    }
-    return cli_copy(path);
-}
-
 static int run(const cli_args *args)
 {
     embed_job job = {.args = args};
@@ -114,7 +101,7 @@ static int run(const cli_args *args)
         return EXIT_USAGE;
     if (!args->n_words)
         return exit_with(EXIT_USAGE, "heed embed needs a model");
-    char *path = find_model(args->words[0]);
+    char *path = model_files_choose(args->words[0]);
     job.path = path;
     int code = run_job(&job);
     job_free(&job);

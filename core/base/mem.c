@@ -198,6 +198,8 @@ heed_status heed_set_allocator(const heed_allocator *wanted)
     return HEED_OK;
 }
 
+uint64_t mem_limit(void) { return atomic_load_explicit(&limit, memory_order_relaxed); }
+
 heed_status heed_set_memory_limit(uint64_t bytes)
 {
     atomic_store(&limit, bytes);

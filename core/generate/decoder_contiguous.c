@@ -208,6 +208,7 @@ heed_status decoder_contiguous_new(heed_model *m, const decoder_options *options
     }
     about.form = c->model->caches.form;
     about.vocabulary = c->model->vocabulary;
+    about.ids = c->model->roles.rows[c->model->roles.main];
     about.positions = c->model->positions;
     c->base.kind = &kind;
     c->base.about = about;

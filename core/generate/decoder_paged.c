@@ -311,9 +311,11 @@ static heed_status open_paged(paged_decoder *p, heed_model *m, const decoder_opt
     about->page_bytes = page_store_page_bytes(paged_model_pages(p->model));
     uint64_t limit = o->page_limit ? o->page_limit : o->kv_bytes / about->page_bytes;
     if (limit == 0)
-        return err_fail(HEED_NOMEM, "a page of %u tokens takes %llu bytes, and %llu are allowed",
-                        o->page_tokens, (unsigned long long)about->page_bytes,
-                        (unsigned long long)o->kv_bytes);
+        return err_fail(HEED_NOMEM,
+                        "keys and values may take %llu bytes (kv_memory), and a page of %u "
+                        "tokens takes %llu",
+                        (unsigned long long)o->kv_bytes, o->page_tokens,
+                        (unsigned long long)about->page_bytes);
     about->page_limit = limit < INT32_MAX ? (uint32_t)limit : INT32_MAX;
     about->page_tokens = o->page_tokens;
     about->paged = about->exact = true;

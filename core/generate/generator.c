@@ -8,6 +8,13 @@
 
 enum { PAGE_TOKENS = 16, STEP_TOKENS = 512, SEQUENCES = 256 };
 
+/* A quarter of what there is: weights, other programs and what steps need are beside them. */
+static uint64_t default_kv_memory(void)
+{
+    uint64_t allowed = ram_allowed(), limit = mem_limit();
+    return (limit && limit < allowed ? limit : allowed) / 4;
+}
+
 static heed_status read_options(const heed_generator_options *given, heed_generator_options *out)
 {
     *out = (heed_generator_options){0};
@@ -31,7 +38,7 @@ static heed_status read_options(const heed_generator_options *given, heed_genera
     out->page_tokens = out->page_tokens ? out->page_tokens : PAGE_TOKENS;
     out->step_tokens = out->step_tokens ? out->step_tokens : STEP_TOKENS;
     out->max_sequences = out->max_sequences ? out->max_sequences : SEQUENCES;
-    out->kv_memory = out->kv_memory ? out->kv_memory : ram_allowed() / 4;
+    out->kv_memory = out->kv_memory ? out->kv_memory : default_kv_memory();
     return HEED_OK;
 }
 
@@ -43,6 +50,7 @@ static void describe(heed_generator *g)
     g->stats.reason = about->reason;
     g->stats.page_bytes = about->page_bytes;
     g->stats.pages_limit = about->page_limit;
+    g->stats.vocabulary = (uint64_t)about->vocabulary;
 }
 
 heed_status heed_generator_open(const char *path, const heed_generator_options *options,
@@ -84,6 +92,7 @@ void heed_generator_free(heed_generator *g)
     }
     generator_close_parts(g);
     heed_tokenizer_free(g->tokenizer);
+    heed_tokenizer_free(g->settings);
     pthread_cond_destroy(&g->free_to_lead);
     pthread_mutex_destroy(&g->lock);
     mem_free(g);

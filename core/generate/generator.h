@@ -89,7 +89,8 @@ struct heed_generator {
     uint32_t generation; /* of forks, when it was made */
     uint64_t load_ns, step_ns;
     heed_tokenizer *tokenizer; /* or NULL */
-    char no_tokenizer[256];    /* why there is none */
+    heed_tokenizer *settings;  /* without one: what else stands beside the model; or NULL */
+    char no_tokenizer[512];    /* why there is none */
     heed_tokenizer_info words;
 
     pthread_mutex_t lock;
@@ -117,6 +118,10 @@ static inline uint64_t generate_now(void)
 heed_status generator_open_parts(heed_generator *g, const char *path,
                                  const heed_generator_options *o);
 void generator_close_parts(heed_generator *g);
+
+/* tokenizer.c: what the configuration files of a folder say, where it has no tokenizer: for
+ * heed_tokenizer_get_info alone. HEED_UNSUPPORTED when the plugin cannot. */
+heed_status tokenizer_open_settings(const char *folder, heed_tokenizer **out);
 
 /* request.c: a sequence that nobody knows yet. */
 heed_status sequence_new(heed_generator *g, const heed_request *request, heed_sequence **out);

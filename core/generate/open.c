@@ -23,6 +23,26 @@ static heed_status open_encoder(heed_generator *g, const char *path,
     return status;
 }
 
+/* As many numbers a token as its embedding has, and far fewer than there are tokens: what comes out
+ * says nothing about which token is next. */
+static heed_status check_logits(const heed_model *m, const decoder_about *about)
+{
+    arena memory = {0};
+    decoder_roles roles;
+    heed_status status = roles_find(m->ir, &memory, &roles);
+    const ir_value *table = !status && roles.main != UINT32_MAX ? roles.table[roles.main] : NULL;
+    int64_t width = table && table->type.rank == 2 ? table->type.dims[1] : 0;
+    if (!status && width == about->vocabulary && width <= about->ids / 2) {
+        err_fail(HEED_UNSUPPORTED,
+                 "the model gives %lld numbers a token, as its embeddings have, and there are %lld "
+                 "tokens: these are hidden states, no logits",
+                 (long long)width, (long long)about->ids);
+        status = err_hint("nothing can be generated from it; vectors of texts: heed embed");
+    }
+    arena_free(&memory);
+    return status;
+}
+
 static heed_status open_decoder(heed_generator *g, const char *path,
                                 const heed_generator_options *o)
 {
@@ -35,6 +55,7 @@ static heed_status open_decoder(heed_generator *g, const char *path,
                                .share = !(o->flags & HEED_GENERATOR_NO_SHARING),
                                .contiguous = (o->flags & HEED_GENERATOR_CONTIGUOUS) != 0};
     TRY(decoder_new(g->model, &options, &g->decoder));
+    TRY(check_logits(g->model, decoder_get_about(g->decoder)));
     TRY(open_encoder(g, path, o));
     return scheduler_new(g->decoder, o->step_tokens, o->max_sequences,
                          (o->flags & HEED_GENERATOR_SWAP) != 0, &g->scheduler);
@@ -180,21 +201,30 @@ static heed_status find_tokenizer(heed_generator *g, const char *path, const cha
     return heed_tokenizer_open(above, &g->tokenizer);
 }
 
+/* A request of tokens does without a tokenizer, but ends where the model's files say. */
+static heed_status open_settings(heed_generator *g, const char *path, arena *memory)
+{
+    const char *folder = folder_is(path) ? path : folder_of(path, memory);
+    heed_status status = folder ? tokenizer_open_settings(folder, &g->settings) : HEED_NOMEM;
+    err_clear();
+    return status == HEED_NOMEM ? status : HEED_OK;
+}
+
 static heed_status open_tokenizer(heed_generator *g, const char *path, const char *wanted)
 {
     arena memory = {0};
     heed_status status = find_tokenizer(g, path, wanted, &memory);
-    arena_free(&memory);
     g->words = (heed_tokenizer_info){
         .size = sizeof(g->words), .begin = -1, .pad = -1, .decoder_start = -1, .positions = -1};
-    if (!status)
-        heed_tokenizer_get_info(g->tokenizer, &g->words);
-    if (!status || wanted || status == HEED_NOMEM)
-        return status;
-    if (status != HEED_NOTFOUND) /* it is there, and broken: said when a text needs it */
-        snprintf(g->no_tokenizer, sizeof(g->no_tokenizer), "%s", err_get()->message);
-    err_clear();
-    return HEED_OK;
+    if (status && !wanted && status != HEED_NOMEM) {
+        if (status != HEED_NOTFOUND) /* it is there, and broken: said when a text needs it */
+            snprintf(g->no_tokenizer, sizeof(g->no_tokenizer), "%s", err_get()->message);
+        status = open_settings(g, path, &memory);
+    }
+    if (g->tokenizer || g->settings)
+        heed_tokenizer_get_info(g->tokenizer ? g->tokenizer : g->settings, &g->words);
+    arena_free(&memory);
+    return status;
 }
 
 heed_status generator_open_parts(heed_generator *g, const char *path,

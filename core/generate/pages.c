@@ -161,7 +161,10 @@ static heed_status find_room(page_pool *pool, page_id *out)
         return HEED_OK;
     }
     if (pool->oldest == PAGE_NONE)
-        return err_fail(HEED_NOMEM, "all %u pages of the KV cache are held", pool->held);
+        return err_fail(HEED_NOMEM,
+                        "all %u pages of the KV cache are held, of %u tokens each: it is full "
+                        "(kv_memory)",
+                        pool->held, pool->tokens);
     *out = pool->oldest;
     unkeep(pool, *out);
     unname(pool, *out);

@@ -125,7 +125,7 @@ static heed_status begin_decoder(const heed_generator *g, const heed_request *r,
                ? HEED_OK
                : err_fail(HEED_INVALID,
                           "no configuration beside the model says which token its decoder begins "
-                          "with: give decoder_tokens");
+                          "with (decoder_start_token_id): give it as decoder_tokens");
 }
 
 static heed_status run_encoder(heed_sequence *s, const heed_request *r, const int32_t **tokens,

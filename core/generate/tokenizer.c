@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/service.h"
-#include "heed/generate.h"
+#include "generate/generator.h"
 #include "heed/plugin.h"
 #include "heed/tokenizer.h"
 #include "plugin/registry.h"
@@ -29,6 +29,23 @@ static heed_status find_plugin(const heed_tokenizer_interface **out)
     return err_fail(HEED_UNSUPPORTED, "the plugin \"tokenizer\" lacks a function that is needed");
 }
 
+typedef heed_status open_function(const char *path, heed_vocabulary **out);
+
+static heed_status open_by(const heed_tokenizer_interface *plugin, open_function *open,
+                           const char *path, heed_tokenizer **out)
+{
+    heed_tokenizer *t = mem_zero(sizeof(*t));
+    if (!t)
+        return HEED_NOMEM;
+    t->plugin = plugin;
+    heed_status status = open(path, &t->vocabulary);
+    if (status)
+        mem_free(t);
+    else
+        *out = t;
+    return status;
+}
+
 heed_status heed_tokenizer_open(const char *path, heed_tokenizer **out)
 {
     const heed_tokenizer_interface *plugin;
@@ -39,16 +56,17 @@ heed_status heed_tokenizer_open(const char *path, heed_tokenizer **out)
     if (!path)
         return err_fail(HEED_USAGE, "path is NULL");
     TRY(find_plugin(&plugin));
-    heed_tokenizer *t = mem_zero(sizeof(*t));
-    if (!t)
-        return HEED_NOMEM;
-    t->plugin = plugin;
-    heed_status status = plugin->open(path, &t->vocabulary);
-    if (status)
-        mem_free(t);
-    else
-        *out = t;
-    return status;
+    return open_by(plugin, plugin->open, path, out);
+}
+
+heed_status tokenizer_open_settings(const char *folder, heed_tokenizer **out)
+{
+    const heed_tokenizer_interface *plugin;
+    *out = NULL;
+    TRY(find_plugin(&plugin));
+    if (!HEED_HAS(plugin, open_settings))
+        return err_fail(HEED_UNSUPPORTED, "the plugin \"tokenizer\" reads no settings alone");
+    return open_by(plugin, plugin->open_settings, folder, out);
 }
 
 void heed_tokenizer_free(heed_tokenizer *tokenizer)

@@ -47,6 +47,7 @@ static const heed_tokenizer_interface tokenizers = {
     .decode = vocabulary_decode,
     .spelling = spelling,
     .find = find,
+    .open_settings = vocabulary_open_settings,
 };
 
 static heed_status init(const heed_host *given)

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "file.h"
 
@@ -84,16 +85,24 @@ static heed_status read_parts(heed_vocabulary *v, const tree *t)
 
 /* ---- Opening -------------------------------------------------------------------------------- */
 
+static heed_status make_empty(heed_vocabulary **out)
+{
+    heed_vocabulary *v = tok_zeroed(1, sizeof *v);
+    *out = v;
+    if (!v)
+        return tok_no_memory();
+    words_init(&v->words);
+    settings_init(&v->settings);
+    return HEED_OK;
+}
+
 /* Takes the tree. */
 static heed_status build(tree *t, heed_vocabulary **out)
 {
-    heed_vocabulary *v = tok_zeroed(1, sizeof *v);
-    heed_status status = v ? HEED_OK : tok_no_memory();
-    if (v) {
-        words_init(&v->words);
-        settings_init(&v->settings);
+    heed_vocabulary *v;
+    heed_status status = make_empty(&v);
+    if (!status)
         status = read_parts(v, t);
-    }
     tree_free(t);
     if (status)
         vocabulary_close(v);
@@ -120,22 +129,56 @@ heed_status vocabulary_open_memory(const char *json, uint64_t bytes, heed_vocabu
     return build(&t, out);
 }
 
-static heed_status open_files(const char *folder, const char *path, heed_vocabulary **out)
+/* What older packages wrote instead says too little: how texts are split stands in their code. */
+static heed_status fail_missing(const char *folder, const char *path)
 {
-    tree t;
-    heed_status status = tree_read(&t, file_name, path);
-    if (status) {
-        tree_free(&t);
-        return status == HEED_NOTFOUND ? tok_host->fail(status, "there is no %s", path) : status;
+    static const char *const others[] = {"vocab.txt", "vocab.json", "tokenizer.model",
+                                         "spiece.model", "sentencepiece.bpe.model"};
+    char other[SETTINGS_PATH + 64];
+    struct stat about;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        snprintf(other, sizeof other, "%s/%s", folder, others[i]);
+        if (!stat(other, &about))
+            return tok_host->fail(
+                HEED_NOTFOUND,
+                "there is no %s (there is %s; the package that wrote it makes the "
+                "one of the other, in Python: AutoTokenizer.from_pretrained("
+                "FOLDER).save_pretrained(FOLDER))",
+                path, others[i]);
     }
-    status = build(&t, out);
-    if (!status)
-        status = settings_read(&(*out)->settings, &(*out)->words, folder);
+    return tok_host->fail(HEED_NOTFOUND, "there is no %s", path);
+}
+
+static heed_status add_settings(const char *folder, heed_vocabulary **out)
+{
+    heed_status status = settings_read(&(*out)->settings, &(*out)->words, folder);
     if (status) {
         vocabulary_close(*out);
         *out = NULL;
     }
     return status;
+}
+
+static heed_status open_files(const char *folder, const char *path, heed_vocabulary **out)
+{
+    tree t;
+    const char *slash = strrchr(path, '/');
+    heed_status status = tree_read(&t, slash ? slash + 1 : path, path);
+    if (status) {
+        tree_free(&t);
+        return status == HEED_NOTFOUND ? fail_missing(folder, path) : status;
+    }
+    status = build(&t, out);
+    return status ? status : add_settings(folder, out);
+}
+
+heed_status vocabulary_open_settings(const char *folder, heed_vocabulary **out)
+{
+    *out = NULL;
+    if (strlen(folder) >= SETTINGS_PATH)
+        return tok_host->fail(HEED_INVALID, "the path has more than %d bytes", SETTINGS_PATH);
+    heed_status status = make_empty(out);
+    return status ? status : add_settings(folder, out);
 }
 
 heed_status vocabulary_open(const char *path, heed_vocabulary **out)

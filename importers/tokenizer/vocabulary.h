@@ -28,6 +28,8 @@ struct heed_vocabulary {
 
 heed_status vocabulary_open(const char *path, heed_vocabulary **out);
 heed_status vocabulary_open_memory(const char *json, uint64_t bytes, heed_vocabulary **out);
+/* No words, but what the configuration files of the folder say. */
+heed_status vocabulary_open_settings(const char *folder, heed_vocabulary **out);
 void vocabulary_close(heed_vocabulary *v);
 heed_status vocabulary_encode(const heed_vocabulary *v, const char *text, uint64_t bytes,
                               uint32_t flags, int32_t *tokens, uint64_t capacity, uint64_t *needed);

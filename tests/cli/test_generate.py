@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import signal
@@ -13,8 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import command  # noqa: E402
-from command import FOLDER, HEED, ROOT, heed, linear, write  # noqa: E402
-from onnx_writer import FLOAT, INT64, model, node, tensor, value  # noqa: E402
+from command import FOLDER, HEED, ROOT, heed, linear, tiny_decoder, write  # noqa: E402
 
 VERSE = ROOT / "examples" / "verse"
 MODEL, PAST = VERSE / "verse.onnx", VERSE / "verse-past.onnx"
@@ -26,29 +24,6 @@ FORMS = (MODEL, PAST)
 
 def generate(*words: object, model: Path = MODEL, **options: object) -> dict:
     return json.loads(heed("generate", model, *words, "--json", **options)[0])
-
-
-def tiny(positions: int) -> bytes:
-    """One head of attention, 11 tokens, and a table of so many positions."""
-    width, words = 4, 11
-
-    def table(name: str, rows: int, columns: int) -> bytes:
-        count = rows * columns
-        return tensor(name, FLOAT, [rows, columns], [math.sin(rows + 3 * i) for i in range(count)])
-
-    inits = [table("table", words, width), table("places", positions, width),
-             table("head", width, words), tensor("zero", INT64, [], [0]),
-             tensor("one", INT64, [], [1])]
-    nodes = [
-        node("Gather", ["table", "ids"], ["words"]), node("Shape", ["ids"], ["shape"]),
-        node("Gather", ["shape", "one"], ["n"]), node("Range", ["zero", "n", "one"], ["range"]),
-        node("Gather", ["places", "range"], ["p"]), node("Add", ["words", "p"], ["x"]),
-        node("Attention", ["x", "x", "x"], ["y"], is_causal=1, q_num_heads=1, kv_num_heads=1),
-        node("MatMul", ["y", "head"], ["logits"]),
-    ]
-    dims = ["batch", "seq"]
-    return model(nodes, [value("ids", INT64, dims)], [value("logits", FLOAT, [*dims, words])],
-                 inits, opset=23)
 
 
 def alone() -> Path:
@@ -332,7 +307,7 @@ def test_prompts_that_cannot_be_served() -> None:
 
 
 def test_a_model_of_few_positions() -> None:
-    path = write("tiny.onnx", tiny(8))
+    path = write("tiny.onnx", tiny_decoder(8))
     got = generate("--tokens", "1,2,3", "--max-tokens", 0, model=path)
     assert got["finish"] == "length" and 3 + len(got["tokens"]) in (8, 9), got
     err = heed("generate", path, "--tokens", "1,2,3,4,5,6,7,8,9", code=2)[1]

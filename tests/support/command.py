@@ -9,6 +9,7 @@ import ast
 import atexit
 import io
 import json
+import math
 import os
 import shutil
 import struct
@@ -18,7 +19,7 @@ import traceback
 import zipfile
 from pathlib import Path
 
-from onnx_writer import BOOL, FLOAT, INT64, data, model, node, number, tensor, value
+from onnx_writer import BOOL, FLOAT, INT8, INT64, data, model, node, number, tensor, value
 
 ROOT = Path(__file__).resolve().parents[2]
 HEED = Path(os.environ.get("HEED_BUILD", ROOT / "build")) / "heed"
@@ -58,6 +59,45 @@ def decoder() -> bytes:
     outputs = [value(n, t, None) for n, t in
                (("ids_out", INT64), ("mask_out", INT64), ("cache_out", FLOAT))]
     return model(nodes, inputs, outputs)
+
+
+def tiny_decoder(positions: int, rows: str = "floats", head: bool = True) -> bytes:
+    """One head of attention, 11 tokens, and a table of so many positions. The table of tokens has
+    floats, or 8-bit numbers that are "widened", "multiplied", or widened "late", after the row was
+    looked up. Without a head it gives hidden states."""
+    width, words, scale = 4, 11, 1 / 64
+
+    def ints(count: int, start: int) -> list[int]:
+        return [round(64 * math.sin(start + 3 * i)) for i in range(count)]
+
+    def table(name: str, n: int, columns: int) -> bytes:
+        return tensor(name, FLOAT, [n, columns], [scale * x for x in ints(n * columns, n)])
+
+    inits = [table("places", positions, width), table("head", width, words),
+             tensor("zero", INT64, [], [0]), tensor("one", INT64, [], [1]),
+             tensor("scale", FLOAT, [], [scale])]
+    inits.append(table("table", words, width) if rows == "floats" else
+                 tensor("table", INT8, [words, width], ints(words * width, words)))
+    nodes = {
+        "floats": [node("Gather", ["table", "ids"], ["words"])],
+        "widened": [node("DequantizeLinear", ["table", "scale"], ["wide"]),
+                    node("Gather", ["wide", "ids"], ["words"])],
+        "multiplied": [node("Cast", ["table"], ["cast"], to=FLOAT),
+                       node("Mul", ["cast", "scale"], ["wide"]),
+                       node("Gather", ["wide", "ids"], ["words"])],
+        "late": [node("Gather", ["table", "ids"], ["row"]),
+                 node("DequantizeLinear", ["row", "scale"], ["words"])],
+    }[rows]
+    nodes += [
+        node("Shape", ["ids"], ["shape"]), node("Gather", ["shape", "one"], ["n"]),
+        node("Range", ["zero", "n", "one"], ["range"]), node("Gather", ["places", "range"], ["p"]),
+        node("Add", ["words", "p"], ["x"]),
+        node("Attention", ["x", "x", "x"], ["y"], is_causal=1, q_num_heads=1, kv_num_heads=1),
+        node("MatMul", ["y", "head"], ["logits"]),
+    ]
+    dims = ["batch", "seq"]
+    out = value("logits", FLOAT, [*dims, words]) if head else value("y", FLOAT, [*dims, width])
+    return model(nodes, [value("ids", INT64, dims)], [out], inits, opset=23)
 
 
 def identity(dtype: int, dims: list) -> bytes:

@@ -108,6 +108,17 @@ def test_no_tokenizer():
     refused(FOLDER / "nowhere", NOTFOUND, "nowhere")
 
 
+def test_files_of_older_packages_are_named():
+    refused(folder("pieces", {"vocab.txt": "[UNK]"}), NOTFOUND, "tokenizer.json", "vocab.txt",
+            "save_pretrained")
+    refused(folder("merges", {"vocab.json": {}, "merges.txt": ""}), NOTFOUND, "vocab.json")
+    refused(folder("sentences", {"tokenizer.model": ""}), NOTFOUND, "tokenizer.model")
+
+
+def test_errors_name_the_file_that_was_opened():
+    refused(folder("other", {"mine.json": "{"}) / "mine.json", INVALID, "mine.json")
+
+
 # ---- Files that are wrong -----------------------------------------------------------------------
 
 

@@ -72,7 +72,7 @@ typedef struct heed_generator_options {
     const heed_session_options *session; /* backends, attention; NULL: the defaults */
     const char *tokenizer;               /* NULL: from the model's folder, if there is one */
     const char *encoder;  /* of an encoder-decoder; NULL: as the model's folder has it */
-    uint64_t kv_memory;   /* most bytes of pages; 0: a quarter of the memory there is */
+    uint64_t kv_memory;   /* most bytes of pages; 0: a quarter of what may be used */
     uint32_t page_tokens; /* 1..4096; 0: 16 */
     heed_dtype kv_dtype;  /* float32, bfloat16, float16, int8 with a scale a head; 0: as computed */
     uint32_t step_tokens; /* most tokens a step; 0: 512 */
@@ -105,6 +105,7 @@ typedef struct heed_generator_stats {
     uint64_t steps, prompt_tokens, shared_tokens, generated_tokens; /* since the start */
     uint64_t preemptions, copies; /* sequences that gave up their pages; pages copied on write */
     uint64_t load_ns, step_ns;    /* all steps together */
+    uint64_t vocabulary;          /* logits of a token: all that is generated is below this */
 } heed_generator_stats;
 /* Set out->size before the call. Any thread. */
 HEED_EXPORT void heed_generator_get_stats(heed_generator *generator, heed_generator_stats *out);

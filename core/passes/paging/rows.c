@@ -3,9 +3,9 @@
  * far as they stay rows of their own token. */
 #include "passes/paging/roles.h"
 
-static const char *const moves[] = {"Identity", "Cast",    "Reshape", "Transpose", "Squeeze",
-                                    "Slice",    "Flatten", "Expand",  "Unsqueeze", "Split",
-                                    "Concat",   "Tile",    "Neg",     NULL};
+static const char *const moves[] = {"Identity", "Cast",    "Reshape", "Transpose",        "Squeeze",
+                                    "Slice",    "Flatten", "Expand",  "Unsqueeze",        "Split",
+                                    "Concat",   "Tile",    "Neg",     "DequantizeLinear", NULL};
 static const char *const waves[] = {"Sin", "Cos", NULL};
 static const char *const scales[] = {"Mul", "Div", NULL};
 static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};

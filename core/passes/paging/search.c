@@ -58,20 +58,46 @@ static const struct {
     {"GatherBlockQuantized", 1, 0},    {"Gather", 1, 0}, {"GatherND", 1, 0}, /* by one index each */
 };
 
-/* The constant of which this is a part, in other extents; or NULL. */
-static const ir_value *constant_of(const ir_value *v)
+/* Weights of few bits become numbers so: by an operator of its own, or by arithmetic. */
+static const char *const widens[] = {"DequantizeLinear", "Mul", "Sub", NULL};
+
+static bool has_constants(const ir_node *n)
 {
-    while (v && !v->constant && v->producer &&
-           (paging_is_one_of(v->producer, moves) || pass_is(v->producer, "Slice")))
-        v = ir_input(v->producer, 0);
+    for (uint32_t i = 1; i < n->n_in; i++)
+        if (n->in[i].value && !n->in[i].value->constant)
+            return false;
+    return n->n_in > 1;
+}
+
+/* The constant of which this is a part, in other extents; or NULL. *wide: what is made of it are
+ * numbers, and no indices. */
+static const ir_value *constant_of(const ir_value *v, bool *wide)
+{
+    while (v && !v->constant && v->producer) {
+        const ir_node *n = v->producer;
+        bool widened = paging_is_one_of(n, widens) && has_constants(n);
+        if (!widened && !paging_is_one_of(n, moves) && !pass_is(n, "Slice"))
+            break;
+        *wide = *wide || (widened && dtype_is_float(n->in[1].value->type.dtype));
+        v = ir_input(n, 0);
+    }
+    *wide = *wide || (v && dtype_is_float(v->type.dtype));
     return v && pass_constant(v) ? v : NULL;
+}
+
+/* Rows of few bits that become numbers after they were looked up. */
+static bool widens_rows(const ir_node *n)
+{
+    const ir_use *use = n->out[0] ? n->out[0]->uses : NULL;
+    return use && !use->next && use->slot == 0 && pass_is(use->node, "DequantizeLinear");
 }
 
 /* Tables of angles of an operator that turns by them. */
 static const ir_value *angles_of(const ir_node *n)
 {
     uint32_t slot = growth_slot_find(n->op, "cos_cache");
-    return slot == UINT32_MAX ? NULL : constant_of(ir_input(n, slot));
+    bool wide = false;
+    return slot == UINT32_MAX ? NULL : constant_of(ir_input(n, slot), &wide);
 }
 
 bool roles_is_angles_slot(const ir_use *use)
@@ -91,11 +117,11 @@ const ir_value *roles_table_of(const ir_use *use)
     for (size_t i = 0; i < sizeof(looks_up) / sizeof(*looks_up); i++) {
         if (strcmp(n->op->name, looks_up[i].op) != 0 || use->slot != looks_up[i].indices)
             continue;
-        const ir_value *table = constant_of(ir_input(n, looks_up[i].table));
-        bool packed = strcmp(looks_up[i].op, "GatherBlockQuantized") == 0;
-        bool whole = table && !dtype_is_float(table->type.dtype);
+        bool wide = strcmp(n->op->name, "GatherBlockQuantized") == 0;
+        const ir_value *table = constant_of(ir_input(n, looks_up[i].table), &wide);
         bool one = !pass_is(n, "GatherND") || has_one_index(use->value);
-        return table && table->type.rank > 1 && one && (packed || !whole) ? table : NULL;
+        wide = wide || widens_rows(n);
+        return table && table->type.rank > 1 && one && wide ? table : NULL;
     }
     return NULL;
 }

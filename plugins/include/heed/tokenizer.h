@@ -54,6 +54,9 @@ typedef struct heed_tokenizer_interface {
     const char *(*spelling)(const heed_vocabulary *v, int32_t token, uint64_t *bytes);
     int32_t (*find)(const heed_vocabulary *v, const char *spelling,
                     uint64_t bytes); /* or -1 [any] */
+    /* What the configuration files of a folder say, where it has no tokenizer: a vocabulary without
+     * words, of which `info` tells. HEED_INVALID names the file that is broken. [any] */
+    heed_status (*open_settings)(const char *folder, heed_vocabulary **out);
 } heed_tokenizer_interface;
 
 #ifdef __cplusplus
