@@ -291,6 +291,16 @@ def lines(bend=0.0):
     return (np.array([0.5, 0.3]).reshape(1, HEADS, 1, 1) * row).astype(np.float32)
 
 
+def buckets(most):
+    """A table that distances are looked up in; beyond `most` all are alike."""
+    def bias(d):
+        places = d.places()
+        behind = d.op("Sub", d.op("Unsqueeze", places, [1]), places)
+        at = d.op("Clip", behind, np.int64(0), most(d))
+        return d.op("Gather", d.random(HEADS, MOST), at, axis=1)
+    return bias
+
+
 def window_and_causal(low, before=4):
     """Where(window, scores, low) + Where(causal, 0, low): behind both is twice the fill."""
     def mask(d, scores):
@@ -434,6 +444,9 @@ CASES = {
     "a line with a bend that is cut from its end": (masked(biased(cut_from_end(lines(0.01)))),
                                                     False),
     "a line that is cut before its end": (masked(biased(cut_from_end(lines(), -1))), None),
+    "buckets of distances": (masked(biased(buckets(lambda d: np.int64(5)))), True),
+    "buckets of distances that the length widens": (
+        masked(biased(buckets(lambda d: d.op("Div", d.number(d.tokens()), np.int64(2))))), False),
     "a window, and a causal mask added": (masked(window_and_causal(LOW)), True),
     "a weak window, and a causal mask added": (masked(window_and_causal(-30.0)), False),
     "a query that sees nothing": (masked(first_hidden), False),

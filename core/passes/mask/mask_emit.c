@@ -125,7 +125,8 @@ static ir_value *emit_expr(mask_emission *e, const mask_leaf *l)
     ir_value *in[3] = {NULL};
     uint32_t n = l->node->n_in;
     for (uint32_t i = 0; i < n && i < 3 && !e->b->status; i++)
-        in[i] = mask_emit_leaf(e, l->args[i], l->node->in[i].value->type.dtype);
+        if (l->args[i])
+            in[i] = mask_emit_leaf(e, l->args[i], l->node->in[i].value->type.dtype);
     if (e->b->status)
         return NULL;
     if (pass_is(l->node, "Cast"))

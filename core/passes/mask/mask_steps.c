@@ -223,6 +223,18 @@ static mask_outcome extreme(step *s, bool most)
 static mask_outcome max(step *s) { return extreme(s, true); }
 static mask_outcome min(step *s) { return extreme(s, false); }
 
+/* Between two numbers, each of which may be left out. */
+static mask_outcome clip(step *s)
+{
+    double x, bound[2] = {-(double)INFINITY, (double)INFINITY};
+    for (uint32_t i = 0; i < 2; i++)
+        if (s->args[1 + i] && !mask_is_number(s->m, s->args[1 + i], &bound[i]))
+            return unknown;
+    if (mask_is_number(s->m, s->args[0], &x))
+        return number(s, fmin(fmax(x, bound[0]), bound[1]));
+    return is_index(s, 0) ? curve(s) : expr(s);
+}
+
 /* ---- Questions ------------------------------------------------------------------------------- */
 
 static uint16_t truth(step *s, bool value) { return mask_number(s->m, value, HEED_BOOL); }
@@ -339,11 +351,11 @@ static const struct {
     {"Not", not },        {"And", and},
     {"Or", or },          {"Xor", xor},
     {"Where", where},     {"Mod", modulo},
-    {"Ceil", curve},      {"Exp", curve},
-    {"Floor", curve},     {"Log", curve},
-    {"Pow", curve},       {"Round", curve},
-    {"Sign", curve},      {"Sqrt", curve},
-    {"Tanh", curve},
+    {"Ceil", curve},      {"Clip", clip},
+    {"Exp", curve},       {"Floor", curve},
+    {"Log", curve},       {"Pow", curve},
+    {"Round", curve},     {"Sign", curve},
+    {"Sqrt", curve},      {"Tanh", curve},
 };
 
 /* ---- All cases ------------------------------------------------------------------------------- */
@@ -402,8 +414,10 @@ bool mask_step(mask *m, const ir_node *n, const axes *at, mask_form *out)
         return false;
     for (uint32_t i = 0; i < n->n_in; i++) {
         axes beside;
-        if (!n->in[i].value || !mask_beside(m, n, i, at, &beside) ||
-            !mask_walk(m, n->in[i].value, &beside, &in[i]))
+        if (!n->in[i].value)
+            mask_one(m, MASK_NONE, &in[i]);
+        else if (!mask_beside(m, n, i, at, &beside) ||
+                 !mask_walk(m, n->in[i].value, &beside, &in[i]))
             return false;
     }
     return run(&s, fn, in, out);

@@ -59,7 +59,7 @@ static uint32_t elements_of(const ir_node *n)
 {
     if (paging_is_one_of(n, moves))
         return 1;
-    return (n->op->flags & OP_ELEMENTWISE) ? n->n_in : 0;
+    return (n->op->flags & OP_ELEMENTWISE) || pass_is(n, "Clip") ? n->n_in : 0;
 }
 
 static bool is_looked_up(by_distance *d, const ir_node *n, int depth)
