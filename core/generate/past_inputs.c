@@ -48,9 +48,9 @@ static int64_t capacity(const past_run *r)
 static int64_t value_of(const past_run *r, ir_dim d)
 {
     const ir_type *main = main_type(r);
-    if (d == main->dims[main->rank > 1])
+    if (d == roles_tokens(&r->p->roles))
         return count(r);
-    if (main->rank > 1 && d == main->dims[0])
+    if (main->rank > 1 && d == roles_batch(&r->p->roles))
         return r->p->copies;
     for (uint32_t k = 0; k < r->p->caches.n; k++) {
         const cache_pair *pair = &r->p->caches.pairs[k];
@@ -168,19 +168,23 @@ static heed_status make_kept(past_run *r, uint32_t i)
 {
     const heed_tensor *all = given_by_name(r, r->p->names[i]);
     int64_t dims[TENSOR_MAX_RANK];
-    int32_t rank = type_of(r, i)->rank, axis = rank > 1;
-    if (!all && r->p->roles.main == i)
+    bool main = i == r->p->roles.main;
+    int32_t rank = type_of(r, i)->rank, axis = main ? r->p->roles.tokens_axis : rank > 1;
+    if (!all && main)
         return err_fail(HEED_UNSUPPORTED, "the model takes embeddings, not tokens");
     set_dims(r, i, axis, dims);
     TRY(make(r, i, dims));
     if (!all)
         return HEED_OK;
-    size_t copies = axis ? (size_t)dims[0] : 1, all_rows = copies * (size_t)dims[axis];
+    size_t copies = rank > 1 ? (size_t)dims[!axis] : 1, all_rows = copies * (size_t)dims[axis];
     size_t row = all_rows ? tensor_bytes(r->in[i]) / all_rows : 0;
     if (tensor_rank(all) != rank || all->dtype != r->in[i]->dtype ||
-        all->dims[axis] < (int64_t)r->last || (axis && all->dims[0] != 1) ||
+        all->dims[axis] < (int64_t)r->last || (rank > 1 && all->dims[!axis] != 1) ||
         row * (size_t)all->dims[axis] != tensor_bytes(all))
         return err_fail(HEED_INVALID, "\"%s\" has no row for each token", r->p->names[i]);
+    if (copies > 1 && !axis)
+        return err_fail(HEED_UNSUPPORTED, "\"%s\" wants several sequences, token by token",
+                        r->p->names[i]);
     for (size_t b = 0; b < copies; b++)
         memcpy((char *)tensor_data(r->in[i]) + b * (size_t)dims[axis] * row,
                (const char *)tensor_data(all) + r->first * row, (r->last - r->first) * row);
@@ -190,14 +194,13 @@ static heed_status make_kept(past_run *r, uint32_t i)
 static heed_status make_mask(past_run *r, uint32_t i)
 {
     const ir_type *type = type_of(r, i);
-    const ir_type *main = main_type(r);
     int64_t dims[TENSOR_MAX_RANK];
     set_dims(r, i, -1, dims);
     int32_t last = type->rank - 1;
     /* also where the file calls the keys what it calls the tokens: it was exported without a past
      */
     if (last >= 0 && !dim_known(type->dims[last]) &&
-        (type->dims[last] == main->dims[main->rank > 1] || value_of(r, type->dims[last]) < 0))
+        (type->dims[last] == roles_tokens(&r->p->roles) || value_of(r, type->dims[last]) < 0))
         dims[last] = r->p->fixed > (int64_t)r->last ? r->p->fixed : (int64_t)r->last;
     if (roles_has_queries(&r->p->roles, i))
         dims[last - 1] = count(r);

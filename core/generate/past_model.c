@@ -139,8 +139,9 @@ static void read_limits(past_model *p)
     /* names of extents may have turned out to be numbers */
     const ir_value *main = find_input(session_form(p->session)->ir->main, p->names[p->roles.main]);
     const ir_type *given = main ? &main->type : &p->roles.g->inputs[p->roles.main]->type;
-    ir_dim tokens = given->dims[given->rank > 1];
-    p->copies = given->rank > 1 && dim_known(given->dims[0]) ? given->dims[0] : 1;
+    int32_t batch = roles_batch_axis(&p->roles);
+    ir_dim tokens = given->dims[p->roles.tokens_axis];
+    p->copies = batch >= 0 && dim_known(given->dims[batch]) ? given->dims[batch] : 1;
     p->fixed = dim_known(tokens) ? tokens : -1;
     p->positions = p->keeps ? -1 : p->fixed;
     for (uint32_t i = 0; i < p->roles.n; i++) {

@@ -56,7 +56,8 @@ class Graph:
 
     def save(self, folder):
         graph = helper.make_graph(self.nodes, "decoder", self.inputs, self.outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=11)
+        model = helper.make_model(graph, opset_imports=[
+            helper.make_opsetid("", 24), helper.make_opsetid("com.microsoft", 1)], ir_version=11)
         onnx.save(model, os.path.join(folder, "model.onnx"))
         data = os.path.join(folder, "test_data_set_0")
         os.makedirs(data)
@@ -227,6 +228,84 @@ def turned(g, q, k, v, mask):
     return attend(g, q, k, v, g("Transpose", mask, perm=[0, 1, 3, 2]))
 
 
+# ---- Tokens along the first axis -----------------------------------------------------------------
+
+
+def tokens_first(change=None, count="seq", keys=2):
+    """x [tokens, batch, WIDTH], as PyTorch's own layers have it; keys: the axis that is read."""
+    g = Graph()
+    x = g.rng.standard_normal((TOKENS, 2, WIDTH)).astype(np.float32)
+    x = g.input("x", FLOAT, [count, "batch", WIDTH], x)
+    mask = g.input("mask", BOOL, [count, count], np.zeros((TOKENS, TOKENS), bool))
+    rows = change(g, x) if change else x
+    perm = [1, 2, 0, 3] if keys == 2 else [0, 2, 1, 3]
+    q, k, v = (g("Transpose", g("Reshape", g("MatMul", rows, g.weight(WIDTH, WIDTH)),
+                                g.ints(0, 0, HEADS, SIZE)), perm=perm) for _ in range(3))
+    y = hide_where(g, q, k, v, mask) if keys == 2 else attend(g, q, k, v, None)
+    y = g("Transpose", y, perm=[2, 0, 1, 3] if keys == 2 else perm)
+    g("MatMul", g("Reshape", y, g.ints(0, 0, WIDTH)), g.weight(WIDTH, 5), name="y")
+    g.output("y", FLOAT, [count, "batch", 5])
+    return g
+
+
+def less_mean_of_tokens(g, x):
+    return g("Sub", x, g("ReduceMean", x, g.ints(0)))
+
+
+def with_token_before(g, x):
+    before = g("Concat", g("Slice", x, g.ints(0), g.ints(1), g.ints(0)),
+               g("Slice", x, g.ints(0), g.ints(-1), g.ints(0)), axis=0)
+    return g("Add", x, before)
+
+
+# ---- Convolutions beside attention --------------------------------------------------------------
+
+
+def hybrid(convolve, kept=2):
+    """A convolution with a state [batch, WIDTH, kept], then attention with a past."""
+    g = Graph()
+    x = tokens_input(g)
+    state = g.input("state", FLOAT, ["batch", WIDTH, kept], np.zeros((2, WIDTH, kept), np.float32))
+    pasts = [g.input("past_" + c, FLOAT, ["batch", HEADS, "past", SIZE],
+                     np.zeros((2, HEADS, 3, SIZE), np.float32)) for c in "kv"]
+    y, present = convolve(g, g("Transpose", x, perm=[0, 2, 1]), state)
+    x = g("Add", x, g("Transpose", y, perm=[0, 2, 1]))
+    k, v = [g("Concat", past, heads(g, x), axis=2) for past in pasts]
+    total, count = g("Shape", k, start=2, end=3), g("Shape", x, start=1, end=2)
+    zero, one = g.const(np.int64(0)), g.const(np.int64(1))
+    keys = g("Range", zero, g("Squeeze", total, g.ints(0)), one)
+    first = g("Squeeze", g("Sub", total, count), g.ints(0))
+    query = g("Range", first, g("Squeeze", total, g.ints(0)), one)
+    finish(g, attend(g, heads(g, x), k, v, g("LessOrEqual", keys, g("Unsqueeze", query,
+                                                                    g.ints(1)))))
+    for name, value, shape in (("new_state", present, [WIDTH, kept]),
+                               ("new_k", k, [HEADS, "all", SIZE]),
+                               ("new_v", v, [HEADS, "all", SIZE])):
+        g("Identity", value, name=name)
+        g.output(name, FLOAT, ["batch", *shape])
+    return g
+
+
+def joined(first=-2, last=2**62, behind=False, cut=None):
+    """Conv over the state and the tokens; the state becomes [first:last] of both."""
+    def convolve(g, x, state):
+        both = g("Concat", *((x, state) if behind else (state, x)), axis=2)
+        y = g("Conv", both, g.weight(WIDTH, 1, 3), group=WIDTH)
+        if cut is not None:
+            y = g("Slice", y, g.ints(cut), g("Add", g("Shape", x, start=2, end=3), g.ints(cut)),
+                  g.ints(2))
+        return y, g("Slice", both, g.ints(first), g.ints(last), g.ints(2))
+    return convolve
+
+
+def by_operator(g, x, state):
+    names = ["conv_y", "conv_state"]
+    g.nodes.append(helper.make_node(
+        "CausalConvWithState", [x, g.weight(WIDTH, 1, 3), g.weight(WIDTH), state], names,
+        domain="com.microsoft", activation="silu"))
+    return names
+
+
 # ---- A number of tokens that the file fixes ------------------------------------------------------
 
 
@@ -294,6 +373,11 @@ PAGES = {
     "fixed, as many tokens as heads": lambda: fixed(count=HEADS * SIZE),
     "fixed, a window": lambda: fixed(see=lambda m: m & ~np.tril(m, -3)),
     "truths that hide": lambda: masked(BOOL, hide_where),
+    "tokens first": lambda: tokens_first(),
+    "tokens first, a fixed number": lambda: tokens_first(count=TOKENS),
+    "a convolution's state": lambda: hybrid(joined()),
+    "a state longer than is read": lambda: hybrid(joined(-3, cut=1), 3),
+    "a state of an operator": lambda: hybrid(by_operator),
 }
 
 NO_PAGES = {
@@ -308,6 +392,12 @@ NO_PAGES = {
     "a window that rolls, without a mask": lambda: written(rolling, None),
     "TensorScatter, all written is seen": lambda: by_tensor_scatter(causal=0),
     "TensorScatter, one more than is written": lambda: by_tensor_scatter(plus=1),
+    "tokens first, less their mean": lambda: tokens_first(less_mean_of_tokens),
+    "tokens first, with the one before": lambda: tokens_first(with_token_before),
+    "tokens first, and sequences see each other": lambda: tokens_first(keys=0),
+    "a state of the first inputs": lambda: hybrid(joined(0, 2)),
+    "a state of inputs but the last": lambda: hybrid(joined(-3, -1)),
+    "a state behind the tokens": lambda: hybrid(joined(behind=True)),
     "fixed, and all is seen": lambda: fixed(see=np.ones_like),
     "fixed, and the last row sees itself alone": lambda: fixed(see=last_alone),
     "fixed, tokens are mixed": lambda: fixed(mixed),

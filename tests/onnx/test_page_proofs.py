@@ -407,6 +407,19 @@ def summed_up(d, y):
     return d.op("CumSum", y, np.int64(0))
 
 
+def convolved(pads=(2, 0), cut=None, taps=3, group=WIDTH, bias=False, before=0, **attributes):
+    """A convolution over tokens; `cut`: which of its results are taken, from the first."""
+    def part(d, x):
+        y = d.op("Transpose", x, perm=[0, 2, 1])
+        y = d.op("Pad", y, np.array([0, 0, before, 0, 0, 0])) if before else y
+        inputs = [y, d.random(WIDTH, WIDTH // group, taps)] + ([d.random(WIDTH)] if bias else [])
+        y = d.op("Conv", *inputs, group=group, pads=list(pads), **attributes)
+        if cut is not None:
+            y = d.op("Slice", y, np.array([cut]), d.op("Add", d.tokens(), np.array([cut])), [2])
+        return d.attend(d.op("Add", x, d.op("Transpose", y, perm=[0, 2, 1])))
+    return part
+
+
 # name: (part, whether it gets pages)
 CASES = {
     "plain": (plain, True),
@@ -463,6 +476,15 @@ CASES = {
     "experts that add their tokens up": (experts(each=summed_up), False),
     "experts, of which all are wanted": (experts(hit=those_wanted(3)), True),
     "experts, of which some are wanted": (experts(hit=those_wanted(3), count=4), False),
+    "a convolution of what came before": (convolved(), True),
+    "a convolution that is cut": (convolved(pads=(2, 2), cut=0), True),
+    "a convolution of what came before alone": (convolved(pads=(3, 2), cut=0), True),
+    "a convolution with places between": (convolved(pads=(6, 0), taps=4, dilations=[2]), True),
+    "a convolution of padded tokens": (convolved(pads=(0, 0), before=2), True),
+    "a convolution of all channels": (convolved(group=1, bias=True), True),
+    "a convolution around each token": (convolved(pads=(1, 1)), False),
+    "a convolution that is cut one later": (convolved(pads=(2, 2), cut=1), False),
+    "a convolution of a few channels": (convolved(group=4), None),
 }
 
 

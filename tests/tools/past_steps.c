@@ -57,7 +57,8 @@ static bool is_batch(const world *w, const heed_tensor *t)
 {
     const heed_tensor *main = w->given[w->past->roles.main];
     return heed_tensor_get_ndim(t) > 0 && heed_tensor_get_ndim(main) > 1 &&
-           heed_tensor_get_dims(t)[0] == heed_tensor_get_dims(main)[0];
+           heed_tensor_get_dims(t)[0] ==
+               heed_tensor_get_dims(main)[roles_batch_axis(&w->past->roles)];
 }
 
 /* Row b of a side input. */
@@ -102,20 +103,22 @@ static heed_status take_embeddings(world *w, uint32_t b)
     uint32_t main = w->past->roles.main;
     const heed_tensor *g = w->given[main];
     int64_t dims[16], n, width;
-    int32_t rank = heed_tensor_get_ndim(g);
+    int32_t rank = heed_tensor_get_ndim(g), axis = w->past->roles.tokens_axis;
     memcpy(dims, heed_tensor_get_dims(g), (size_t)rank * sizeof(*dims));
-    n = dims[rank > 1];
-    width = heed_tensor_get_count(g) / (n * (rank > 1 ? dims[0] : 1));
+    int64_t batch = rank > 1 ? dims[!axis] : 1;
+    n = dims[axis];
+    width = heed_tensor_get_count(g) / (n * batch);
     if (rank > 1)
-        dims[0] = 1;
-    dims[rank > 1] = w->n_tokens;
+        dims[!axis] = 1;
+    dims[axis] = w->n_tokens;
     heed_tensor **out = &w->inputs[w->n_inputs];
     TRY(heed_tensor_new(heed_tensor_get_dtype(g), rank, dims, out));
     w->names[w->n_inputs++] = w->past->names[main];
     for (uint32_t t = 0; t < w->n_tokens; t++)
         for (int64_t c = 0; c < width; c++) {
             double x;
-            TRY(heed_tensor_read_f64(g, ((rank > 1 ? b * n : 0) + t % n) * width + c, 1, &x));
+            int64_t row = axis || rank < 2 ? b * n + t % n : t % n * batch + b;
+            TRY(heed_tensor_read_f64(g, row * width + c, 1, &x));
             x *= 1 + 0.1 * (double)(t / n);
             TRY(heed_tensor_write_f64(*out, t * width + c, 1, &x));
         }
@@ -292,9 +295,9 @@ static heed_status run(world *w, const char *folder)
 {
     TRY(load(w, folder));
     const heed_tensor *main = w->given[w->past->roles.main];
-    bool flat = heed_tensor_get_ndim(main) == 1;
-    int64_t batch = flat ? 1 : heed_tensor_get_dims(main)[0];
-    int64_t n = heed_tensor_get_dims(main)[!flat];
+    int32_t axis = w->past->roles.tokens_axis;
+    int64_t batch = heed_tensor_get_ndim(main) == 1 ? 1 : heed_tensor_get_dims(main)[!axis];
+    int64_t n = heed_tensor_get_dims(main)[axis];
     int64_t most = w->past->positions >= 0 ? w->past->positions : MOST_TOKENS;
     n = n < 4 ? 9 : n;
     w->n_tokens = (uint32_t)(n < most ? n : most);

@@ -31,6 +31,7 @@ typedef struct world {
     heed_tensor *longer[MOST_INPUTS];
     const char *names[MOST_INPUTS];
     uint32_t main; /* the input of the tokens */
+    bool turned;   /* the file has it as [tokens, batch, ...], and the result too */
     int64_t batch, tokens;
     heed_tensor *whole;             /* results at once, [batch, tokens, ...] */
     heed_tensor *side[MOST_INPUTS]; /* what the sequences of a run share */
@@ -81,6 +82,25 @@ static heed_status fill_mask(const world *w, size_t i, heed_tensor *t)
     return HEED_OK;
 }
 
+/* [a, b, ...] as [b, a, ...]; *out is replaced. */
+static heed_status turn(const heed_tensor *t, heed_tensor **out)
+{
+    int64_t dims[16];
+    int32_t rank = heed_tensor_get_ndim(t);
+    memcpy(dims, heed_tensor_get_dims(t), (size_t)rank * sizeof(*dims));
+    int64_t a = dims[0], b = dims[1];
+    dims[0] = b;
+    dims[1] = a;
+    heed_tensor_free(*out);
+    TRY(heed_tensor_new(heed_tensor_get_dtype(t), rank, dims, out));
+    size_t row = heed_tensor_get_bytes(t) / (size_t)(a * b);
+    for (int64_t i = 0; i < a; i++)
+        for (int64_t k = 0; k < b; k++)
+            memcpy((char *)heed_tensor_get_mutable_data(*out) + (size_t)(k * a + i) * row,
+                   (const char *)heed_tensor_get_data(t) + (size_t)(i * b + k) * row, row);
+    return HEED_OK;
+}
+
 /* Input i for a run of all tokens. */
 static heed_status whole_input(const world *w, size_t i, heed_tensor **out)
 {
@@ -103,6 +123,8 @@ static heed_status whole_input(const world *w, size_t i, heed_tensor **out)
         return fill(*out, index_of);
     if (role(w, i) == PAGING_PAST || role(w, i) == PAGING_SWITCH)
         return HEED_OK;
+    if (w->turned && i == w->main)
+        return turn(g, out);
     memcpy(heed_tensor_get_mutable_data(*out), heed_tensor_get_data(g), heed_tensor_get_bytes(g));
     return HEED_OK;
 }
@@ -219,9 +241,11 @@ static heed_status compare(world *w, const lot *l, const heed_tensor *result)
         for (uint32_t t = 0; t < l->counts[k]; t++)
             for (int64_t c = 0; c < width; c++, n++) {
                 double have, want;
-                int64_t at = (l->which[k] * w->tokens + l->done[k] + t) * width + c;
+                int64_t token = l->done[k] + t, b = l->which[k];
+                int64_t at = (b * w->tokens + token) * width + c;
+                int64_t there = w->turned ? (token * w->batch + b) * width + c : at;
                 TRY(heed_tensor_read_f64(result, n, 1, &have));
-                TRY(heed_tensor_read_f64(w->whole, at, 1, &want));
+                TRY(heed_tensor_read_f64(w->whole, there, 1, &want));
                 w->moved += w->before && memcmp(&have, &w->before[at], sizeof(have));
                 w->once[at] = have;
                 double off = fabs(have - want) / (1 + fabs(want));
@@ -378,6 +402,15 @@ static heed_status load(world *w, const char *folder)
         snprintf(path, sizeof(path), "%s/test_data_set_0/input_%zu.pb", folder, i);
         w->names[i] = w->about->inputs[i].name;
         TRY(heed_tensor_load(path, w->model, w->names[i], &w->given[i]));
+        if (i == w->roles.main && w->roles.tokens_axis == 0 &&
+            heed_tensor_get_ndim(w->given[i]) > 1) {
+            heed_tensor *as_file = w->given[i];
+            w->given[i] = NULL;
+            w->turned = true;
+            heed_status status = turn(as_file, &w->given[i]);
+            heed_tensor_free(as_file);
+            TRY(status);
+        }
         if (w->about->inputs[i].role == PAGING_TOKENS ||
             (w->about->inputs[i].role == PAGING_KEPT && !w->tokens)) {
             const int64_t *dims = heed_tensor_get_dims(w->given[i]);

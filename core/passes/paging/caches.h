@@ -39,4 +39,7 @@ typedef struct cache_map {
 heed_status caches_find(decoder_roles *r, cache_map *out);
 const char *cache_form_name(int form);
 
+/* convolutions.c: the state of a convolution, its newest inputs. */
+bool cache_is_newest_inputs(const ir_graph *g, const cache_pair *pair);
+
 #endif

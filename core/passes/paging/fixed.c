@@ -375,6 +375,11 @@ static heed_status free_node(freeing *f, ir_node *n)
 static heed_status set_inputs(beginning *d, ir_dim batch, ir_dim tokens, ir_dim any_batch,
                               ir_dim any_number)
 {
+    bool *square = arena_array(d->run->scratch, d->g->n_inputs, sizeof(*square));
+    if (!square)
+        return HEED_NOMEM;
+    for (uint32_t i = 0; i < d->g->n_inputs; i++)
+        square[i] = d->roles.role[i] == PAGING_MASK && roles_has_queries(&d->roles, i);
     for (uint32_t i = 0; i < d->g->n_inputs; i++) {
         ir_type *type = &d->g->inputs[i]->type;
         ir_dim *made = arena_array(&d->run->model->memory,
@@ -383,9 +388,9 @@ static heed_status set_inputs(beginning *d, ir_dim batch, ir_dim tokens, ir_dim 
             return HEED_NOMEM;
         for (int32_t k = 0; k < type->rank; k++) {
             bool first = k == 0 && type->rank > 1 && type->dims[k] == batch;
-            bool row =
-                k == (type->rank > 1) && type->dims[k] == tokens && d->roles.role[i] != PAGING_SIDE;
-            made[k] = first ? any_batch : row ? any_number : type->dims[k];
+            bool along = square[i] ? k + 2 >= type->rank : k == (type->rank > 1);
+            bool row = along && type->dims[k] == tokens && d->roles.role[i] != PAGING_SIDE;
+            made[k] = first && !row ? any_batch : row ? any_number : type->dims[k];
         }
         if (type->rank > 0)
             type->dims = made;

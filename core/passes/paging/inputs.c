@@ -6,6 +6,9 @@
  * before: y, cache = f(tokens [B, S], places [S], cache [B, H, C, D])
  * after:  y = f(tokens [1, S], 0 to S - 1, nothing written [1, H, C, D])
  *
+ * before: y [S, B, D] = f(x [S, B, D])
+ * after:  y [S, 1, D] = f(Transpose(x [1, S, D]))
+ *
  * Only for paging. What each input is, roles.h says. */
 #include <stdio.h>
 #include <string.h>
@@ -31,11 +34,7 @@ void paging_limit(pass_run *p, int64_t most)
 
 /* ---- The form without a past ---------------------------------------------------------------- */
 
-static ir_dim tokens_of(const beginning *d)
-{
-    const ir_type *main = &d->g->inputs[d->roles.main]->type;
-    return main->rank > 0 ? main->dims[main->rank > 1] : DIM_UNKNOWN;
-}
+static ir_dim tokens_of(const beginning *d) { return roles_tokens(&d->roles); }
 
 static heed_status set_dims(beginning *d, ir_value *v)
 {
@@ -101,11 +100,43 @@ static void drop_outputs(beginning *d)
 
 /* ---- All of it ------------------------------------------------------------------------------ */
 
+/* Steps have tokens along the second axis. */
+static heed_status turn_tokens(beginning *d)
+{
+    ir_value *x = d->g->inputs[d->roles.main], *turned;
+    arena *memory = &d->run->model->memory;
+    char perm[4 * TENSOR_MAX_RANK] = "1,0";
+    if (d->roles.tokens_axis == 1 || x->type.rank < 2)
+        return HEED_OK;
+    ir_dim *dims = arena_array(memory, (size_t)x->type.rank, sizeof(*dims));
+    if (!dims)
+        return HEED_NOMEM;
+    for (int32_t k = 0; k < x->type.rank; k++) {
+        size_t length = strlen(perm);
+        dims[k] = x->type.dims[k < 2 ? !k : k];
+        if (k > 1)
+            snprintf(perm + length, sizeof(perm) - length, ",%d", k);
+    }
+    x->type.dims = dims;
+    d->roles.tokens_axis = 1;
+    op_body b = pass_body(d->run, d->g->last);
+    turned = body_transpose(&b, x, perm);
+    TRY(b.status);
+    for (ir_use *use = x->uses, *next; use; use = next) {
+        next = use->next;
+        if (use->node != turned->producer)
+            ir_node_set_input(use->node, use->slot, turned);
+    }
+    return ir_sort(d->g);
+}
+
 /* What grows is taken for empty, what is written for not written yet; the rest stays. */
 static void begin_cache(beginning *d, const cache_pair *pair)
 {
     const ir_type *type = &d->g->inputs[pair->input]->type;
     bool written = pair->form == CACHE_STATIC || pair->form == CACHE_TENSOR_SCATTER;
+    if (cache_is_newest_inputs(d->g, pair))
+        return; /* zeros at the beginning */
     if (!written && (pair->form > CACHE_BUFFER || pair->axis < 0)) {
         d->roles.role[pair->input] = PAGING_SIDE;
         return;
@@ -159,6 +190,7 @@ static heed_status run(pass_run *p)
     if (!p->options->paging || p->model->main->n_outputs == 0 || !p->model->main->last)
         return HEED_OK;
     TRY(begin(p, &d));
+    TRY(turn_tokens(&d));
     if (tokens_of(&d) == DIM_UNKNOWN)
         return paging_stop(p, "the number of tokens is not known to be one", NULL);
     if (!dim_known(tokens_of(&d)))

@@ -36,12 +36,14 @@ static heed_status read_layer(writer *w, const ir_node *n, paging_layer *out)
     const ir_type *keys = &n->in[K].value->type, *values = &n->in[V].value->type;
     heads_layout_read(n, "k_layout", &k);
     heads_layout_read(n, "v_layout", &v);
-    *out = (paging_layer){.node = n->name,
-                          .dtype = w->paging->kv_dtype ? w->paging->kv_dtype : keys->dtype,
-                          .heads = keys->dims[k.place[1]],
-                          .key_dim = keys->dims[k.place[3]],
-                          .value_dim = values->dims[v.place[3]],
-                          .window = ir_attr_int(n, "left_window", -1)};
+    bool content = keys->dims[k.place[3]] > 1; /* of one channel: only places decide */
+    *out =
+        (paging_layer){.node = n->name,
+                       .dtype = w->paging->kv_dtype && content ? w->paging->kv_dtype : keys->dtype,
+                       .heads = keys->dims[k.place[1]],
+                       .key_dim = keys->dims[k.place[3]],
+                       .value_dim = values->dims[v.place[3]],
+                       .window = ir_attr_int(n, "left_window", -1)};
     if (out->heads < 0 || out->key_dim < 0 || out->value_dim < 0)
         return paging_stop(w->run, "heads whose number or size only a run tells", n);
     if (values->dims[v.place[1]] != out->heads)

@@ -1,18 +1,42 @@
 /* roles.c - see roles.h. */
 #include "passes/paging/roles.h"
 
+int32_t roles_batch_axis(const decoder_roles *r)
+{
+    return r->g->inputs[r->main]->type.rank > 1 ? !r->tokens_axis : -1;
+}
+
 ir_dim roles_batch(const decoder_roles *r)
 {
+    int32_t axis = roles_batch_axis(r);
+    return axis >= 0 ? r->g->inputs[r->main]->type.dims[axis] : 1;
+}
+
+ir_dim roles_tokens(const decoder_roles *r)
+{
     const ir_type *main = &r->g->inputs[r->main]->type;
-    return main->rank > 1 ? main->dims[0] : 1;
+    return main->rank > 0 ? main->dims[r->tokens_axis] : DIM_UNKNOWN;
+}
+
+/* [tokens, batch, ...]: a mask has its first extent twice. */
+int32_t roles_tokens_axis(const decoder_roles *r, const ir_type *type)
+{
+    for (uint32_t i = 0; i < r->n && type->rank > 1; i++) {
+        const ir_type *mask = &r->g->inputs[i]->type;
+        ir_dim last = mask->rank > 1 ? mask->dims[mask->rank - 1] : 1;
+        if (last != 1 && last != type->dims[1] && last == type->dims[0] &&
+            mask->dims[mask->rank - 2] == last)
+            return 0;
+    }
+    return type->rank > 1;
 }
 
 bool roles_has_queries(const decoder_roles *r, uint32_t i)
 {
     const ir_type *type = &r->g->inputs[i]->type, *main = &r->g->inputs[r->main]->type;
     ir_dim rows = type->rank > 1 ? type->dims[type->rank - 2] : 1;
-    bool batch = type->rank == 2 && (main->rank < 2 || rows == main->dims[0]);
-    return type->rank > 2 ? rows != 1 : rows == main->dims[main->rank > 1] && !batch;
+    bool batch = type->rank == 2 && (main->rank < 2 || rows == roles_batch(r));
+    return type->rank > 2 ? rows != 1 : rows == roles_tokens(r) && !batch;
 }
 
 /* Of queries and keys, the same for all heads. */
@@ -60,19 +84,6 @@ static heed_status find_role(decoder_roles *r, uint32_t i)
     return HEED_OK;
 }
 
-/* Its first axis is that of the tokens: a mask has it twice. */
-static bool is_tokens_first(const decoder_roles *r, const ir_type *main)
-{
-    for (uint32_t i = 0; i < r->n; i++) {
-        const ir_type *type = &r->g->inputs[i]->type;
-        if (type->rank > 1 && !dim_known(main->dims[0]) && main->dims[0] != main->dims[1] &&
-            type->dims[type->rank - 1] == main->dims[0] &&
-            type->dims[type->rank - 2] == main->dims[0])
-            return true;
-    }
-    return false;
-}
-
 /* There is no table: embeddings come from outside. Those that the result has rows of, of any
  * number, come first. */
 static void find_embeddings(decoder_roles *r)
@@ -81,9 +92,10 @@ static void find_embeddings(decoder_roles *r)
     for (uint32_t i = 0; i < r->n; i++) {
         const ir_type *type = &r->g->inputs[i]->type;
         if (r->role[i] != PAGING_SIDE || !roles_is_given(r->g->inputs[i]) ||
-            !dtype_is_float(type->dtype) || type->rank != 3 || is_tokens_first(r, type))
+            !dtype_is_float(type->dtype) || type->rank != 3)
             continue;
-        int good = dim_known(type->dims[1]) ? 0 : tokens_in_result(r, i) ? 2 : 1;
+        bool open = !dim_known(type->dims[roles_tokens_axis(r, type)]);
+        int good = !open ? 0 : tokens_in_result(r, i) ? 2 : 1;
         if (good <= best)
             continue;
         best = good;
@@ -96,11 +108,11 @@ static void find_embeddings(decoder_roles *r)
 /* A mask of other tokens, an encoder's: another input has as many of them. */
 static bool is_of_others(const decoder_roles *r, uint32_t mask)
 {
-    const ir_type *type = &r->g->inputs[mask]->type, *main = &r->g->inputs[r->main]->type;
+    const ir_type *type = &r->g->inputs[mask]->type;
     ir_dim count = type->rank > 0 ? type->dims[type->rank - 1] : 1;
     bool found = false;
-    if (dim_known(count) || count == main->dims[main->rank > 1])
-        return count != main->dims[main->rank > 1];
+    if (dim_known(count) || count == roles_tokens(r))
+        return count != roles_tokens(r);
     for (uint32_t i = 0; i < r->n; i++) {
         const ir_type *other = &r->g->inputs[i]->type;
         bool counts = i != mask && (r->role[i] == PAGING_SIDE || r->role[i] == PAGING_PAST);
@@ -114,9 +126,9 @@ static bool is_of_others(const decoder_roles *r, uint32_t mask)
  * sees whom. */
 static void settle_mask(decoder_roles *r, uint32_t i)
 {
-    const ir_type *type = &r->g->inputs[i]->type, *main = &r->g->inputs[r->main]->type;
-    bool each = (type->rank == 1 || type->rank == 2) &&
-                type->dims[type->rank - 1] == main->dims[main->rank > 1];
+    const ir_type *type = &r->g->inputs[i]->type;
+    bool each =
+        (type->rank == 1 || type->rank == 2) && type->dims[type->rank - 1] == roles_tokens(r);
     if (r->ordered[i] && each && dtype_is_int(type->dtype))
         r->role[i] = PAGING_POSITIONS;
     else if (is_of_others(r, i))
@@ -163,6 +175,8 @@ heed_status roles_find(const ir_model *m, arena *memory, decoder_roles *out)
         TRY(tokens_find(out));
     if (m->main->n_outputs > 0 && out->main == UINT32_MAX && out->unclear[0] == UINT32_MAX)
         find_embeddings(out);
+    if (out->main != UINT32_MAX)
+        out->tokens_axis = roles_tokens_axis(out, &m->main->inputs[out->main]->type);
     for (uint32_t i = 0; out->main != UINT32_MAX && i < n; i++)
         if (out->role[i] == PAGING_MASK && m->main->inputs[out->main]->type.rank > 0)
             settle_mask(out, i);

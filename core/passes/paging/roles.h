@@ -33,6 +33,7 @@ typedef struct decoder_roles {
     bool *writes;           /* positions say which places of a cache are written */
     bool *ordered;          /* integers that are compared with places */
     uint32_t main;       /* the input that has the tokens, or their embeddings; UINT32_MAX: none */
+    int32_t tokens_axis; /* of the main input: 1, or 0 where it has no other or [tokens, batch] */
     uint32_t unclear[2]; /* two that could have them alike, and nothing tells which; UINT32_MAX */
 } decoder_roles;
 
@@ -45,6 +46,11 @@ static inline bool roles_is_given(const ir_value *v) { return v->is_input && !v-
 heed_status roles_fail(const decoder_roles *r);
 /* How many sequences an input may have; 1 where that is no axis. */
 ir_dim roles_batch(const decoder_roles *r);
+/* The extents of the tokens and of the sequences in the main input; the latter may be no axis. */
+ir_dim roles_tokens(const decoder_roles *r);
+int32_t roles_batch_axis(const decoder_roles *r);
+/* The axis of the tokens in an input that may be the main one. */
+int32_t roles_tokens_axis(const decoder_roles *r, const ir_type *type);
 /* A mask has a row for each query: the last axis but one. */
 bool roles_has_queries(const decoder_roles *r, uint32_t i);
 

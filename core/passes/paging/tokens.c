@@ -11,7 +11,7 @@ enum { MOST_KINDS = 4 }; /* no table of tokens is as small, and segments are no 
 bool tokens_in_result(const decoder_roles *r, uint32_t i)
 {
     const ir_type *type = &r->g->inputs[i]->type, *result = &r->g->output_types[0];
-    ir_dim tokens = type->rank > 0 ? type->dims[type->rank > 1] : 1;
+    ir_dim tokens = type->rank > 0 ? type->dims[roles_tokens_axis(r, type)] : 1;
     for (int32_t k = 0; k + 1 < result->rank && !dim_known(tokens); k++)
         if (result->dims[k] == tokens)
             return true;
