@@ -14,11 +14,12 @@ const cli_flag session_flags[] = {
     {"backends",       "LIST", "in order of preference: names or plugin paths (cpu,reference)"},
     {"allow-fallback", NULL,   "use the default backends when a named one cannot be had"},
     {"attention",      "MODE", "auto (default), off, mha, gqa, flash or paged"},
-    {"without",        "LIST", "passes to leave out, such as rotary,norms (heed explain names them)"},
+    {"without",        "LIST", "passes to leave out (heed explain names them); --no-dropout: none draws"},
+    {"no-dropout",     NULL,   NULL},
     {"precision",      "P",    "fp32, so far the only one"},
     {"threads",        "N",    "threads of the pool; 0 (default): what the machine allows"},
     {"mem-limit",      "SIZE", "hard limit for memory, such as 512M; 0: none"},
-    {"log",            "LEVEL", "error, warning, info or debug, on stderr"},
+    {"log",            "LEVEL", "none, error, warning (default), info or debug, on stderr"},
     {NULL, NULL, NULL},
 };
 // clang-format on
@@ -41,14 +42,15 @@ static void log_line(uint32_t level, const char *message, void *arg)
     fprintf(stderr, "heed: %s: %s\n", level < 5 ? levels[level] : "log", message);
 }
 
+/* Warnings are shown unless told otherwise. */
 static int set_log(const cli_args *args)
 {
     const char *text = args_get(args, "log");
-    int level = text ? find(levels, text) : 0;
+    int level = find(levels, text ? text : "warning");
     if (level < 0)
-        return exit_with(EXIT_USAGE, "--log is error, warning, info or debug, not '%s'", text);
-    if (level > 0)
-        heed_set_log(log_line, NULL, (uint32_t)level);
+        return exit_with(EXIT_USAGE, "--log is none, error, warning, info or debug, not '%s'",
+                         text);
+    heed_set_log(level ? log_line : NULL, NULL, (uint32_t)level);
     return EXIT_OK;
 }
 
@@ -86,6 +88,8 @@ int session_read_options(const cli_args *args, heed_session_options *out)
     if (attention && !session_find_mode(attention))
         return EXIT_USAGE;
     *out = (heed_session_options){.size = sizeof *out,
+                                  .flags =
+                                      args_is_on(args, "no-dropout") ? HEED_SESSION_NO_DROPOUT : 0,
                                   .backends = args_get(args, "backends"),
                                   .attention = attention,
                                   .without = args_get(args, "without")};

@@ -48,6 +48,7 @@ static heed_status open_decoder(heed_generator *g, const char *path,
 {
     TRY(session_options_read(o->session, &g->options));
     TRY(heed_model_load(path, NULL, &g->model));
+    model_warn(g->model, g->options.compile.no_dropout);
     decoder_options options = {.compile = g->options.compile,
                                .page_tokens = o->page_tokens,
                                .kv_bytes = o->kv_memory,

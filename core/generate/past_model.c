@@ -176,7 +176,8 @@ static heed_session_options to_session(const compile_options *o)
 {
     return (heed_session_options){.size = sizeof(heed_session_options),
                                   .flags = (o->optimize ? 0 : HEED_SESSION_NO_OPTIMIZE) |
-                                           (o->check ? HEED_SESSION_CHECK : 0),
+                                           (o->check ? HEED_SESSION_CHECK : 0) |
+                                           (o->no_dropout ? HEED_SESSION_NO_DROPOUT : 0),
                                   .backends = o->backends,
                                   .plan_limit = o->plan_limit,
                                   .attention = o->attention,

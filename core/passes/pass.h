@@ -30,6 +30,7 @@ typedef struct pass_paging pass_paging; /* paging/paging.h */
 typedef struct pass_options {
     bool optimize;         /* false: only what is needed to run at all */
     bool check;            /* verify the graph after each pass */
+    bool no_dropout;       /* Dropout in training mode is the identity */
     const char *attention; /* auto (NULL too), off, mha, gqa, flash */
     const char *without;   /* passes that are left out: "gelu,rotary"; NULL: none */
     pass_paging *paging;   /* a decoder gets its cache in pages; NULL: as it is */

@@ -43,6 +43,7 @@ static heed_status try_pages(const heed_model *m, const compile_options *o, aren
     TRY(ir_model_copy(m->ir, &v->ir));
     TRY(place_new(o->backends, &v->places));
     pass_options passes = {.optimize = o->optimize,
+                           .no_dropout = o->no_dropout,
                            .attention = o->attention,
                            .without = o->without,
                            .paging = &v->about,

@@ -124,6 +124,7 @@ static heed_status compile(compiled *c, const heed_model *m, const compile_optio
     TRY(place_new(o->backends, &c->places));
     pass_options passes = {.optimize = o->optimize,
                            .check = o->check,
+                           .no_dropout = o->no_dropout,
                            .attention = o->attention,
                            .without = o->without,
                            .paging = o->paging,

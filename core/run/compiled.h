@@ -30,7 +30,7 @@ typedef struct compile_options {
     const char *attention; /* NULL: auto */
     const char *without;   /* NULL: no pass is left out */
     uint64_t plan_limit;
-    bool optimize, check, named_dims;
+    bool optimize, check, named_dims, no_dropout;
     pass_paging *paging; /* the form with pages, about which this says all; NULL: as it is */
 } compile_options;
 

@@ -16,6 +16,7 @@ typedef struct model_file {
 
 struct heed_model {
     atomic_uint references;
+    atomic_bool warned; /* model_warn was called */
     file_map file;      /* of load; empty for load_memory */
     file_folder folder; /* where external data may lie */
     model_file *files;  /* external data, mapped once each */
@@ -33,5 +34,7 @@ struct heed_model {
 
 /* The tables of heed_model_get_*: model_facts.c. */
 heed_status model_describe(heed_model *m);
+/* Tells the log, once a model, what its file hardly means and these options leave as it is. */
+void model_warn(heed_model *m, bool no_dropout);
 
 #endif

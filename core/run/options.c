@@ -43,6 +43,7 @@ heed_status session_options_read(const heed_session_options *o, session_options 
         return err_fail(HEED_USAGE, "heed_session_options.size is not set");
     c->optimize = !(o->flags & HEED_SESSION_NO_OPTIMIZE);
     c->check |= (o->flags & HEED_SESSION_CHECK) != 0;
+    c->no_dropout = (o->flags & HEED_SESSION_NO_DROPOUT) != 0;
     if (HEED_HAS_FIELD(o, plan_limit))
         c->plan_limit = o->plan_limit;
     if (HEED_HAS_FIELD(o, backends))

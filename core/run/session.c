@@ -36,8 +36,10 @@ heed_status heed_session_new(heed_model *model, const heed_session_options *opti
     s->model = heed_model_ref(model);
     s->generation = pool_fork_generation();
     heed_status status = session_options_read(options, &s->options);
-    if (!status)
+    if (!status) {
+        model_warn(model, s->options.compile.no_dropout);
         status = compiled_new(model, &s->options.compile, &s->named);
+    }
     if (status)
         heed_session_free(s);
     else

@@ -17,7 +17,7 @@ from command import (
     FOLDER, HEED, decoder, floats, heed, identity, linear, longs, loop_model, npy, npz, outputs,
     read_npy, run_json, shapes, write,
 )  # noqa: E402
-from onnx_writer import BOOL, FLOAT, INT64, STRING, data, tensor  # noqa: E402
+from onnx_writer import BOOL, FLOAT, INT64, STRING, data, model, node, tensor, value  # noqa: E402
 
 
 # ---- Shapes -------------------------------------------------------------------------------------
@@ -251,6 +251,24 @@ def test_interrupt_ends_a_run_in_order() -> None:
         child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=60)
     assert child.returncode == 6, (child.returncode, err)
+
+
+# ---- Warnings ----------------------------------------------------------------------------------
+
+
+def test_dropout_that_draws_is_warned_of_once() -> None:
+    weights = [tensor("ratio", FLOAT, [], [0.5]), tensor("training", BOOL, [], [True])]
+    nodes = [node("Dropout", ["x", "ratio", "training"], ["h"]),
+             node("Dropout", ["h", "ratio", "training"], ["y"])]
+    path = write("dropout.onnx", model(nodes, [value("x", FLOAT, [64])],
+                                       [value("y", FLOAT, [64])], weights))
+    err = heed("run", path, "x=ones")[1]
+    assert err.count("warning") == 1 and "2 Dropout nodes are in training mode" in err, err
+    assert '"Dropout_h"' in err and "--no-dropout" in err, err
+    assert heed("run", path, "x=ones", "--log", "error")[1] == ""
+    assert floats(*[1] * 64) != outputs(path, "x=ones")["y"][2]
+    assert heed("run", path, "x=ones", "--no-dropout")[1] == ""
+    assert floats(*[1] * 64) == outputs(path, "x=ones", "--no-dropout")["y"][2]
 
 
 if __name__ == "__main__":

@@ -209,7 +209,8 @@ typedef struct heed_session_options {
 } heed_session_options;
 enum {
     HEED_SESSION_NO_OPTIMIZE = 1u << 0, /* run the graph as imported (no fold, no simplify) */
-    HEED_SESSION_CHECK = 1u << 1        /* verify the graph's invariants after every pass */
+    HEED_SESSION_CHECK = 1u << 1,       /* verify the graph's invariants after every pass */
+    HEED_SESSION_NO_DROPOUT = 1u << 2   /* Dropout in training mode gives back its input */
 };
 
 HEED_EXPORT heed_status heed_session_new(heed_model *model, const heed_session_options *options,
