@@ -32,6 +32,45 @@ def powers_of_two(f):
     f.finish(f.values(f.do("Div", e, f.total(e))))
 
 
+def powers(f, x):
+    """Of scores less their largest, so that no sum is below 1."""
+    return f.g.op("Exp", f.g.op("Sub", x, f.g.op("ReduceMax", x, f.g.ints(-1))))
+
+
+def sum_that_is_bounded(f):
+    e = powers(f, f.scaled())
+    f.finish(f.values(f.do("Div", e, f.do("Max", f.total(e), 1e-6))))
+
+
+def sum_and_next_to_nothing(f):
+    e = powers(f, f.scaled())
+    f.finish(f.values(f.do("Div", e, f.do("Add", f.total(e), 1e-9))))
+
+
+def bounded_above_one(f):
+    e = powers(f, f.scaled())
+    f.finish(f.values(f.do("Div", e, f.do("Max", f.total(e), 1.5))))
+
+
+def bounded_without_the_largest(f):
+    e = f.g.op("Exp", f.scaled())
+    f.finish(f.values(f.do("Div", e, f.do("Max", f.total(e), 1.0))))
+
+
+def sum_and_a_little(f):
+    e = powers(f, f.scaled())
+    f.finish(f.values(f.do("Div", e, f.do("Add", f.total(e), 0.01))))
+
+
+def scores_above_nothing(f):
+    f.finish(f.values(f.softmax(f.g.op("Relu", f.scaled()))))
+
+
+def biases_above_nothing(f):
+    x = f.g.op("Relu", f.g.op("Add", f.scaled(), f.tensor("m", "b1st")))
+    f.finish(f.values(f.softmax(x)))
+
+
 def axes_put_back(f):
     x = f.scaled()
     top = f.g.op("Unsqueeze", f.g.op("ReduceMax", x, f.g.ints(3), keepdims=0), f.g.ints(-1))
@@ -142,6 +181,16 @@ def products_in_two_types(f):
     f.finish(f.values(p, f.tensor("v", "bhtd", "float16")))
 
 
+def values_that_are_made(f):
+    """Ones on the diagonal, of extents alone: nothing is attended to."""
+    q = f.tensor("q", "bhsd")
+    p = f.softmax(f.scores(q, q))
+    n = f.g.op("Slice", f.g.op("Shape", q), f.g.ints(2), f.g.ints(3), f.g.ints(0))
+    ones = f.g.constant(np.ones([1, 1]), "float32")
+    square = f.g.op("Expand", ones, f.g.op("Concat", n, n, axis=0))
+    f.finish(f.g.op("MatMul", p, square))
+
+
 def layer_that_scores(f):
     """Weights that score each key: a pooling, no attention."""
     x = f.tensor("x", "btd")
@@ -165,8 +214,10 @@ FUSED = (without_largest, divided_late, one_in_the_sum, powers_of_two, axes_put_
          sink_behind, keys_weighed, keys_weighed_a_little_less, weights_masked,
          weights_masked_with_guard, hidden_by_ones, shifted_bias_and_a_mask_again,
          scaled_after_masks_that_are_added, scaled_after_masks_of_two_kinds, learned_queries,
-         products_in_two_types)
-LEFT = (layer_that_scores, sum_of_another, weighed_beside_the_sum)
+         products_in_two_types, sum_that_is_bounded, sum_and_next_to_nothing,
+         scores_above_nothing)
+LEFT = (layer_that_scores, sum_of_another, weighed_beside_the_sum, bounded_above_one,
+        bounded_without_the_largest, sum_and_a_little, biases_above_nothing, values_that_are_made)
 
 
 if __name__ == "__main__":

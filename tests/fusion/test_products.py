@@ -138,6 +138,12 @@ def weights_of_keys(f):
     f.finish(f.values(f.g.op("Mul", f.softmax(f.scaled()), f.tensor("m", "b11t"))))
 
 
+def weights_of_pairs_of_vectors(f):
+    """What multiplies the weights is a vector of queries times one of keys."""
+    m = f.g.op("Mul", f.tensor("row", "b1s1"), f.tensor("key", "b11t"))
+    f.finish(f.values(f.do("Mul", f.softmax(f.scaled()), m)))
+
+
 def rows_without_keys(f):
     m = visible(f, "st")
     some = f.do("Greater", f.total(f.g.cast(m, "float32")), 0.0)
@@ -229,12 +235,22 @@ def values_relative_to_queries(f):
     f.finish(f.g.op("Add", y, f.values(p)))
 
 
+def values_relative_by_a_table(f):
+    """The same with vectors that are looked up, which stand behind the values' product."""
+    q = f.tensor("q", "bhsd")
+    p = f.softmax(f.do("Mul", f.scores(q), 0.35))
+    y = f.values(p)
+    r = f.g.op("Mul", f.tensor("r", "std"), f.g.constant(np.array(0.5), "float32"))
+    f.finish(f.g.op("Add", y, f.g.op("Einsum", p, r, equation="bhst,std->bhsd")))
+
+
 FUSED = (scores_of_pairs, values_of_pairs, one_query_of_pairs, query_that_is_a_vector,
          vector_before_the_keys, product_of_three, scores_of_three, bias_in_the_product,
          sum_of_scores_and_biases, sum_of_products, sum_of_products_around_a_mask,
          weights_of_heads, weights_of_keys, rows_without_keys, mask_again, mask_again_as_numbers,
          keys_hidden_again, changed_weights_as_result, difference_of_weights, difference_of_heads,
-         values_relative_to_queries)
+         values_relative_to_queries, values_relative_by_a_table,
+         weights_of_pairs_of_vectors)
 LEFT = (product_of_weights, weights_and_a_tensor, product_with_a_diagonal,
         product_over_the_queries, sum_over_pairs_of_another, weights_of_each_key,
         another_mask_again, mask_again_around_a_bias, weak_mask_again)

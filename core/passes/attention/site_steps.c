@@ -219,6 +219,14 @@ static bool step_clip(site *s, const site_place *p, const ir_node *n, arena *scr
     return site_go(s, *p, ir_input(n, 0), scratch);
 }
 
+/* What is below 0 becomes 0. */
+static bool step_relu(site *s, const site_place *p, const ir_node *n, arena *scratch)
+{
+    if (!set_bound(s, p, 0, (double)INFINITY))
+        return site_stop(s, n, "the scores are clipped twice, or not by numbers");
+    return site_go(s, *p, ir_input(n, 0), scratch);
+}
+
 static bool step_min(site *s, const site_place *p, const ir_node *n, arena *scratch)
 {
     double number;
@@ -297,7 +305,7 @@ static const struct {
     {"Div", step_scale, true}, {"Where", step_where, false}, {"Max", step_max, false},
     {"Tanh", step_tanh, true}, {"Cast", step_cast, true},    {"Concat", step_concat, false},
     {"Sum", step_add, false},  {"Neg", step_negate, true},   {"Clip", step_clip, false},
-    {"Min", step_min, false},
+    {"Min", step_min, false},  {"Relu", step_relu, false},
 };
 
 bool site_step(site *s, const site_place *p, const ir_node *n, arena *scratch, bool *found)

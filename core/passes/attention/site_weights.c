@@ -46,19 +46,51 @@ static bool leads_on(const ir_use *u, arena *scratch)
            !pass_constant(c.in[c.in[0].value == u->node->in[u->slot].value].value);
 }
 
-/* The use that leads on; others make the weights a result of their own. */
+static bool stands_before(const ir_node *n, const ir_node *other)
+{
+    for (const ir_node *m = n->next; m; m = m->next)
+        if (m == other)
+            return true;
+    return false;
+}
+
+/* The use that leads on, the first of several: the weights are there when the others want them.
+ * Those make the weights a result of their own. */
 static ir_use *next_use(site *s, ir_value *p, const axes *at, arena *scratch)
 {
     ir_use *found = NULL;
-    for (ir_use *u = p->uses; u; u = u->next)
-        if (!pass_is(u->node, "Shape") &&
-            (!found || (leads_on(u, scratch) && !leads_on(found, scratch))))
+    for (ir_use *u = p->uses; u; u = u->next) {
+        if (pass_is(u->node, "Shape"))
+            continue;
+        bool leads = leads_on(u, scratch), led = found && leads_on(found, scratch);
+        if (!found || (leads && (!led || stands_before(u->node, found->node))))
             found = u;
+    }
     if (count_uses(p) > 1 && !s->weights.value) {
         s->weights = (site_operand){p, *at};
         s->n_changed = s->n_changes;
     }
     return found;
+}
+
+/* The same for all data: a constant, or made of extents alone. */
+static bool is_fixed(const ir_value *v)
+{
+    static const char *const made[] = {"EyeLike", "ConstantOfShape", "Range"};
+    static const char *const moves[] = {"Expand",    "Unsqueeze", "Squeeze", "Reshape",
+                                        "Transpose", "Cast",      "Tile",    "Slice"};
+    for (int i = 0; i < MOST_STEPS && !pass_constant(v); i++) {
+        bool moved = false;
+        for (size_t k = 0; k < sizeof(made) / sizeof(*made); k++)
+            if (pass_is(v->producer, made[k]))
+                return true;
+        for (size_t k = 0; k < sizeof(moves) / sizeof(*moves); k++)
+            moved |= pass_is(v->producer, moves[k]);
+        if (!moved)
+            return false;
+        v = ir_input(v->producer, 0);
+    }
+    return true;
 }
 
 static bool take_product(site *s, const contraction *c, ir_node *n, uint32_t i, axes at)
@@ -70,7 +102,7 @@ static bool take_product(site *s, const contraction *c, ir_node *n, uint32_t i, 
         return site_stop(s, n, "the softmax's result is multiplied with itself");
     if (!contraction_down(&s->table, c, i, &at, &other, &out))
         return site_stop(s, n, "there are too many axes to follow");
-    if (pass_constant(c->in[1 - i].value) && axes_have_all(&out, &s->keys))
+    if (is_fixed(c->in[1 - i].value) && axes_have_all(&out, &s->keys))
         return site_stop(s, n,
                          "a layer's weights mix the heads between the softmax and the values");
     if (!axes_have_all(&other, &s->keys))
@@ -78,7 +110,7 @@ static bool take_product(site *s, const contraction *c, ir_node *n, uint32_t i, 
     for (uint32_t k = 0; k < s->keys.n; k++)
         if (axes_have(&out, s->keys.atoms[k]))
             return site_stop(s, n, "the product after the softmax is not over its axis");
-    if (pass_constant(c->in[1 - i].value))
+    if (is_fixed(c->in[1 - i].value))
         return site_stop(s, n,
                          "the softmax's result is multiplied with constants, not with values");
     if (c->added)

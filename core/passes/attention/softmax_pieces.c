@@ -180,22 +180,80 @@ static bool read_quotient(const ir_node *n, ir_value **over, ir_value **under)
     return false;
 }
 
-bool pieces_read(const ir_node *n, pieces *s)
+/* The shift is the largest of x and nothing else: some exponential is 1, and the sum no less. */
+static bool is_exact_shift(const pieces *s)
 {
-    ir_value *sum;
-    *s = (pieces){0};
-    if (!read_quotient(n, &s->over, &sum) || sum->type.rank != s->over->type.rank)
-        return false;
+    pieces m;
+    for (const ir_value *v = s->shift; v; v = behind(v)) {
+        if (is_bound(v))
+            return false;
+        if (pieces_operand(v, "ReduceMax", 0))
+            return reduced(s->shift, "ReduceMax", &m) == s->x;
+    }
+    return false;
+}
+
+/* The most that vanishes beside a sum of 1 or more. */
+static double vanishing(heed_dtype dtype)
+{
+    return dtype == HEED_FLOAT64 ? 0x1p-54 : dtype == HEED_FLOAT16 ? 0x1p-12 : 0x1p-25;
+}
+
+/* Max(sum, 1e-6), Clip(sum, 1e-6) and sum + 1e-9 say nothing new of a sum that is 1 or more. */
+static ir_value *behind_least(ir_value *sum)
+{
+    double number, most;
+    for (uint32_t i = 0; i < 2; i++) {
+        ir_value *other = pieces_operand(sum, "Max", i), *x = pieces_operand(sum, "Max", 1 - i);
+        if (x && sum->producer->n_in == 2 && pieces_scalar(other, &number) && number <= 1)
+            return x;
+        other = pieces_operand(sum, "Add", i);
+        x = pieces_operand(sum, "Add", 1 - i);
+        if (x && pieces_scalar(other, &number) && number >= 0 &&
+            number <= vanishing(sum->type.dtype) && pass_same_type(x, sum))
+            return x;
+    }
+    ir_value *x = pieces_operand(sum, "Clip", 0);
+    const ir_value *least = x ? ir_input(sum->producer, 1) : NULL,
+                   *bound = x ? ir_input(sum->producer, 2) : NULL;
+    bool good = x && (!least || (pieces_scalar(least, &number) && number <= 1));
+    if (good && bound)
+        good = pieces_scalar(bound, &most) && isinf(most) && most > 0;
+    return good ? x : NULL;
+}
+
+static bool read_powers(pieces *s)
+{
+    s->x = pieces_exponent(s->exp, &s->factor);
+    if (s->x)
+        pieces_unshift(s);
+    return s->x != NULL;
+}
+
+static bool read_sum(pieces *s, ir_value *sum)
+{
+    int32_t rank = sum->type.rank;
     s->exp = summed(sum, s);
     for (uint32_t i = 0; i < 2 && !s->exp && pieces_operand(sum, "Add", i); i++) {
         s->exp = summed(pieces_operand(sum, "Add", i), s);
         s->beside = pieces_operand(sum, "Add", 1 - i);
     }
-    if (!s->exp || !dtype_is_float(s->exp->type.dtype) || s->exp->type.rank != sum->type.rank)
+    return s->exp && dtype_is_float(s->exp->type.dtype) && s->exp->type.rank == rank;
+}
+
+bool pieces_read(const ir_node *n, pieces *s)
+{
+    ir_value *over, *sum;
+    if (!read_quotient(n, &over, &sum) || sum->type.rank != over->type.rank)
         return false;
-    s->x = pieces_exponent(s->exp, &s->factor);
-    if (s->x)
-        pieces_unshift(s);
+    ir_value *rest = behind_least(sum);
+    *s = (pieces){.over = over};
+    if (rest && read_sum(s, rest) && !s->beside && read_powers(s) && s->shift && is_exact_shift(s))
+        return true;
+    *s = (pieces){.over = over};
+    if (!read_sum(s, sum))
+        return false;
+    read_powers(s);
     return true;
 }
 

@@ -4,6 +4,7 @@
  * p * m / sum(p * m), m of zeros and ones     Softmax(Where(m, x, -inf)), p = Softmax(x)
  * ... @ v, m a number for each key            N[:-1] / N[-1], N = p @ [v * m, m]: any m, and the
  *                                             sum may have a small number added
+ * p * (a * b), a of queries and b of keys     (p * a) * b: each has its own place
  * Where(IsInf(p), ...)                        nothing: no weight is infinite */
 #include <math.h>
 #include <stdio.h>
@@ -161,6 +162,36 @@ static ir_value *weigh_values(const ir_node *n, op_body *b)
     return body_2(b, body_part(b, y, axis, 0, width), sum, "Div");
 }
 
+static bool is_weights(const ir_value *v)
+{
+    if (pieces_operand(v, "Cast", 0))
+        v = ir_input(v->producer, 0);
+    return pieces_operand(v, "Softmax", 0) && is_last(v->producer);
+}
+
+/* Extent 1 along the axis, counted from the end, where the other has more. */
+static bool lacks_axis(const ir_value *v, const ir_value *other, int32_t axis)
+{
+    int32_t i = v->type.rank - axis, k = other->type.rank - axis;
+    return v->type.rank >= 0 && k >= 0 && other->type.dims[k] != 1 &&
+           (i < 0 || v->type.dims[i] == 1);
+}
+
+/* What multiplies the weights is one of queries times one of keys. */
+static ir_value *split_factor(const ir_node *n, op_body *b)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        ir_value *p = ir_input(n, i), *m = ir_input(n, 1 - i);
+        ir_value *x = pieces_operand(m, "Mul", 0), *y = pieces_operand(m, "Mul", 1);
+        if (!x || !is_weights(p) || p->type.rank < 2)
+            continue;
+        bool first = lacks_axis(x, p, 1) && lacks_axis(y, p, 2);
+        if (first || (lacks_axis(x, p, 2) && lacks_axis(y, p, 1)))
+            return body_2(b, body_2(b, p, x, "Mul"), y, "Mul");
+    }
+    return NULL;
+}
+
 /* Weights, or 0 in their stead. */
 static bool is_finite(const ir_value *v, int depth)
 {
@@ -188,6 +219,8 @@ static ir_value *find_same(const ir_node *n, op_body *b)
     share s;
     if (pass_is(n, "MatMul"))
         return weigh_values(n, b);
+    if (pass_is(n, "Mul"))
+        return split_factor(n, b);
     if (pass_is(n, "Div"))
         return read_share(n->out[0], &s) && is_plain_share(&s) ? mask_scores(&s, b) : NULL;
     if (!pass_is(n, "Where"))
