@@ -58,27 +58,6 @@ static void start_panel(const flash_job *job, const flash_slot *slot, flash_pane
     clear(job, p);
 }
 
-/* No score that gets the fill together with its bias is larger: the fill, the largest bias, what
- * products reach, and rounding. */
-static float most_of_sum(const flash_job *job, const flash_panel *p, size_t tile)
-{
-    float bound = flash_bound(job, p, tile);
-    float rounding = (fabsf(job->fill) + fabsf(job->lift) + bound) / 64;
-    return job->fill + job->lift + bound + rounding;
-}
-
-/* Hidden keys of a tile may be skipped; a score that they have is noted. */
-static bool skips(const flash_job *job, flash_panel *p, size_t tile)
-{
-    if (!flash_may_skip(job, p, tile))
-        return false;
-    float most = job->rules->sums ? most_of_sum(job, p, tile) : -INFINITY;
-    if (!(most < INFINITY))
-        return false;
-    p->skipped = most > p->skipped ? most : p->skipped;
-    return true;
-}
-
 /* Which keys of a tile the panel computes: those that a row sees, or all where that may tell. */
 static bool part_of(const flash_job *job, flash_panel *p, size_t tile, size_t part[2])
 {
@@ -86,64 +65,11 @@ static bool part_of(const flash_job *job, flash_panel *p, size_t tile, size_t pa
     part[1] = flash_min(part[0] + job->tile, p->full ? job->keys : p->last);
     if (p->full || part[0] >= part[1] || (part[0] >= p->begin && part[1] <= p->end))
         return part[0] < part[1];
-    if (skips(job, p, tile)) {
+    if (flash_skips(job, p, tile)) {
         part[0] = flash_max(part[0], p->begin);
         part[1] = flash_min(part[1], p->end);
     }
     return part[0] < part[1];
-}
-
-void flash_limit(const flash_job *job, float *s, size_t n)
-{
-    float least = job->rules->least, most = job->rules->most;
-    if (job->rules->cap > 0)
-        job->f->cap(s, n, job->rules->cap);
-    if (least == -INFINITY && most == INFINITY)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        float x = s[i] < least ? least : s[i];
-        s[i] = x > most ? most : x;
-    }
-}
-
-static void many_rows(const flash_job *job, flash_slot *slot, flash_panel *p, size_t first,
-                      size_t n, size_t skip)
-{
-    const cpu_flash_lanes *f = job->f;
-    const float *k = slot->k + skip * slot->k_row, *v = slot->v + skip * slot->v_row;
-    f->scores(slot->s, k, slot->k_row, n, p->q, job->d, job->vectors);
-    flash_limit(job, slot->s, n * job->height);
-    flash_apply_cover(job, slot, p, first, n);
-    f->weigh(slot->s, n, p->top, p->sum, p->alpha, job->vectors);
-    f->values(p->o, v, slot->v_row, job->dv, slot->s, n, p->alpha, job->vectors);
-}
-
-/* The same with scores by row. */
-static void few_rows(const flash_job *job, flash_slot *slot, flash_panel *p, size_t first, size_t n,
-                     size_t skip)
-{
-    const cpu_flash_lanes *f = job->f;
-    const float *k = slot->k + skip * slot->k_row, *v = slot->v + skip * slot->v_row;
-    size_t wide = slot->s_row = flash_round(n, f->lanes);
-    f->few_scores(slot->s, wide, k, slot->k_row, n, p->q, job->pad_d, p->rows);
-    for (size_t r = 0; r < p->rows; r++)
-        flash_limit(job, slot->s + r * wide, n);
-    flash_apply_cover(job, slot, p, first, n);
-    f->few_weigh(slot->s, wide, n, p->top, p->sum, p->alpha, p->rows);
-    f->few_values(p->o, v, slot->v_row, job->pad_dv, slot->s, wide, n, p->alpha, p->rows);
-}
-
-static void step(const flash_job *job, flash_slot *slot, flash_panel *p, size_t tile,
-                 const size_t part[2])
-{
-    size_t n = part[1] - part[0], skip = part[0] - tile * job->tile;
-    if (job->brain)
-        flash_brain_step(job, slot, p, part[0], n, skip);
-    else if (job->few)
-        few_rows(job, slot, p, part[0], n, skip);
-    else
-        many_rows(job, slot, p, part[0], n, skip);
-    p->done += n;
 }
 
 /* Brings a tile of keys and values, unless the last piece left it here. */
@@ -171,7 +97,7 @@ static void run_tiles(const flash_job *job, flash_slot *slot, flash_panel *panel
                 !flash_load_cover(job, slot, &panels[i], t, part))
                 continue;
             hold_tile(job, slot, &panels[i], t);
-            step(job, slot, &panels[i], t, part);
+            flash_step(job, slot, &panels[i], t, part);
         }
 }
 

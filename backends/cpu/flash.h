@@ -1,7 +1,7 @@
 /* Attention without the matrix of scores (Dao 2022): what its files share. One call is a
  * flash_job; flash_plan.c sizes its tiles, flash_load.c brings operands into tiles and results out
  * of them, flash_mask.c knows who is visible and what may be skipped, flash_cover.c applies masks
- * and biases, flash.c computes.
+ * and biases, flash_step.c computes a tile for a panel, flash.c all of them.
  *
  * The query heads that share a key head are rows of one matrix: row r is query r / group of head
  * r % group, so that keys and values are read once for all of them. Rows are cut into panels of one
@@ -16,14 +16,16 @@
 
 /* ---- Vector code ---------------------------------------------------------------------------- */
 
-/* `vectors` is 1 or 2: a panel has so many vectors of rows. */
+/* `vectors` is 1 or 2: a panel has so many vectors of rows. Behind `keys` that all of them see come
+ * `more` for the last vector alone. `most` is the largest score of each row. */
 struct cpu_flash_lanes {
     size_t lanes; /* of a vector */
-    void (*scores)(float *s, const float *k, size_t k_row, size_t keys, const float *q, size_t d,
-                   size_t vectors);
-    void (*values)(float *o, const float *v, size_t v_row, size_t cols, const float *p, size_t keys,
-                   const float *alpha, size_t vectors);
-    void (*weigh)(float *s, size_t keys, float *top, float *sum, float *alpha, size_t vectors);
+    void (*scores)(float *s, const float *k, size_t k_row, size_t keys, size_t more, const float *q,
+                   size_t d, size_t vectors, float *most);
+    void (*tops)(float *most, const float *s, size_t keys, size_t more, size_t vectors);
+    void (*rise)(float *most, float *top, float *sum, float *alpha, size_t vectors);
+    void (*values)(float *o, const float *v, size_t v_row, size_t cols, float *s, size_t keys,
+                   size_t more, const float *alpha, const float *base, float *sum, size_t vectors);
     void (*join)(float *o, float *top, float *sum, const float *o2, const float *top2,
                  const float *sum2, size_t cols, size_t vectors);
     void (*few_scores)(float *s, size_t s_row, const float *k, size_t k_row, size_t keys,
@@ -179,6 +181,7 @@ typedef struct flash_panel {
     size_t b, h;         /* sequence, key head */
     size_t first, rows;
     size_t begin, end;         /* keys that some row sees by range */
+    size_t near_end;           /* ... of the first vector of rows */
     size_t all_begin, all_end; /* keys that all rows see by range */
     size_t last;               /* keys behind it are not read */
     size_t done;               /* keys that were computed */
@@ -260,6 +263,8 @@ enum { FLASH_TAME = 176 }; /* products of two sizes below 1e15, summed, stay fin
 unsigned flash_size_of(const flash_job *job, const float *x, size_t n);
 /* Hidden keys of a tile do not show: they may be skipped. */
 bool flash_may_skip(const flash_job *job, const flash_panel *p, size_t tile);
+/* The same, and a score that they have is noted. */
+bool flash_skips(const flash_job *job, flash_panel *p, size_t tile);
 /* No score of a tile is larger, nor its negative; infinity when that is not known. */
 float flash_bound(const flash_job *job, const flash_panel *p, size_t tile);
 
@@ -276,10 +281,16 @@ void flash_apply_cover(const flash_job *job, flash_slot *slot, const flash_panel
 /* Is there a key that row r sees? */
 bool flash_sees(const flash_job *job, flash_slot *slot, const flash_panel *p, size_t r);
 
+/* ---- flash_step.c --------------------------------------------------------------------------- */
+
+/* Keys [part[0], part[1]) of a tile for a panel. */
+void flash_step(const flash_job *job, flash_slot *slot, flash_panel *p, size_t tile,
+                const size_t part[2]);
+/* What is done to scores before masks: a soft bound, or a hard one. NaN stays. */
+void flash_limit(const flash_job *job, float *s, size_t n);
+
 /* ---- flash.c -------------------------------------------------------------------------------- */
 
 void flash_run(flash_job *job);
-/* What is done to scores before masks: a soft bound, or a hard one. NaN stays. */
-void flash_limit(const flash_job *job, float *s, size_t n);
 
 #endif

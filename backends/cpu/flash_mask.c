@@ -33,11 +33,10 @@ static size_t length_of(const flash_job *job, size_t b)
     return (size_t)clamp(length, 0, (int64_t)job->keys);
 }
 
-/* The keys that query i sees; an empty range is 0, 0. */
-static void range_of(const flash_job *job, int64_t offset, size_t length, size_t i, size_t range[2])
+/* The keys that the query at a place sees; an empty range is 0, 0. */
+static void range_of(const flash_job *job, int64_t at, size_t length, size_t range[2])
 {
-    int64_t at = offset + (int64_t)i, most = (int64_t)length;
-    int64_t left = job->rules->left, right = job->rules->right;
+    int64_t most = (int64_t)length, left = job->rules->left, right = job->rules->right;
     range[0] = left < 0 ? 0 : (size_t)clamp(at - clamp(left, 0, FAR), 0, most);
     range[1] = right < 0 ? length : (size_t)clamp(at + clamp(right, 0, FAR) + 1, 0, most);
     if (range[0] >= range[1])
@@ -48,34 +47,45 @@ static void range_of(const flash_job *job, int64_t offset, size_t length, size_t
 static void find_no_ranges(const flash_job *job, flash_panel *p)
 {
     p->begin = p->all_begin = 0;
-    p->end = p->all_end = p->last = job->keys;
+    p->end = p->near_end = p->all_end = p->last = job->keys;
     for (size_t r = 0; r < job->height; r++)
         p->low[r] = 0;
     for (size_t r = 0; r < job->height; r++)
         p->high[r] = (int32_t)job->keys;
 }
 
+/* Rows from r on that see the same keys. */
+static void take_range(const flash_job *job, flash_panel *p, size_t r, const size_t range[2])
+{
+    p->all_begin = flash_max(p->all_begin, range[0]);
+    p->all_end = flash_min(p->all_end, range[1]);
+    if (range[0] == range[1])
+        return;
+    p->begin = flash_min(p->begin, range[0]);
+    p->end = flash_max(p->end, range[1]);
+    if (r < job->f->lanes)
+        p->near_end = flash_max(p->near_end, range[1]);
+}
+
 static void find_row_ranges(const flash_job *job, flash_panel *p)
 {
-    size_t length = length_of(job, p->b);
-    int64_t offset = offset_of(job, p->b);
+    size_t length = length_of(job, p->b), head = p->first % job->group, range[2];
+    int64_t at = offset_of(job, p->b) + (int64_t)(p->first / job->group);
     p->begin = p->all_end = job->keys;
-    p->end = p->all_begin = 0;
+    p->end = p->near_end = p->all_begin = 0;
     p->last = job->rules->sums ? job->keys : length;
-    for (size_t r = 0; r < job->height; r++) {
-        size_t range[2] = {0, job->keys};
-        if (r < p->rows)
-            range_of(job, offset, length, (p->first + r) / job->group, range);
-        p->low[r] = (int32_t)range[0];
-        p->high[r] = (int32_t)range[1];
-        if (r >= p->rows)
-            continue;
-        p->all_begin = flash_max(p->all_begin, range[0]);
-        p->all_end = flash_min(p->all_end, range[1]);
-        if (range[0] == range[1])
-            continue;
-        p->begin = flash_min(p->begin, range[0]);
-        p->end = flash_max(p->end, range[1]);
+    for (size_t r = 0; r < p->rows; at++, head = 0) {
+        size_t same = flash_min(p->rows, r + job->group - head);
+        range_of(job, at, length, range);
+        take_range(job, p, r, range);
+        for (; r < same; r++) {
+            p->low[r] = (int32_t)range[0];
+            p->high[r] = (int32_t)range[1];
+        }
+    }
+    for (size_t r = p->rows; r < job->height; r++) {
+        p->low[r] = 0;
+        p->high[r] = (int32_t)job->keys;
     }
 }
 
@@ -178,4 +188,25 @@ float flash_bound(const flash_job *job, const flash_panel *p, size_t tile)
         return INFINITY;
     float bound = ldexpf((float)job->d, (int)(p->size + size) - 2 * 126);
     return bound > job->rules->least ? bound : job->rules->least;
+}
+
+/* No score that gets the fill together with its bias is larger: the fill, the largest bias, what
+ * products reach, and rounding. */
+static float most_of_sum(const flash_job *job, const flash_panel *p, size_t tile)
+{
+    float bound = flash_bound(job, p, tile);
+    float rounding = (fabsf(job->fill) + fabsf(job->lift) + bound) / 64;
+    return job->fill + job->lift + bound + rounding;
+}
+
+/* Hidden keys of a tile may be skipped; a score that they have is noted. */
+bool flash_skips(const flash_job *job, flash_panel *p, size_t tile)
+{
+    if (!flash_may_skip(job, p, tile))
+        return false;
+    float most = job->rules->sums ? most_of_sum(job, p, tile) : -INFINITY;
+    if (!(most < INFINITY))
+        return false;
+    p->skipped = most > p->skipped ? most : p->skipped;
+    return true;
 }

@@ -3,7 +3,12 @@
  * Scores and weights of a tile are held transposed, s[key][row], and so are queries, q[d][row], and
  * sums of values, o[column][row]. Then keys and values are read where they lie, one element for
  * all rows; the largest score and the sum of weights of a row need no work across lanes; and a mask
- * that differs from row to row is a comparison of vectors. */
+ * that differs from row to row is a comparison of vectors.
+ *
+ * The multipliers are what runs out, so everything else is done beside products: largest scores are
+ * taken while scores are in registers, and the first block of values makes weights of the scores
+ * that it reads. With causality the first of two vectors of rows sees fewer keys: the last keys of
+ * a tile are computed for the other alone. */
 #ifndef CPU_LANES_FLASH_TILE_H
 #define CPU_LANES_FLASH_TILE_H
 
@@ -13,42 +18,119 @@
 #include "lanes/flash_softmax.h"
 #include "lanes/flash_vector.h"
 
-/* ---- Products ------------------------------------------------------------------------------- */
+/* AT_ONCE: channels of a turn of the loop. FRONT: columns of the block that also makes weights,
+ * which needs registers for them; EARLY: so many keys ahead. */
+#if defined(__AVX512F__)
+enum { AT_ONCE = 4, EARLY = 4, FRONT = 8 };
+#else
+enum { AT_ONCE = 4, EARLY = 4, FRONT = 4 };
+#endif
+
+/* ---- Scores --------------------------------------------------------------------------------- */
 
 // clang-format off
-/* s[keys][rows] = k[keys][d] q[d][rows], a register block of it. */
-FLASH_INLINE void score_block(size_t keys, size_t vectors, float *s, const float *k, size_t k_row,
-                              const float *q, size_t d)
+/* sum += k[keys][i] q[i][rows] for the vectors of rows from `low` on. */
+FLASH_INLINE void score_step(size_t keys, size_t low, size_t vectors, lane_f sum[DEEP][2],
+                             const float *k, size_t k_row, const float *q)
 {
-    lane_f sum[DEEP][2];
+    lane_f row[2];
+    FLASH_UNROLL
+    for (size_t v = low; v < vectors; v++)
+        row[v] = lane_load(q + v * LANES);
     FLASH_UNROLL
     for (size_t j = 0; j < keys; j++)
         FLASH_UNROLL
-        for (size_t v = 0; v < vectors; v++)
+        for (size_t v = low; v < vectors; v++)
+            sum[j][v] += k[j * k_row] * row[v];
+}
+
+/* s[keys][rows] = k[keys][d] q[d][rows], a register block of it; `most` becomes the largest. Rows
+ * before `low` get 0. */
+FLASH_INLINE void score_block(size_t keys, size_t low, size_t vectors, float *s, const float *k,
+                              size_t k_row, const float *q, size_t d, float *most)
+{
+    lane_f sum[DEEP][2], top[2];
+    size_t i = 0;
+    FLASH_UNROLL
+    for (size_t j = 0; j < keys; j++)
+        FLASH_UNROLL
+        for (size_t v = low; v < vectors; v++)
             sum[j][v] = (lane_f){0};
-    for (size_t i = 0; i < d; i++) {
-        lane_f row[2];
+    for (; i + AT_ONCE <= d; i += AT_ONCE) {
         for (size_t j = 0; j < keys && i % LINE == 0; j++)
             __builtin_prefetch(k + (keys + j) * k_row + i);
         FLASH_UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            row[v] = lane_load(q + (i * vectors + v) * LANES);
+        for (size_t u = 0; u < AT_ONCE; u++)
+            score_step(keys, low, vectors, sum, k + i + u, k_row, q + (i + u) * vectors * LANES);
+    }
+    for (; i < d; i++)
+        score_step(keys, low, vectors, sum, k + i, k_row, q + i * vectors * LANES);
+    FLASH_UNROLL
+    for (size_t v = low; v < vectors; v++)
+        top[v] = lane_load(most + v * LANES);
+    FLASH_UNROLL
+    for (size_t j = 0; j < keys; j++) {
         FLASH_UNROLL
-        for (size_t j = 0; j < keys; j++)
-            FLASH_UNROLL
-            for (size_t v = 0; v < vectors; v++)
-                sum[j][v] += k[j * k_row + i] * row[v];
+        for (size_t v = 0; v < low; v++)
+            lane_store(s + (j * vectors + v) * LANES, (lane_f){0});
+        FLASH_UNROLL
+        for (size_t v = low; v < vectors; v++) {
+            lane_store(s + (j * vectors + v) * LANES, sum[j][v]);
+            top[v] = lane_larger(sum[j][v], top[v]);
+        }
     }
     FLASH_UNROLL
-    for (size_t j = 0; j < keys; j++)
-        FLASH_UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            lane_store(s + (j * vectors + v) * LANES, sum[j][v]);
+    for (size_t v = low; v < vectors; v++)
+        lane_store(most + v * LANES, top[v]);
 }
 
-/* o[cols][rows] = alpha o + v[keys][cols]^T p[keys][rows], a register block of it. */
+/* ---- Values --------------------------------------------------------------------------------- */
+
+/* What makes weights of scores: relative to the largest score so far; their sum so far. */
+typedef struct weigher {
+    lane_f base[2], total[2];
+} weigher;
+
+/* The weights of one key. */
+FLASH_INLINE void weigh_key(size_t low, size_t vectors, float *p, weigher *w)
+{
+    FLASH_UNROLL
+    for (size_t v = low; v < vectors; v++) {
+        lane_f weight = lane_exp_minus(lane_load(p + v * LANES) - w->base[v]);
+        lane_store(p + v * LANES, weight);
+        w->total[v] += weight;
+    }
+}
+
+/* sum += v[keys][cols]^T p[keys][rows] for the vectors of rows from `low` on. With w, p are scores
+ * before; their weights are made some keys ahead, or all products of a key would wait for them. */
+FLASH_INLINE void value_keys(size_t cols, size_t low, size_t vectors, lane_f sum[DEEP][2],
+                             const float *value, size_t v_row, float *p, size_t keys, weigher *w)
+{
+    size_t step = vectors * LANES;
+    for (size_t j = 0; w && j < keys && j < EARLY; j++)
+        weigh_key(low, vectors, p + j * step, w);
+    for (size_t j = 0; j < keys; j++) {
+        lane_f row[2];
+        if (w && j + EARLY < keys)
+            weigh_key(low, vectors, p + (j + EARLY) * step, w);
+        __builtin_prefetch(value + (j + AHEAD) * v_row);
+        FLASH_UNROLL
+        for (size_t v = low; v < vectors; v++)
+            row[v] = lane_load(p + j * step + v * LANES);
+        FLASH_UNROLL
+        for (size_t c = 0; c < cols; c++)
+            FLASH_UNROLL
+            for (size_t v = low; v < vectors; v++)
+                sum[c][v] += value[j * v_row + c] * row[v];
+    }
+}
+
+/* o[cols][rows] = alpha o + v[keys][cols]^T p[keys][rows], a register block of it; behind `keys`
+ * come `more` for the last vector of rows alone. */
 FLASH_INLINE void value_block(size_t cols, size_t vectors, float *o, const float *value,
-                              size_t v_row, const float *p, size_t keys, const float *alpha)
+                              size_t v_row, float *p, size_t keys, size_t more, const float *alpha,
+                              weigher *w)
 {
     lane_f sum[DEEP][2];
     FLASH_UNROLL
@@ -56,114 +138,167 @@ FLASH_INLINE void value_block(size_t cols, size_t vectors, float *o, const float
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
             sum[c][v] = lane_load(o + (c * vectors + v) * LANES) * lane_load(alpha + v * LANES);
-    for (size_t j = 0; j < keys; j++) {
-        lane_f row[2];
-        __builtin_prefetch(value + (j + AHEAD) * v_row);
-        FLASH_UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            row[v] = lane_load(p + (j * vectors + v) * LANES);
-        FLASH_UNROLL
-        for (size_t c = 0; c < cols; c++)
-            FLASH_UNROLL
-            for (size_t v = 0; v < vectors; v++)
-                sum[c][v] += value[j * v_row + c] * row[v];
-    }
+    value_keys(cols, 0, vectors, sum, value, v_row, p, keys, w);
+    if (more)
+        value_keys(cols, vectors - 1, vectors, sum, value + keys * v_row, v_row,
+                   p + keys * vectors * LANES, more, w);
     FLASH_UNROLL
     for (size_t c = 0; c < cols; c++)
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
             lane_store(o + (c * vectors + v) * LANES, sum[c][v]);
 }
+
+/* The same of the first columns, where scores become weights: `base` and `sum` of each row. */
+FLASH_INLINE void front_block(size_t cols, size_t vectors, float *o, const float *value,
+                              size_t v_row, float *p, size_t keys, size_t more, const float *alpha,
+                              const float *base, float *sum)
+{
+    weigher w;
+    FLASH_UNROLL
+    for (size_t v = 0; v < vectors; v++) {
+        w.base[v] = lane_load(base + v * LANES);
+        w.total[v] = (lane_f){0};
+    }
+    value_block(cols, vectors, o, value, v_row, p, keys, more, alpha, &w);
+    FLASH_UNROLL
+    for (size_t v = 0; v < vectors; v++)
+        lane_store(sum + v * LANES, lane_load(sum + v * LANES) + w.total[v]);
+}
 // clang-format on
 
-typedef void score_function(float *s, const float *k, size_t k_row, const float *q, size_t d);
-typedef void value_function(float *o, const float *value, size_t v_row, const float *p, size_t keys,
-                            const float *alpha);
+/* ---- Blocks of all depths ------------------------------------------------------------------- */
 
-#define FLASH_BLOCK(depth, vectors)                                                                \
-    static void score_##depth##_##vectors(float *s, const float *k, size_t k_row, const float *q,  \
-                                          size_t d)                                                \
+typedef void score_function(float *s, const float *k, size_t k_row, const float *q, size_t d,
+                            float *most);
+typedef void value_function(float *o, const float *value, size_t v_row, float *p, size_t keys,
+                            size_t more, const float *alpha);
+typedef void front_function(float *o, const float *value, size_t v_row, float *p, size_t keys,
+                            size_t more, const float *alpha, const float *base, float *sum);
+
+#define FLASH_SCORE(depth, low, vectors)                                                           \
+    static void score_##depth##_##low##_##vectors(float *s, const float *k, size_t k_row,          \
+                                                  const float *q, size_t d, float *most)           \
     {                                                                                              \
-        score_block(depth, vectors, s, k, k_row, q, d);                                            \
-    }                                                                                              \
-    static void value_##depth##_##vectors(float *o, const float *value, size_t v_row,              \
-                                          const float *p, size_t keys, const float *alpha)         \
+        score_block(depth, low, vectors, s, k, k_row, q, d, most);                                 \
+    }
+#define FLASH_VALUE(depth, vectors)                                                                \
+    static void value_##depth##_##vectors(float *o, const float *value, size_t v_row, float *p,    \
+                                          size_t keys, size_t more, const float *alpha)            \
     {                                                                                              \
-        value_block(depth, vectors, o, value, v_row, p, keys, alpha);                              \
+        value_block(depth, vectors, o, value, v_row, p, keys, more, alpha, NULL);                  \
+    }
+#define FLASH_FRONT(depth, vectors)                                                                \
+    static void front_##depth##_##vectors(float *o, const float *value, size_t v_row, float *p,    \
+                                          size_t keys, size_t more, const float *alpha,            \
+                                          const float *base, float *sum)                           \
+    {                                                                                              \
+        front_block(depth, vectors, o, value, v_row, p, keys, more, alpha, base, sum);             \
     }
 
-#define FLASH_BLOCKS(depth)  FLASH_BLOCK(depth, 1) FLASH_BLOCK(depth, 2)
-#define FLASH_SCORE_1(depth) score_##depth##_1,
-#define FLASH_SCORE_2(depth) score_##depth##_2,
-#define FLASH_VALUE_1(depth) value_##depth##_1,
-#define FLASH_VALUE_2(depth) value_##depth##_2,
+#define FLASH_BLOCKS(depth)                                                                        \
+    FLASH_SCORE(depth, 0, 1)                                                                       \
+    FLASH_SCORE(depth, 0, 2)                                                                       \
+    FLASH_SCORE(depth, 1, 2) FLASH_VALUE(depth, 1) FLASH_VALUE(depth, 2)
+#define FLASH_FRONTS(depth) FLASH_FRONT(depth, 1) FLASH_FRONT(depth, 2)
 
 FLASH_DEPTHS(FLASH_BLOCKS)
+FLASH_FRONT_DEPTHS(FLASH_FRONTS)
+
+#define FLASH_SCORE_01(depth) score_##depth##_0_1,
+#define FLASH_SCORE_02(depth) score_##depth##_0_2,
+#define FLASH_SCORE_12(depth) score_##depth##_1_2,
+#define FLASH_VALUE_1(depth)  value_##depth##_1,
+#define FLASH_VALUE_2(depth)  value_##depth##_2,
+#define FLASH_FRONT_1(depth)  front_##depth##_1,
+#define FLASH_FRONT_2(depth)  front_##depth##_2,
 
 // clang-format off
-static score_function *const score_blocks[2][DEEP + 1] = {{NULL, FLASH_DEPTHS(FLASH_SCORE_1)},
-                                                          {NULL, FLASH_DEPTHS(FLASH_SCORE_2)}};
+static score_function *const score_blocks[2][DEEP + 1] = {{NULL, FLASH_DEPTHS(FLASH_SCORE_01)},
+                                                          {NULL, FLASH_DEPTHS(FLASH_SCORE_02)}};
+static score_function *const score_lasts[DEEP + 1] = {NULL, FLASH_DEPTHS(FLASH_SCORE_12)};
 static value_function *const value_blocks[2][DEEP + 1] = {{NULL, FLASH_DEPTHS(FLASH_VALUE_1)},
                                                           {NULL, FLASH_DEPTHS(FLASH_VALUE_2)}};
+static front_function *const front_blocks[2][FRONT + 1] = {
+    {NULL, FLASH_FRONT_DEPTHS(FLASH_FRONT_1)}, {NULL, FLASH_FRONT_DEPTHS(FLASH_FRONT_2)}};
 // clang-format on
 
-#undef FLASH_BLOCK
+#undef FLASH_SCORE
+#undef FLASH_VALUE
+#undef FLASH_FRONT
 #undef FLASH_BLOCKS
-#undef FLASH_SCORE_1
-#undef FLASH_SCORE_2
+#undef FLASH_FRONTS
+#undef FLASH_SCORE_01
+#undef FLASH_SCORE_02
+#undef FLASH_SCORE_12
 #undef FLASH_VALUE_1
 #undef FLASH_VALUE_2
+#undef FLASH_FRONT_1
+#undef FLASH_FRONT_2
 
-static void flash_scores(float *s, const float *k, size_t k_row, size_t keys, const float *q,
-                         size_t d, size_t vectors)
+static void score_all(score_function *const blocks[DEEP + 1], float *s, const float *k,
+                      size_t k_row, size_t keys, const float *q, size_t d, size_t vectors,
+                      float *most)
 {
     while (keys) {
         size_t depth = next_part(keys);
-        score_blocks[vectors - 1][depth](s, k, k_row, q, d);
+        blocks[depth](s, k, k_row, q, d, most);
         s += depth * vectors * LANES;
         k += depth * k_row;
         keys -= depth;
     }
 }
 
-static void flash_values(float *o, const float *v, size_t v_row, size_t cols, const float *p,
-                         size_t keys, const float *alpha, size_t vectors)
+static void flash_scores(float *s, const float *k, size_t k_row, size_t keys, size_t more,
+                         const float *q, size_t d, size_t vectors, float *most)
 {
-    while (cols) {
-        size_t depth = next_part(cols);
-        value_blocks[vectors - 1][depth](o, v, v_row, p, keys, alpha);
+    score_all(score_blocks[vectors - 1], s, k, k_row, keys, q, d, vectors, most);
+    if (more)
+        score_all(score_lasts, s + keys * vectors * LANES, k + keys * k_row, k_row, more, q, d,
+                  vectors, most);
+}
+
+static void flash_values(float *o, const float *v, size_t v_row, size_t cols, float *p, size_t keys,
+                         size_t more, const float *alpha, const float *base, float *sum,
+                         size_t vectors)
+{
+    size_t depth = cols < FRONT ? cols : FRONT;
+    front_blocks[vectors - 1][depth](o, v, v_row, p, keys, more, alpha, base, sum);
+    while (cols -= depth) {
         o += depth * vectors * LANES;
         v += depth;
-        cols -= depth;
+        depth = next_part(cols);
+        value_blocks[vectors - 1][depth](o, v, v_row, p, keys, more, alpha);
     }
 }
 
 /* ---- Softmax -------------------------------------------------------------------------------- */
 
-/* Scores become weights relative to the largest score so far; returns their sum. */
-FLASH_INLINE lane_f column_weights(float *s, size_t keys, size_t vectors, lane_f top)
+/* The largest of scores, and of what `most` has already; NaN is none. */
+static void flash_tops(float *most, const float *s, size_t keys, size_t more, size_t vectors)
 {
-    lane_f even = {0}, odd = {0};
-    size_t step = vectors * LANES, j = 0;
-    for (; j + 2 <= keys; j += 2) {
-        lane_f a = lane_exp_minus(lane_load(s + j * step) - top);
-        lane_f b = lane_exp_minus(lane_load(s + (j + 1) * step) - top);
-        lane_store(s + j * step, a);
-        lane_store(s + (j + 1) * step, b);
-        even += a;
-        odd += b;
+    for (size_t v = 0; v < vectors; v++) {
+        size_t n = v + 1 == vectors ? keys + more : keys;
+        lane_f top = column_top(s + v * LANES, n, vectors);
+        lane_store(most + v * LANES, lane_larger(top, lane_load(most + v * LANES)));
     }
-    if (j < keys) {
-        lane_f a = lane_exp_minus(lane_load(s + j * step) - top);
-        lane_store(s + j * step, a);
-        even += a;
-    }
-    return even + odd;
 }
 
-static void flash_weigh(float *s, size_t keys, float *top, float *sum, float *alpha, size_t vectors)
+/* A step of the online softmax, before its weights: alpha is what earlier weights are multiplied
+ * with, `most`, the largest scores of the tile, becomes what its scores are taken relative to. A
+ * row whose scores are all -infinity keeps weights of 0 and so a sum of 0; a NaN, or +infinity,
+ * makes the sum a NaN. */
+static void flash_rise(float *most, float *top, float *sum, float *alpha, size_t vectors)
 {
-    weigh_columns(s, keys, top, sum, alpha, vectors, column_weights);
+    for (size_t v = 0; v < vectors * LANES; v += LANES) {
+        lane_f old = lane_load(top + v), now = lane_larger(lane_load(most + v), old);
+        lane_i none = now == -INFINITY;
+        lane_f base = (lane_f)((lane_i)now & ~none), factor = lane_exp_minus(old - base);
+        lane_store(top + v, now);
+        lane_store(most + v, base);
+        lane_store(alpha + v, factor);
+        lane_store(sum + v, lane_load(sum + v) * factor);
+    }
 }
 
 /* Joins the state of the same rows over other keys; o[cols][rows]. */

@@ -76,35 +76,35 @@ FLASH_INLINE lane_f lane_fma(lane_f x, lane_f y, lane_f z)
 #endif
 }
 
-/* e^r for |r| <= log(2) / 2: a minimax fit (Lawson's iteration, as in math.h) of one degree less,
- * with 1 + r fixed; its error is below a unit in the last place, and scores have rounded before. */
+/* 2^r for |r| <= 1/2: a minimax fit (Lawson's iteration, as in math.h) of one degree less, with
+ * 1 + log(2) r fixed; its error is below a unit in the last place, and scores have rounded before.
+ */
 FLASH_INLINE lane_f lane_exp_core(lane_f r)
 {
-    lane_f p = r * 8.312468417e-03f + 4.189025611e-02f;
-    p = p * r + 1.666711569e-01f;
-    p = p * r + 4.999923110e-01f;
-    p = p * r + 1.0f;
+    lane_f p = r * 1.330017372e-03f + 9.669741399e-03f;
+    p = p * r + 5.550560402e-02f;
+    p = p * r + 2.402228128e-01f;
+    p = p * r + 6.93147182e-01f;
     return p * r + 1.0f;
 }
 
-/* e^x for x <= 0, results below 2^-126 flushed to 0, as lane_exp_negative. The multiple of log(2)
- * is taken off in one step: what its last bits say is less than the rounding of x. */
+/* e^x for x <= 0; 0 from where float32 has none so small, where lanes of 8 and 4 also drop results
+ * below 2^-126. Steps that add are cheap, since attention's products leave adders idle: the rest
+ * of x log2(e) is taken from its rounded value, whose last bit is less than the rounding of x where
+ * results weigh. */
 FLASH_INLINE lane_f lane_exp_minus(lane_f x)
 {
 #if defined(__AVX512F__)
-    __m512 k = _mm512_roundscale_ps((__m512)(x * 1.44269504f), 8);
-    lane_f r = x - (lane_f)k * 0.693147182f;
-    __mmask16 normal = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(-87.3f), _CMP_NLT_UQ);
-    return (lane_f)_mm512_maskz_scalef_ps(normal, (__m512)lane_exp_core(r), k);
+    lane_f t = lane_larger(lane_all(-200.0f), x) * 1.44269504f;
+    __m512 k = _mm512_roundscale_ps((__m512)t, 8);
+    return (lane_f)_mm512_scalef_ps((__m512)lane_exp_core(t - (lane_f)k), k);
 #else
-    lane_f clamped = lane_larger(lane_all(-87.3f), x);
-    lane_f t = clamped * 1.44269504f + ROUND_MAGIC;
-    lane_f k = t - ROUND_MAGIC;
-    lane_f r = clamped - k * 0.693147182f;
-    lane_i n = (lane_i)t - (int32_t)0x4b400000;
+    lane_f t = lane_larger(lane_all(-87.3f), x) * 1.44269504f;
+    lane_f magic = t + ROUND_MAGIC;
+    lane_i n = (lane_i)magic - (int32_t)0x4b400000;
     lane_f power = (lane_f)((n + 127) << 23);
     lane_i tiny = x < -87.3f;
-    return (lane_f)((lane_i)(lane_exp_core(r) * power) & ~tiny);
+    return (lane_f)((lane_i)(lane_exp_core(t - (magic - ROUND_MAGIC)) * power) & ~tiny);
 #endif
 }
 
@@ -250,11 +250,14 @@ FLASH_INLINE lane_f lane_sums(lane_f x[LANES])
  * apart, so the processor does not guess them all. Asking behind the end does no harm. */
 enum { LINE = 16, AHEAD = 32 };
 
-/* X for each depth of a register block, for functions of their own and tables of them. */
+/* X for each depth of a register block, for functions of their own and tables of them; FRONT_DEPTHS
+ * are those of blocks that need registers for weights as well. */
 #if defined(__AVX512F__)
-#define FLASH_DEPTHS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#define FLASH_FRONT_DEPTHS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define FLASH_DEPTHS(X)       FLASH_FRONT_DEPTHS(X) X(9) X(10) X(11) X(12)
 #else
-#define FLASH_DEPTHS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define FLASH_FRONT_DEPTHS(X) X(1) X(2) X(3) X(4)
+#define FLASH_DEPTHS(X)       FLASH_FRONT_DEPTHS(X) X(5) X(6)
 #endif
 
 /* The part of n that comes next when `left` are left: equal parts of at most DEEP, so that no

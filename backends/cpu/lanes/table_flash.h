@@ -4,8 +4,8 @@
 
 // clang-format off
 const cpu_flash_lanes CPU_OF_ISA(cpu_flash) = {
-    .lanes = LANES, .scores = flash_scores, .values = flash_values, .weigh = flash_weigh,
-    .join = flash_join, .few_scores = few_scores, .few_values = few_values,
+    .lanes = LANES, .scores = flash_scores, .values = flash_values, .tops = flash_tops,
+    .rise = flash_rise, .join = flash_join, .few_scores = few_scores, .few_values = few_values,
     .few_weigh = few_weigh, .few_join = few_join, .cap = flash_cap, .turn = flash_turn,
     .gather = flash_gather, .scatter = flash_scatter,
     .add = flash_add, .multiply = flash_multiply, .add_alike = flash_add_alike,
