@@ -12,6 +12,10 @@ typedef struct file_map {
 /* A regular file, mapped read-only. Errors name the path. */
 heed_status file_map_open(const char *path, file_map *out);
 void file_map_close(file_map *map);
+/* These bytes of a mapping will be read: pages that are in memory get into the address space now,
+ * at once and in order, instead of by a fault each. Nothing is read from a disk. Other memory may
+ * be named too; nothing happens to it. */
+void file_touch(const void *bytes, size_t n);
 
 /* A folder from which nothing can escape. */
 typedef struct file_folder {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/file.h"
 #include "passes/pass.h"
 
 static uint64_t now_ns(void)
@@ -84,6 +85,41 @@ bool compiled_agrees(const compiled *c, const heed_tensor *const *in)
     return dims_agree(c->ir->dims, seen, value, n);
 }
 
+/* ---- Weights ----------------------------------------------------------------------------------
+ *
+ * A mapped file's weights get into the address space with a fault for every 16 pages, in whatever
+ * order kernels read them: much of a first prefill, and of packing. Here they come in order, all
+ * at once. Tables of which some rows are picked wait for that. */
+
+enum { TOUCHED = 1 << 16 }; /* bytes; smaller ones are a fault or two */
+
+static bool is_read_whole(const ir_use *use)
+{
+    return use->slot > 0 || strcmp(use->node->op->name, "Gather") != 0;
+}
+
+static void touch_weight(const ir_use *first)
+{
+    const heed_tensor *t = first->value->constant;
+    bool whole = false;
+    for (const ir_use *use = first; use && !whole; use = use->next)
+        whole = is_read_whole(use);
+    if (whole && t->kind == HEED_TENSOR && tensor_bytes(t) >= TOUCHED)
+        file_touch(heed_tensor_get_data(t), tensor_bytes(t));
+}
+
+static void touch_weights(const ir_graph *g)
+{
+    for (const ir_node *n = g->first; n; n = n->next) {
+        for (uint32_t i = 0; i < n->n_in; i++)
+            if (n->in[i].value && n->in[i].value->constant && n->in[i].value->uses == &n->in[i])
+                touch_weight(&n->in[i]);
+        for (uint32_t a = 0; a < n->n_attrs; a++)
+            if (n->attrs[a].graph)
+                touch_weights(n->attrs[a].graph);
+    }
+}
+
 /* ---- Life ----------------------------------------------------------------------------------- */
 
 static heed_status takes(void *self, ir_node *n, bool *taken)
@@ -135,6 +171,7 @@ static heed_status compile(compiled *c, const heed_model *m, const compile_optio
     TRY(pass_pipeline(c->ir, &passes, &c->report, &c->n_report));
     uint64_t middle = now_ns();
     c->passes_ns = middle - begin;
+    touch_weights(c->ir->main);
     TRY(place_nodes(c->places, c->ir));
     sites_place(&c->sites, c->places);
     c->prepare_ns = now_ns() - middle;

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -75,6 +77,43 @@ static void files_are_mapped(void **state)
     file_map_close(&m);
     assert_int_equal(file_map_open("model/link", &m), HEED_OK); /* the user's own path may */
     file_map_close(&m);
+}
+
+enum { LARGE = 4 << 20, A_PAGE = 4096 };
+
+static long faults_of_reading(const uint8_t *bytes)
+{
+    struct rusage before, after;
+    unsigned sum = 0;
+    getrusage(RUSAGE_SELF, &before);
+    for (size_t i = 0; i < LARGE; i += A_PAGE)
+        sum += ((const volatile uint8_t *)bytes)[i];
+    getrusage(RUSAGE_SELF, &after);
+    assert_int_equal(sum, 'x' * (LARGE / A_PAGE));
+    return after.ru_minflt - before.ru_minflt;
+}
+
+static void what_was_touched_needs_no_faults(void **state)
+{
+    (void)state;
+    file_map m;
+    char *text = malloc(LARGE + 1);
+    memset(text, 'x', LARGE);
+    text[LARGE] = 0;
+    write_file("model/large", text);
+    file_touch(text, LARGE); /* no mapping: nothing happens to it */
+    file_touch(text + 1, 0);
+    assert_int_equal(text[LARGE - 1], 'x');
+    assert_int_equal(file_map_open("model/large", &m), HEED_OK);
+    long without = faults_of_reading(m.bytes);
+    file_map_close(&m);
+    assert_int_equal(file_map_open("model/large", &m), HEED_OK);
+    bool can = madvise((void *)(uintptr_t)m.bytes, A_PAGE, 22) == 0; /* Linux 5.14 */
+    file_touch(m.bytes + 5, LARGE - 5);
+    assert_true(!can || faults_of_reading(m.bytes) * 4 < without);
+    file_map_close(&m);
+    free(text);
+    unlink("model/large");
 }
 
 static void what_is_no_file_is_refused(void **state)
@@ -198,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_mapped),
+        cmocka_unit_test(what_was_touched_needs_no_faults),
         cmocka_unit_test(what_is_no_file_is_refused),
         cmocka_unit_test(nothing_leads_out_of_the_folder),
         cmocka_unit_test(nothing_leads_out_without_openat2),
