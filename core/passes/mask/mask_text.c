@@ -28,12 +28,20 @@ static void join(char *text, const char *piece, const char *by)
 
 static void put(char *text, const char *piece) { join(text, piece, "; "); }
 
-/* "[B, 1, 1, T]" of what stays. */
+/* What stays: "mask for each sequence and key" of [B, 1, 1, T]. */
 static void put_rest(char *text, const char *what, unsigned bits)
 {
+    static const char *const axes[] = {"sequence", "head", "query"};
     char piece[96];
-    snprintf(piece, sizeof(piece), "%s on %s%s%s%s", what, bits & 1 ? "sequences, " : "",
-             bits & 2 ? "heads, " : "", bits & 4 ? "queries, " : "", "keys");
+    int n = snprintf(piece, sizeof(piece), "%s for each", what);
+    unsigned left = bits & 7;
+    for (int i = 0; i < 3; i++) {
+        if (!(bits & 1u << i))
+            continue;
+        left &= ~(1u << i);
+        n += snprintf(piece + n, sizeof(piece) - (size_t)n, " %s%s", axes[i], left ? "," : " and");
+    }
+    snprintf(piece + n, sizeof(piece) - (size_t)n, " key");
     put(text, piece);
 }
 
@@ -55,11 +63,11 @@ const char *mask_proof_text(const mask_proof *p)
     if (p->length.found)
         put(text, "padding: key < length of the sequence");
     if (p->keeps)
-        put(text, "the mask itself stays");
+        put(text, "the mask as the graph has it");
     else if (mask_rest_needed(p))
         put_rest(text, "mask", mask_rest_depends(p));
     if (p->relative)
-        put(text, mask_bias_depends(p) & 1u << MASK_H ? "bias by distance, on heads"
+        put(text, mask_bias_depends(p) & 1u << MASK_H ? "bias by distance, for each head"
                                                       : "bias by distance");
     else if (!p->keeps && mask_bias_needed(p))
         put_rest(text, "bias", mask_bias_depends(p));

@@ -170,7 +170,7 @@ const char *verdict_mask(const ir_node *made)
     if (*proof || (!find_input(made, BIAS) && !find_input(made, MASK)))
         return *proof ? proof : causal(made) ? "causal, as the operator says" : "";
     if (padding(made))
-        return "as the graph has it, on sequences and keys";
+        return "a mask for each sequence and key, as the graph has it";
     return mask(made) ? "a mask as the graph has it" : "a bias as the graph has it";
 }
 

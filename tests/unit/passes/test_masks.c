@@ -99,22 +99,22 @@ static void positions(void **state)
 static void sums(void **state)
 {
     static const row rows[] = {
-        {CAUSAL "Add(tri, hole) -> (m)\n", "causal: key <= query; bias on sequences, keys"},
-        {CAUSAL "Add(hole, tri) -> (m)\n", "causal: key <= query; bias on sequences, keys"},
-        {WEAK "Add(tri, hole) -> (m)\n", "causal: key <= query; bias on sequences, keys"},
+        {CAUSAL "Add(tri, hole) -> (m)\n", "causal: key <= query; bias for each sequence and key"},
+        {CAUSAL "Add(hole, tri) -> (m)\n", "causal: key <= query; bias for each sequence and key"},
+        {WEAK "Add(tri, hole) -> (m)\n", "causal: key <= query; bias for each sequence and key"},
         {WEAK "Identity(tri) -> (m)\n", "causal: key <= query"},
         /* one weak fill for what either hides */
         {"LessOrEqual(j, i) -> (c)\nAnd(c, keep) -> (b)\nWhere(b, z, weak) -> (m)\n",
-         "causal: key <= query; mask on sequences, keys"},
+         "causal: key <= query; mask for each sequence and key"},
         {"LessOrEqual(j, i) -> (c)\nAnd(c, keep) -> (b)\nWhere(b, z, weak) -> (x)\n"
          "const weaker float32 [] -20000\nWhere(c, x, weaker) -> (m)\n",
          ""},
         /* less by one key */
         {"Less(j, i) -> (c)\nWhere(c, z, weak) -> (tri)\nAdd(tri, hole) -> (m)\n",
-         "causal: key <= query - 1; bias on sequences, keys"},
+         "causal: key <= query - 1; bias for each sequence and key"},
         /* a bias over all scores stays one */
         {WEAK "Add(tri, any) -> (m)\n",
-         "causal: key <= query; bias on sequences, heads, queries, keys"},
+         "causal: key <= query; bias for each sequence, head, query and key"},
         /* twice the bias out of bounds: no sum with a number */
         {"Add(any, any) -> (two)\nLessOrEqual(j, i) -> (c)\nWhere(c, any, two) -> (m)\n", ""},
         /* the fill depends on the key */
@@ -136,7 +136,7 @@ static void queries(void **state)
         {"Cast(rows) -> (r) to=9\nWhere(r, z, low) -> (a)\nAdd(a, hole) -> (m)\n", ""},
         {"LessOrEqual(j, i) -> (c)\nCast(rows) -> (r) to=9\nAnd(c, r) -> (b)\n"
          "Where(b, z, low) -> (m)\n",
-         "causal: key <= query; the mask itself stays"},
+         "causal: key <= query; the mask as the graph has it"},
     };
     (void)state;
     check(rows, sizeof(rows) / sizeof(*rows));
@@ -150,22 +150,22 @@ static void queries(void **state)
 static void distances(void **state)
 {
     static const row rows[] = {
-        {DISTANCE "Mul(slopes, df) -> (m)\n", "bias by distance, on heads"},
+        {DISTANCE "Mul(slopes, df) -> (m)\n", "bias by distance, for each head"},
         {DISTANCE "Abs(d) -> (a)\nCast(a) -> (b) to=1\nMul(b, slopes) -> (c)\nNeg(c) -> (m)\n",
-         "bias by distance, on heads"},
+         "bias by distance, for each head"},
         {DISTANCE "Mul(slopes, df) -> (b)\nLessOrEqual(j, i) -> (c)\nWhere(c, b, low) -> (m)\n",
-         "causal: key <= query; bias by distance, on heads"},
+         "causal: key <= query; bias by distance, for each head"},
         {DISTANCE "Mul(slopes, df) -> (b)\nAnd(keep, keep) -> (c)\nWhere(c, b, low) -> (m)\n",
-         "mask on sequences, keys; bias by distance, on heads"},
+         "mask for each sequence and key; bias by distance, for each head"},
         /* looked up at a distance that is cut off, and at one that is bent */
         {DISTANCE
          "Neg(n4) -> (least)\nMax(d, least) -> (f)\nMin(f, n4) -> (g)\n"
          "Add(g, n4) -> (at)\nGather(table, at) -> (tab)\nTranspose(tab) -> (m) perm=[2,0,1]\n",
-         "bias by distance, on heads"},
+         "bias by distance, for each head"},
         {DISTANCE "Abs(d) -> (a)\nCast(a) -> (b) to=1\nconst one float32 [] 1\nAdd(b, one) -> (c)\n"
                   "Log(c) -> (l)\nCast(l) -> (at) to=7\nGather(table, at) -> (tab)\n"
                   "Transpose(tab) -> (m) perm=[2,0,1]\n",
-         "bias by distance, on heads"},
+         "bias by distance, for each head"},
         /* of keys alone, of query and key apart, and of the sequence */
         {DISTANCE "Cast(j) -> (f) to=1\nMul(slopes, f) -> (m)\n", ""},
         {DISTANCE "Add(i, j) -> (a)\nCast(a) -> (f) to=1\nMul(slopes, f) -> (m)\n", ""},
