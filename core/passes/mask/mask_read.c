@@ -6,6 +6,8 @@
 #include "passes/attention/site.h"
 #include "passes/mask/mask_proof.h"
 
+enum { DEEPEST = 8 }; /* sums of sums that are looked into */
+
 /* ---- Cases ----------------------------------------------------------------------------------- */
 
 /* Numbers that leave no trace of a score that they are added to. The lowest is the fill. */
@@ -37,13 +39,24 @@ static void read_case(mask_proof *p, uint32_t c)
         p->visible[c] = false;
 }
 
+/* A number that absorbs scores is part of it: with a bias that is not known, such a sum may be as
+ * low as what hides. */
+static bool may_hide(const mask *m, uint16_t at, int depth)
+{
+    const mask_leaf *leaf = &m->leaves[at];
+    bool may = depth == 0 || (leaf->kind == MASK_NUMBER && leaf->number <= SITE_ABSORBS);
+    for (uint32_t i = 0; leaf->kind == MASK_EXPR && i < 3 && !may; i++)
+        may = leaf->args[i] != MASK_NONE && may_hide(m, leaf->args[i], depth - 1);
+    return may;
+}
+
 /* Every query sees a key: all places that the bounds leave, and the last of these is there. */
 static bool sees_some(const mask_proof *p)
 {
     ir_dims *dims = p->m->dims;
     ir_dim more = dims_sub(dims, p->m->extent[MASK_T], p->m->extent[MASK_S]);
     for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++)
-        if (mask_obeys(p, c) && !p->visible[c])
+        if (mask_obeys(p, c) && (!p->visible[c] || may_hide(p->m, p->rest[c], DEEPEST)))
             return false;
     return p->right.found && dims_nonnegative(dims, p->right.at) &&
            dims_nonnegative(dims, dims_sub(dims, more, p->right.at));

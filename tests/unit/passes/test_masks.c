@@ -115,6 +115,8 @@ static void sums(void **state)
         /* a bias over all scores stays one */
         {WEAK "Add(tri, any) -> (m)\n",
          "causal: key <= query; bias for each sequence, head, query and key"},
+        /* a key that padding hides is as low as one out of bounds: beside a bias nobody knows */
+        {"LessOrEqual(j, i) -> (c)\nWhere(c, any, low) -> (x)\nAdd(x, hole) -> (m)\n", ""},
         /* twice the bias out of bounds: no sum with a number */
         {"Add(any, any) -> (two)\nLessOrEqual(j, i) -> (c)\nWhere(c, any, two) -> (m)\n", ""},
         /* the fill depends on the key */
