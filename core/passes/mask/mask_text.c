@@ -31,7 +31,7 @@ static void put(char *text, const char *piece) { join(text, piece, "; "); }
 /* What stays: "mask for each sequence and key" of [B, 1, 1, T]. */
 static void put_rest(char *text, const char *what, unsigned bits)
 {
-    static const char *const axes[] = {"sequence", "head", "query"};
+    static const char *const names[] = {"sequence", "head", "query"};
     char piece[96];
     int n = snprintf(piece, sizeof(piece), "%s for each", what);
     unsigned left = bits & 7;
@@ -39,7 +39,7 @@ static void put_rest(char *text, const char *what, unsigned bits)
         if (!(bits & 1u << i))
             continue;
         left &= ~(1u << i);
-        n += snprintf(piece + n, sizeof(piece) - (size_t)n, " %s%s", axes[i], left ? "," : " and");
+        n += snprintf(piece + n, sizeof(piece) - (size_t)n, " %s%s", names[i], left ? "," : " and");
     }
     snprintf(piece + n, sizeof(piece) - (size_t)n, " key");
     put(text, piece);
