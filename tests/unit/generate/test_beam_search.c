@@ -2,7 +2,6 @@
  * sequences, with pages that beams share. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "failing_alloc.h"
 #include "heed/heed.h"
 
 typedef struct verse_case {
@@ -274,24 +274,6 @@ static void wrong_requests_are_refused(void **state)
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-static atomic_llong live, calls, fail_at = -1;
-
-static void *take(void *self, size_t bytes, size_t alignment)
-{
-    (void)self;
-    if (atomic_fetch_add(&calls, 1) == atomic_load(&fail_at))
-        return NULL;
-    atomic_fetch_add(&live, (long long)bytes);
-    return aligned_alloc(alignment, bytes);
-}
-
-static void give(void *self, void *pointer, size_t bytes)
-{
-    (void)self;
-    atomic_fetch_sub(&live, (long long)bytes);
-    free(pointer);
-}
-
 static const char *const never[] = {"no such text"};
 
 static heed_request request_of(const verse_case *c)
@@ -339,14 +321,12 @@ static void failed_allocations_lose_nothing(void **state)
     size_t failed = 0;
     for (int i = 0; i < 2; i++) /* plans are kept from the first time on */
         assert_int_equal(search_failing(g, &r, expected), HEED_OK);
-    long long before = atomic_load(&live);
+    long long before = failing_live();
     bool reached = true;
     for (long long n = 0; reached; n++) {
-        atomic_store(&calls, 0);
-        atomic_store(&fail_at, n);
+        failing_arm(n, false);
         heed_status status = search_failing(g, &r, found);
-        reached = atomic_load(&calls) > n;
-        atomic_store(&fail_at, -1);
+        reached = failing_disarm();
         failed += status != HEED_OK;
         assert_true(status == HEED_OK || status == HEED_NOMEM);
         if (!status)
@@ -359,8 +339,8 @@ static void failed_allocations_lose_nothing(void **state)
     assert_true(failed > 30);
     assert_int_equal(search_failing(g, &r, found), HEED_OK);
     assert_memory_equal(found, expected, sizeof(expected));
-    if (atomic_load(&live) > before + 65536) /* what steps keep for the next may have grown */
-        fail_msg("%lld bytes were lost", atomic_load(&live) - before);
+    if (failing_live() > before + 65536) /* what steps keep for the next may have grown */
+        fail_msg("%lld bytes were lost", failing_live() - before);
     heed_generator_free(g);
 }
 
@@ -376,12 +356,7 @@ int main(void)
         cmocka_unit_test(wrong_requests_are_refused),
         cmocka_unit_test(failed_allocations_lose_nothing),
     };
-    heed_allocator allocator = {.size = sizeof(allocator), .alloc = take, .free = give};
-    if (heed_set_allocator(&allocator) || heed_set_threads(1))
+    if (!failing_install() || heed_set_threads(1))
         return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    heed_shutdown();
-    if (atomic_load(&live) != 0)
-        fprintf(stderr, "%lld bytes were not given back\n", atomic_load(&live));
-    return failed || atomic_load(&live) != 0;
+    return failing_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

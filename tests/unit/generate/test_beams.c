@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "failing_alloc.h"
 #include "generate/beams.h"
 #include "generate/sampler.h"
 
@@ -190,24 +191,6 @@ static void ties_go_to_the_lower(void **state)
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-static long long live, calls, fail_at = -1;
-
-static void *take(void *self, size_t bytes, size_t alignment)
-{
-    (void)self;
-    if (calls++ == fail_at)
-        return NULL;
-    live += (long long)bytes;
-    return aligned_alloc(alignment, bytes);
-}
-
-static void give(void *self, void *pointer, size_t bytes)
-{
-    (void)self;
-    live -= (long long)bytes;
-    free(pointer);
-}
-
 static void failed_allocations_lose_nothing(void **state)
 {
     (void)state;
@@ -215,11 +198,11 @@ static void failed_allocations_lose_nothing(void **state)
     for (size_t i = 0; i < sizeof(table_cases) / sizeof(*table_cases); i++)
         if (table_cases[i].width == 5 && table_cases[i].lengths[0] > 8)
             c = &table_cases[i];
-    long long before = live, reached = 1;
-    for (fail_at = 0; reached > fail_at; fail_at++) {
+    long long before = failing_live(), n = 0;
+    for (bool reached = true; reached; n++) {
         beams_options o = options_of(c);
         beams *b;
-        calls = 0;
+        failing_arm(n, false);
         if (beams_new(&o, &b))
             assert_int_equal(beams_new(&o, &b), HEED_OK);
         for (size_t length = 0; !beams_are_over(b); length++)
@@ -227,11 +210,10 @@ static void failed_allocations_lose_nothing(void **state)
                 assert_int_equal(step(b, c->seed, length), HEED_OK);
         compare(c, b);
         beams_free(b);
-        reached = calls;
-        assert_true(live == before);
+        reached = failing_disarm();
+        assert_true(failing_live() == before);
     }
-    assert_true(fail_at > 9);
-    fail_at = -1;
+    assert_true(n > 9);
 }
 
 int main(void)
@@ -242,8 +224,7 @@ int main(void)
         cmocka_unit_test(ties_go_to_the_lower),
         cmocka_unit_test(failed_allocations_lose_nothing),
     };
-    heed_allocator allocator = {.size = sizeof(allocator), .alloc = take, .free = give};
-    if (heed_set_allocator(&allocator))
+    if (!failing_install())
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

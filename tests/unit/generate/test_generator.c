@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "draw.h"
 #include "heed/heed.h"
 
 enum { KINDS = 60, LONGEST = 32, MOST_PROMPT = 60, CROWD = 1000 };
@@ -26,11 +27,7 @@ static const int32_t golden[] = {259, 816, 345, 269, 259, 341, 12,  268, 259, 34
 
 static uint64_t seed = 1;
 
-static uint32_t draw(uint32_t n)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(seed >> 33) % n;
-}
+static uint32_t draw(uint32_t n) { return draw_below(&seed, n); }
 
 static void ok(heed_status status)
 {

@@ -6,7 +6,6 @@
  * generator serves the next request as if nothing had been. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,44 +15,8 @@
 
 #include <cmocka.h>
 
+#include "failing_alloc.h"
 #include "heed/heed.h"
-
-/* ---- The allocator ----------------------------------------------------------------------------
- */
-
-static atomic_llong live, count, fail_at = -1;
-static atomic_int for_ever;
-
-static void *take(void *self, size_t bytes, size_t alignment)
-{
-    (void)self;
-    long long n = atomic_fetch_add(&count, 1), at = atomic_load(&fail_at);
-    if (at >= 0 && (n == at || (n > at && atomic_load(&for_ever))))
-        return NULL;
-    atomic_fetch_add(&live, (long long)bytes);
-    return aligned_alloc(alignment, bytes);
-}
-
-static void give(void *self, void *pointer, size_t bytes)
-{
-    (void)self;
-    atomic_fetch_sub(&live, (long long)bytes);
-    free(pointer);
-}
-
-static void arm(long long at, int ever)
-{
-    atomic_store(&count, 0);
-    atomic_store(&for_ever, ever);
-    atomic_store(&fail_at, at);
-}
-
-/* Whether the allocation that should fail was reached. */
-static bool disarm(void)
-{
-    long long at = atomic_exchange(&fail_at, -1);
-    return at >= 0 && atomic_load(&count) > at;
-}
 
 /* ---- The work ---------------------------------------------------------------------------------
  */
@@ -230,13 +193,13 @@ static void holds_nothing(heed_generator *g, long long n)
 }
 
 /* False when there are fewer than n allocations. */
-static bool live_through(heed_generator *g, const answer *wanted, long long n, int ever,
+static bool live_through(heed_generator *g, const answer *wanted, long long n, bool ever,
                          size_t failed[SEQUENCES])
 {
     answer found[SEQUENCES];
-    arm(n, ever);
+    failing_arm(n, ever);
     work(g, found);
-    bool reached = disarm();
+    bool reached = failing_disarm();
     for (int i = 0; i < SEQUENCES; i++) {
         expect(&found[i], &wanted[i], i, n);
         failed[i] += found[i].status != HEED_OK;
@@ -251,16 +214,16 @@ static bool live_through(heed_generator *g, const answer *wanted, long long n, i
 }
 
 /* In a new generator, whose steps are not planned yet and whose arrays have no room. */
-static bool live_through_first(uint32_t flags, const answer *wanted, long long n, int ever,
+static bool live_through_first(uint32_t flags, const answer *wanted, long long n, bool ever,
                                size_t failed[SEQUENCES])
 {
-    long long before = atomic_load(&live);
+    long long before = failing_live();
     heed_generator *g = open_verse(flags);
     assert_non_null(g);
     bool reached = live_through(g, wanted, n, ever, failed);
     heed_generator_free(g);
-    if (atomic_load(&live) != before)
-        fail_msg("allocation %lld, ever %d: %lld bytes lost", n, ever, atomic_load(&live) - before);
+    if (failing_live() != before)
+        fail_msg("allocation %lld, ever %d: %lld bytes lost", n, ever, failing_live() - before);
     return reached;
 }
 
@@ -290,7 +253,7 @@ static void walk_first(uint32_t flags, const answer *wanted)
 static void walk(uint32_t flags, const answer *wanted)
 {
     size_t failed[SEQUENCES] = {0};
-    long long before = atomic_load(&live);
+    long long before = failing_live();
     heed_generator *g = open_verse(flags);
     assert_non_null(g);
     for (int ever = 0; ever < 2; ever++) {
@@ -301,8 +264,8 @@ static void walk(uint32_t flags, const answer *wanted)
         assert_true(n > 100);
     }
     heed_generator_free(g);
-    if (atomic_load(&live) != before)
-        fail_msg("%lld bytes lost", atomic_load(&live) - before);
+    if (failing_live() != before)
+        fail_msg("%lld bytes lost", failing_live() - before);
     expect_failures(failed);
 }
 
@@ -346,12 +309,7 @@ int main(void)
         cmocka_unit_test(a_run_that_computes_again),
         cmocka_unit_test(a_run_that_swaps),
     };
-    heed_allocator allocator = {.size = sizeof(allocator), .alloc = take, .free = give};
-    if (heed_set_allocator(&allocator) || heed_set_threads(1))
+    if (!failing_install() || heed_set_threads(1))
         return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    heed_shutdown();
-    if (atomic_load(&live) != 0)
-        fprintf(stderr, "%lld bytes were not given back\n", atomic_load(&live));
-    return failed || atomic_load(&live) != 0;
+    return failing_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "draw.h"
 #include "generate/page_table.h"
 
 enum { EACH = 4, LIMIT = 96, SEQUENCES = 24, LONGEST = 60, STEPS = 1000000 };
@@ -29,11 +30,7 @@ typedef struct world {
     size_t found, refused, copied;
 } world;
 
-static uint32_t draw(world *w, uint32_t n)
-{
-    w->seed = w->seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(w->seed >> 33) % n;
-}
+static uint32_t draw(world *w, uint32_t n) { return draw_below(&w->seed, n); }
 
 static uint64_t content(const int32_t *tokens, size_t n)
 {

@@ -11,23 +11,7 @@
 
 #include <cmocka.h>
 
-#include "generate/sampler_parts.h"
-
-static uint64_t state_of_draws = 1;
-
-static uint32_t draw(uint32_t n)
-{
-    state_of_draws = state_of_draws * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state_of_draws >> 33) % n;
-}
-
-static float normal(void)
-{
-    float sum = 0;
-    for (int i = 0; i < 12; i++)
-        sum += (float)draw(1 << 20) / (1 << 20);
-    return sum - 6;
-}
+#include "sampler_case.h"
 
 /* ---- Philox ---------------------------------------------------------------------------------- */
 
@@ -80,27 +64,6 @@ static float any_logit(int kind)
     default:
         return normal() * 40 - (draw(2) ? 1000 : 0);
     }
-}
-
-/* ---- One call -------------------------------------------------------------------------------- */
-
-static int32_t choose(sampler *s, const float *logits, size_t n)
-{
-    float *copy = malloc(n * sizeof(*copy));
-    int32_t token = -1;
-    memcpy(copy, logits, n * sizeof(*copy));
-    assert_int_equal(sampler_choose(s, copy, &token), HEED_OK);
-    assert_true(token >= 0 && (size_t)token < n);
-    free(copy);
-    return token;
-}
-
-static sampler *make(heed_sampling options, size_t n)
-{
-    sampler *s = NULL;
-    options.size = sizeof(options);
-    assert_int_equal(sampler_new(&options, (int64_t)n, &s), HEED_OK);
-    return s;
 }
 
 /* ---- Sets that stay, by their definition ----------------------------------------------------- */

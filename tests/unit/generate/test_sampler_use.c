@@ -10,42 +10,8 @@
 
 #include <cmocka.h>
 
-#include "generate/sampler_parts.h"
-
-static uint64_t state_of_draws = 1;
-
-static uint32_t draw(uint32_t n)
-{
-    state_of_draws = state_of_draws * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state_of_draws >> 33) % n;
-}
-
-static float normal(void)
-{
-    float sum = 0;
-    for (int i = 0; i < 12; i++)
-        sum += (float)draw(1 << 20) / (1 << 20);
-    return sum - 6;
-}
-
-static int32_t choose(sampler *s, const float *logits, size_t n)
-{
-    float *copy = malloc(n * sizeof(*copy));
-    int32_t token = -1;
-    memcpy(copy, logits, n * sizeof(*copy));
-    assert_int_equal(sampler_choose(s, copy, &token), HEED_OK);
-    assert_true(token >= 0 && (size_t)token < n);
-    free(copy);
-    return token;
-}
-
-static sampler *make(heed_sampling options, size_t n)
-{
-    sampler *s = NULL;
-    options.size = sizeof(options);
-    assert_int_equal(sampler_new(&options, (int64_t)n, &s), HEED_OK);
-    return s;
-}
+#include "failing_alloc.h"
+#include "sampler_case.h"
 
 static void greedy_takes_the_first_of_equals(void **state)
 {
@@ -179,24 +145,6 @@ static void wrong_options_are_refused(void **state)
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-static long long live, calls, fail_at = -1;
-
-static void *take(void *self, size_t bytes, size_t alignment)
-{
-    (void)self;
-    if (calls++ == fail_at)
-        return NULL;
-    live += (long long)bytes;
-    return aligned_alloc(alignment, bytes);
-}
-
-static void give(void *self, void *pointer, size_t bytes)
-{
-    (void)self;
-    live -= (long long)bytes;
-    free(pointer);
-}
-
 static heed_status use(float *x, size_t n)
 {
     heed_sampling o = {.size = sizeof(o), .top_k = 5, .temperature = 1, .repetition_penalty = 1.1f};
@@ -219,17 +167,17 @@ static void failed_allocations_lose_nothing(void **state)
     (void)state;
     float x[2000];
     heed_status status = HEED_NOMEM;
-    long long before = live;
-    for (fail_at = 0; status && fail_at < 100; fail_at++) {
+    long long before = failing_live(), n = 0;
+    for (; status && n < 100; n++) {
         for (int i = 0; i < 2000; i++)
             x[i] = normal();
-        calls = 0;
+        failing_arm(n, false);
         status = use(x, 2000);
         assert_true(status == HEED_OK || status == HEED_NOMEM);
-        assert_true(live == before);
+        assert_true(failing_live() == before);
     }
-    assert_true(fail_at > 4);
-    fail_at = -1;
+    failing_disarm();
+    assert_true(n > 4);
 }
 
 /* Once a sequence's tokens are known, nothing is allocated. */
@@ -238,14 +186,14 @@ static void steady_state_takes_no_memory(void **state)
     (void)state;
     float x[50];
     sampler *s = make((heed_sampling){.top_k = 10, .temperature = 1, .top_p = 0.9f}, 50);
-    calls = 0;
     for (int i = 0; i < 5000; i++) {
         for (int j = 0; j < 50; j++)
             x[j] = normal();
-        calls = i < 100 ? 0 : calls;
+        if (i == 100)
+            failing_arm(-1, false);
         choose(s, x, 50);
     }
-    assert_int_equal(calls, 0);
+    assert_int_equal(failing_count(), 0);
     sampler_free(s);
 }
 
@@ -260,8 +208,7 @@ int main(void)
         cmocka_unit_test(failed_allocations_lose_nothing),
         cmocka_unit_test(steady_state_takes_no_memory),
     };
-    heed_allocator allocator = {.size = sizeof(allocator), .alloc = take, .free = give};
-    if (heed_set_allocator(&allocator))
+    if (!failing_install())
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,15 +10,13 @@
 
 #include <cmocka.h>
 
+#include "draw.h"
+#include "failing_alloc.h"
 #include "generate/stream.h"
 
 static uint64_t state_of_draws = 1;
 
-static uint32_t draw(uint32_t n)
-{
-    state_of_draws = state_of_draws * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state_of_draws >> 33) % n;
-}
+static uint32_t draw(uint32_t n) { return draw_below(&state_of_draws, n); }
 
 /* ---- Tokenizers ------------------------------------------------------------------------------ */
 
@@ -376,24 +374,6 @@ static void wrong_stops_are_refused(void **state)
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-static long long live, calls, fail_at = -1;
-
-static void *take(void *self, size_t bytes, size_t alignment)
-{
-    (void)self;
-    if (calls++ == fail_at)
-        return NULL;
-    live += (long long)bytes;
-    return aligned_alloc(alignment, bytes);
-}
-
-static void give_back(void *self, void *pointer, size_t bytes)
-{
-    (void)self;
-    live -= (long long)bytes;
-    free(pointer);
-}
-
 /* A call that failed is made again; tokens come one by one, so that it is known which was taken. */
 static heed_status use(const stream_options *o, const sequence *q, line *out)
 {
@@ -430,17 +410,16 @@ static void failed_allocations_lose_nothing(void **state)
         any_sequence(&q, &t);
     while (q.n < 200);
     expect(&t, &q, false, o.stops, 0, &expected);
-    long long reached = 1, before = live;
-    for (fail_at = 0; reached > fail_at; fail_at++) {
-        calls = 0;
+    long long before = failing_live(), n = 0;
+    for (bool reached = true; reached; n++) {
+        failing_arm(n, false);
         use(&o, &q, &found);
-        reached = calls;
+        reached = failing_disarm();
         assert_int_equal(found.n, expected.n);
         assert_memory_equal(found.bytes, expected.bytes, expected.n);
-        assert_true(live == before);
+        assert_true(failing_live() == before);
     }
-    assert_true(fail_at > 4);
-    fail_at = -1;
+    assert_true(n > 4);
 }
 
 int main(void)
@@ -454,8 +433,7 @@ int main(void)
         cmocka_unit_test(wrong_stops_are_refused),
         cmocka_unit_test(failed_allocations_lose_nothing),
     };
-    heed_allocator allocator = {.size = sizeof(allocator), .alloc = take, .free = give_back};
-    if (heed_set_allocator(&allocator))
+    if (!failing_install())
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "draw.h"
 #include "generate/stream.h"
 #include "heed/heed.h"
 
@@ -18,11 +19,7 @@ enum { ROUNDS = 300, LONGEST = 120, ROOM = 1 << 16 };
 
 static uint64_t state_of_draws = 1;
 
-static uint32_t draw(uint32_t n)
-{
-    state_of_draws = state_of_draws * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state_of_draws >> 33) % n;
-}
+static uint32_t draw(uint32_t n) { return draw_below(&state_of_draws, n); }
 
 static heed_status decode(const void *tokenizer, const int32_t *tokens, size_t n, uint32_t flags,
                           char *text, size_t capacity, size_t *bytes)

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "draw.h"
 #include "graph/dim.h"
 
 static ir_dims *t;
@@ -227,8 +228,7 @@ static const int64_t numbers[SYMBOLS] = {3, 5, 11, 17};
 static uint32_t random_number(void)
 {
     static uint64_t seed = 5;
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(seed >> 33);
+    return draw_below(&seed, UINT32_MAX);
 }
 
 /* A random expression, and what it is with the numbers put in. */

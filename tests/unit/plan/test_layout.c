@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "draw.h"
 #include "plan/layout.h"
 
 enum { MOST = 64 };
@@ -73,8 +74,7 @@ static void sizes_that_do_not_fit(void **state)
 static uint32_t random_number(void)
 {
     static uint64_t seed = 9;
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(seed >> 33);
+    return draw_below(&seed, UINT32_MAX);
 }
 
 static void random_ranges_never_overlap(void **state)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "draw.h"
 #include "plan/pack.h"
 
 enum { MOST = 60, ROUNDS = 500 };
@@ -15,8 +16,7 @@ enum { MOST = 60, ROUNDS = 500 };
 static uint32_t any(uint32_t below)
 {
     static uint64_t seed = 5;
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(seed >> 33) % below;
+    return draw_below(&seed, below);
 }
 
 static size_t end_of(const pack_block *b) { return b->offset + (b->bytes + 63) / 64 * 64; }

@@ -9,11 +9,8 @@
 
 #include <cmocka.h>
 
-#include "onnx_text.h"
 #include "ops/evaluate.h"
-#include "passes/pass.h"
-#include "plan/stretch.h"
-#include "run/model.h"
+#include "plan_case.h"
 
 #define ALL_OF_TWO (HEED_REUSE(0, 0) | HEED_REUSE(0, 1))
 #define PAIRS      (ALL_OF_TWO | HEED_REUSE(1, 0) | HEED_REUSE(1, 1))
@@ -78,61 +75,10 @@ static const expectation expectations[] = {
 
 /* ---- A plan with kernels of our own -------------------------------------------------------- */
 
-typedef struct fixture {
-    onnx_message bytes;
-    heed_model *model;
-    ir_model *ir;
-    place_table *places;
-    program *program;
-    planner *planner;
-    plan_stretch *stretch;
-} fixture;
-
 static heed_status no_run(const heed_call *call) { return call ? HEED_INTERNAL : HEED_OK; }
 
-static void infer(ir_model *m)
-{
-    arena scratch = {0};
-    pass_run run = {.model = m, .scratch = &scratch};
-    for (const pass_def *const *p = pass_table; *p; p++)
-        if (!strcmp((*p)->name, "infer"))
-            assert_int_equal((*p)->run(&run), HEED_OK);
-    arena_free(&scratch);
-}
-
-static void open_plan(fixture *f, const expectation *e, const heed_kernel *kernel)
-{
-    const ir_type *types[2];
-    *f = (fixture){0};
-    f->model = onnx_text_load(e->text, &f->bytes);
-    assert_non_null(f->model);
-    assert_int_equal(ir_model_copy(f->model->ir, &f->ir), HEED_OK);
-    infer(f->ir);
-    assert_int_equal(place_new("reference", &f->places), HEED_OK);
-    assert_int_equal(place_nodes(f->places, f->ir), HEED_OK);
-    for (uint32_t i = 0; i < f->places->n_nodes; i++)
-        if (!strcmp(f->places->nodes[i]->op->name, e->op))
-            f->places->by_node[f->places->nodes[i]->id].kernel = kernel;
-    assert_int_equal(program_new(f->ir->main, f->places, 0, &f->program), HEED_OK);
-    for (uint32_t i = 0; i < f->ir->main->n_inputs; i++)
-        types[i] = &f->ir->main->inputs[i]->type;
-    assert_int_equal(planner_new(f->program, types, &f->planner), HEED_OK);
-    assert_int_equal(stretch_new(f->planner, NULL, NULL, NULL, 0, &f->stretch), HEED_OK);
-}
-
-static void close_plan(fixture *f)
-{
-    stretch_free(f->stretch);
-    planner_free(f->planner);
-    program_free(f->program);
-    place_free(f->places);
-    ir_model_free(f->ir);
-    heed_model_free(f->model);
-    onnx_write_free(&f->bytes);
-}
-
 /* Where a value lies: storage and offset of what it is an alias of, at the end. */
-static plan_value find(const fixture *f, const char *name)
+static plan_value find(const plan_case *f, const char *name)
 {
     const program *p = f->program;
     for (uint32_t i = 0; i < f->stretch->n_values; i++) {
@@ -154,8 +100,8 @@ static plan_value find(const fixture *f, const char *name)
 static void check(const expectation *e)
 {
     const heed_kernel kernel = HEED_KERNEL(.op = e->op, .run = no_run, .reuse = e->reuse);
-    fixture f;
-    open_plan(&f, e, &kernel);
+    plan_case f;
+    plan_case_open(&f, e->text, e->op, &kernel);
     plan_value y = find(&f, e->value);
     if (e->over) {
         plan_value over = find(&f, e->over);
@@ -164,7 +110,7 @@ static void check(const expectation *e)
     } else if (strcmp(f.program->values[y.local]->name, e->value) != 0) {
         fail_msg("%s: %s lies in %s", e->name, e->value, f.program->values[y.local]->name);
     }
-    close_plan(&f);
+    plan_case_close(&f);
 }
 
 static void where_it_is_sound(void **state)
@@ -180,11 +126,11 @@ static void short_kernels_have_none(void **state)
     (void)state;
     const expectation e = {"short", "Add", 0, "y", NULL, TWO SUM END};
     heed_kernel kernel = HEED_KERNEL(.op = "Add", .run = no_run, .reuse = ALL_OF_TWO);
-    fixture f;
+    plan_case f;
     kernel.size = offsetof(heed_kernel, reuse);
-    open_plan(&f, &e, &kernel);
+    plan_case_open(&f, e.text, e.op, &kernel);
     assert_string_equal(f.program->values[find(&f, "y").local]->name, "y");
-    close_plan(&f);
+    plan_case_close(&f);
 }
 
 int main(void)

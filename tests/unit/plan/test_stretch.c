@@ -11,20 +11,17 @@
 
 #include <cmocka.h>
 
-#include "onnx_text.h"
+#include "draw.h"
 #include "ops/concrete.h"
 #include "ops/evaluate.h"
-#include "passes/pass.h"
-#include "plan/stretch.h"
-#include "run/model.h"
+#include "plan_case.h"
 
 enum { NODES = 40, OUTPUTS = 5, GRAPHS = 400, TEXT = 8000 };
 
 static uint32_t random_number(uint32_t n)
 {
     static uint64_t seed = 3;
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(seed >> 33) % n;
+    return draw_below(&seed, n);
 }
 
 /* ---- Random graphs ----------------------------------------------------------------------------
@@ -123,63 +120,10 @@ static void draw(sketch *s)
         say(s, "out v%u\n", random_number(s->n_values));
 }
 
-/* ---- One plan -----------------------------------------------------------------------------------
- */
-
-typedef struct fixture {
-    onnx_message bytes;
-    heed_model *model;
-    ir_model *ir;
-    place_table *places;
-    program *program;
-    planner *planner;
-    plan_stretch *stretch;
-} fixture;
-
-static void run_inference(ir_model *m)
+static void open_whole(plan_case *f, const char *text)
 {
-    arena scratch = {0};
-    pass_run run = {.model = m, .scratch = &scratch};
-    for (const pass_def *const *p = pass_table; *p; p++)
-        if (!strcmp((*p)->name, "infer"))
-            assert_int_equal((*p)->run(&run), HEED_OK);
-    arena_free(&scratch);
-}
-
-static void plan(fixture *f)
-{
-    const program *p = f->program;
-    const ir_type **types = calloc(p->graph->n_inputs + 1, sizeof(*types));
-    for (uint32_t i = 0; i < p->graph->n_inputs; i++)
-        types[i] = &p->graph->inputs[i]->type;
-    assert_int_equal(planner_new(p, types, &f->planner), HEED_OK);
-    assert_int_equal(stretch_new(f->planner, NULL, NULL, NULL, 0, &f->stretch), HEED_OK);
-    free(types);
-}
-
-static void fixture_open(fixture *f, const char *text)
-{
-    *f = (fixture){0};
-    f->model = onnx_text_load(text, &f->bytes);
-    assert_non_null(f->model);
-    assert_int_equal(ir_model_copy(f->model->ir, &f->ir), HEED_OK);
-    run_inference(f->ir);
-    assert_int_equal(place_new("reference", &f->places), HEED_OK);
-    assert_int_equal(place_nodes(f->places, f->ir), HEED_OK);
-    assert_int_equal(program_new(f->ir->main, f->places, 0, &f->program), HEED_OK);
-    plan(f);
+    plan_case_open(f, text, NULL, NULL);
     assert_null(f->stretch->tail);
-}
-
-static void fixture_close(fixture *f)
-{
-    stretch_free(f->stretch);
-    planner_free(f->planner);
-    program_free(f->program);
-    place_free(f->places);
-    ir_model_free(f->ir);
-    heed_model_free(f->model);
-    onnx_write_free(&f->bytes);
 }
 
 /* ---- Overlap ------------------------------------------------------------------------------------
@@ -283,7 +227,7 @@ static bool clash(const span *list, uint32_t n, const span *a, const span *b)
            second->born == first->born;
 }
 
-static void check_overlap(const fixture *f)
+static void check_overlap(const plan_case *f)
 {
     const plan_stretch *s = f->stretch;
     span *list = calloc(s->n_values, sizeof(*list));
@@ -331,7 +275,7 @@ static void step_alone(const program *p, const ir_node *n, heed_tensor **values)
     arena_free(&scratch);
 }
 
-static void check_results(const fixture *f, const heed_session_options *options)
+static void check_results(const plan_case *f, const heed_session_options *options)
 {
     const program *p = f->program;
     heed_session *session;
@@ -375,9 +319,9 @@ static void random_graphs(void **state)
     heed_session_options optimized = {
         .size = sizeof(optimized), .flags = HEED_SESSION_CHECK, .backends = "reference"};
     for (int i = 0; i < GRAPHS; i++) {
-        fixture f;
+        plan_case f;
         draw(&s);
-        fixture_open(&f, s.text);
+        open_whole(&f, s.text);
         for (uint32_t v = 0; v < f.stretch->n_values; v++) {
             views += f.stretch->values[v].storage == PLAN_ALIAS;
             in_arena += f.stretch->values[v].storage == PLAN_ARENA;
@@ -386,7 +330,7 @@ static void random_graphs(void **state)
         check_overlap(&f);
         check_results(&f, &plain);
         check_results(&f, &optimized);
-        fixture_close(&f);
+        plan_case_close(&f);
     }
     assert_true(views > 10 * GRAPHS && in_arena > 5 * GRAPHS && in_outputs > GRAPHS);
 }
@@ -396,39 +340,39 @@ static void random_graphs(void **state)
 static void shapes_leave_no_steps(void **state)
 {
     (void)state;
-    fixture f;
-    fixture_open(&f, "in x float32 [2, 3]\nout y\nconst m int64 [1] -1\nShape(x) -> (s)\n"
-                     "ReduceProd(s) -> (p) keepdims=1\nReshape(x, p) -> (l)\nNeg(l) -> (k)\n"
-                     "Reshape(k, s) -> (y)\n");
+    plan_case f;
+    open_whole(&f, "in x float32 [2, 3]\nout y\nconst m int64 [1] -1\nShape(x) -> (s)\n"
+                   "ReduceProd(s) -> (p) keepdims=1\nReshape(x, p) -> (l)\nNeg(l) -> (k)\n"
+                   "Reshape(k, s) -> (y)\n");
     assert_int_equal(f.stretch->n_steps, 1);
-    fixture_close(&f);
+    plan_case_close(&f);
 }
 
 static void a_chain_works_in_one_place(void **state)
 {
     (void)state;
-    fixture f;
-    fixture_open(&f, "in x float32 [100]\nout y\nNeg(x) -> (a)\nTanh(a) -> (b)\nRelu(b) -> (c)\n"
-                     "Neg(c) -> (d)\nTanh(d) -> (e)\nNeg(e) -> (y)\n");
+    plan_case f;
+    open_whole(&f, "in x float32 [100]\nout y\nNeg(x) -> (a)\nTanh(a) -> (b)\nRelu(b) -> (c)\n"
+                   "Neg(c) -> (d)\nTanh(d) -> (e)\nNeg(e) -> (y)\n");
     assert_int_equal(f.stretch->n_steps, 6);
     assert_true(f.stretch->arena_bytes <= 2 * 448); /* one block of 400 bytes, two at most */
     assert_int_equal(planned(f.stretch, f.program->outputs[0])->storage, PLAN_OUTPUT);
-    fixture_close(&f);
+    plan_case_close(&f);
 }
 
 static void a_result_that_is_a_view_is_written_in_place(void **state)
 {
     (void)state;
-    fixture f;
-    fixture_open(&f, "in x float32 [2, 3]\nout y\nconst s int64 [2] 6 1\nconst t int64 [1] -1\n"
-                     "Neg(x) -> (a)\nTanh(a) -> (b)\nReshape(b, s) -> (c)\nReshape(c, t) -> (y)\n");
+    plan_case f;
+    open_whole(&f, "in x float32 [2, 3]\nout y\nconst s int64 [2] 6 1\nconst t int64 [1] -1\n"
+                   "Neg(x) -> (a)\nTanh(a) -> (b)\nReshape(b, s) -> (c)\nReshape(c, t) -> (y)\n");
     const plan_value *root = planned(f.stretch, planned(f.stretch, f.program->outputs[0])->root);
     assert_string_equal(f.program->values[root->local]->name, "b");
     assert_int_equal(root->storage, PLAN_OUTPUT);
     assert_int_equal(root->result_rank, 1);
     assert_int_equal(root->result_dims[0], 6);
     assert_int_equal(f.stretch->arena_bytes, 64); /* of a alone */
-    fixture_close(&f);
+    plan_case_close(&f);
 }
 
 /* The shape of the view waits for data, so that its stretch is another than that of the value. */

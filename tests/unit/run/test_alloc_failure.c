@@ -4,7 +4,6 @@
  * soon as there is memory. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,44 +13,9 @@
 
 #include <cmocka.h>
 
+#include "failing_alloc.h"
 #include "heed/heed.h"
 #include "onnx_text.h"
-
-/* ---- The allocator -------------------------------------------------------------------------- */
-
-static atomic_llong live, count, fail_at;
-static atomic_int for_ever;
-
-static void *take(void *self, size_t bytes, size_t alignment)
-{
-    (void)self;
-    long long n = atomic_fetch_add(&count, 1), at = atomic_load(&fail_at);
-    if (at >= 0 && (n == at || (n > at && atomic_load(&for_ever))))
-        return NULL;
-    atomic_fetch_add(&live, (long long)bytes);
-    return aligned_alloc(alignment, bytes);
-}
-
-static void give(void *self, void *pointer, size_t bytes)
-{
-    (void)self;
-    atomic_fetch_sub(&live, (long long)bytes);
-    free(pointer);
-}
-
-static void arm(long long at, int ever)
-{
-    atomic_store(&count, 0);
-    atomic_store(&for_ever, ever);
-    atomic_store(&fail_at, at);
-}
-
-/* Whether the allocation that should fail was reached. */
-static int disarm(void)
-{
-    long long at = atomic_exchange(&fail_at, -1);
-    return atomic_load(&count) > at;
-}
 
 /* ---- What is run ---------------------------------------------------------------------------- */
 
@@ -128,7 +92,7 @@ static void run_failing(const job *j, heed_session *s, int other, long long n)
         must_be_nomem(status, n);
         for (int i = 0; i < OUTPUTS; i++)
             assert_null(out[i]);
-        disarm();
+        failing_disarm();
         if (run(j, s, other, out))
             fail_msg("after allocation %lld: %s", n, heed_error_get()->message);
     }
@@ -140,8 +104,8 @@ static void run_failing(const job *j, heed_session *s, int other, long long n)
 static int live_through(const job *j, long long n, int ever)
 {
     heed_session *s;
-    long long before = atomic_load(&live);
-    arm(n, ever);
+    long long before = failing_live();
+    failing_arm(n, ever);
     heed_status status = open_session(j, &s);
     if (status) {
         must_be_nomem(status, n);
@@ -152,9 +116,9 @@ static int live_through(const job *j, long long n, int ever)
         run_failing(j, s, 0, n);
     }
     heed_session_free(s);
-    int reached = disarm();
-    if (atomic_load(&live) != before)
-        fail_msg("allocation %lld, ever %d: %lld bytes lost", n, ever, atomic_load(&live) - before);
+    int reached = failing_disarm();
+    if (failing_live() != before)
+        fail_msg("allocation %lld, ever %d: %lld bytes lost", n, ever, failing_live() - before);
     return reached;
 }
 
@@ -416,18 +380,18 @@ static void plugins(void **state)
         for (long long n = 0; reached; n++) {
             heed_session *s;
             heed_shutdown();
-            long long before = atomic_load(&live);
-            arm(n, ever);
+            long long before = failing_live();
+            failing_arm(n, ever);
             heed_status status = open_session(&j, &s);
             if (status)
                 must_be_nomem(status, n);
             heed_session_free(s);
-            reached = disarm();
+            reached = failing_disarm();
             if (open_session(&j, &s))
                 fail_msg("after allocation %lld: %s", n, heed_error_get()->message);
             heed_session_free(s);
             heed_shutdown();
-            assert_int_equal(atomic_load(&live), before);
+            assert_int_equal(failing_live(), before);
         }
     }
     job_close(&j);
@@ -440,13 +404,7 @@ int main(void)
         cmocka_unit_test(bodies),       cmocka_unit_test(contradicting_names),
         cmocka_unit_test(transformer),  cmocka_unit_test(plugins),
     };
-    heed_allocator allocator = {.size = sizeof(allocator), .alloc = take, .free = give};
-    atomic_store(&fail_at, -1);
-    if (heed_set_allocator(&allocator) || heed_set_threads(1))
+    if (!failing_install() || heed_set_threads(1))
         return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    heed_shutdown();
-    if (atomic_load(&live) != 0)
-        fprintf(stderr, "%lld bytes were not given back\n", atomic_load(&live));
-    return failed || atomic_load(&live) != 0;
+    return failing_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -11,9 +11,7 @@
 
 #include <cmocka.h>
 
-#include "onnx_text.h"
-
-enum { MOST = 8 };
+#include "fused_case.h"
 
 #define HEAD(b, s, t, d)                                                                           \
     "in q float32 [" b ", " s ", " d "]\nin k float32 [" b ", " t ", " d "]\nin v float32 [" b     \
@@ -50,73 +48,29 @@ static const char *const rows[] = {
                                                                                           a bias */
 };
 
-static heed_tensor *make_input(const heed_value_info *info, double seed, double size)
-{
-    heed_tensor *t = NULL;
-    assert_int_equal(heed_tensor_new(info->dtype, info->ndim, info->dims, &t), HEED_OK);
-    for (int64_t i = 0; i < heed_tensor_get_count(t); i++) {
-        double value = size * sin(seed * (double)(i + 1));
-        value = info->dtype == HEED_BOOL ? value > 0 || i % 17 == 0 : value;
-        assert_int_equal(heed_tensor_write_f64(t, i, 1, &value), HEED_OK);
-    }
-    return t;
-}
-
-static bool runs_fused(const heed_session *session)
-{
-    heed_placement at = {.size = sizeof(at)};
-    for (size_t i = 0; i < heed_session_get_placement_count(session); i++) {
-        assert_int_equal(heed_session_get_placement(session, i, &at), HEED_OK);
-        if (!strcmp(at.op, "AdditiveAttention") && !strcmp(at.backend, "cpu"))
-            return true;
-    }
-    return false;
-}
-
 static size_t run_on(const char *text, const char *backends, double size, heed_tensor **out)
 {
-    bool fused = strcmp(backends, "reference") != 0;
-    heed_session_options options = {.size = sizeof(options),
-                                    .backends = backends,
-                                    .flags = fused ? 0 : HEED_SESSION_NO_OPTIMIZE};
-    onnx_message bytes = {0};
-    const char *names[MOST];
-    heed_tensor *in[MOST];
-    heed_session *session = onnx_text_session(text, &options, &bytes);
-    assert_non_null(session);
-    const heed_model *model = heed_session_get_model(session);
-    size_t n_in = heed_model_get_input_count(model), n_out = heed_model_get_output_count(model);
-    for (size_t i = 0; i < n_in; i++) {
-        const heed_value_info *info = heed_model_get_input(model, i);
-        names[i] = info->name;
-        in[i] = make_input(info, 0.7 + 0.6 * (double)i, i < 2 ? size : 1);
-    }
-    assert_int_equal(runs_fused(session), fused);
-    if (heed_session_run(session, NULL, n_in, names, in, n_out, NULL, out))
-        fail_msg("%s\n%s", text, heed_error_get()->message);
-    for (size_t i = 0; i < n_in; i++)
-        heed_tensor_free(in[i]);
-    heed_session_free(session);
-    onnx_write_free(&bytes);
-    return n_out;
+    bool fused = strcmp(backends, "reference") != 0, found;
+    fused_case c = {.text = text,
+                    .backends = backends,
+                    .flags = fused ? 0 : HEED_SESSION_NO_OPTIMIZE,
+                    .op = "AdditiveAttention",
+                    .size = size,
+                    .others = 1};
+    size_t n = fused_case_run(&c, &found, out);
+    assert_int_equal(found, fused);
+    return n;
 }
 
 static void check(const char *text, const char *backends, double size)
 {
     /* the graph rounds each sum of a query and a key, and each tanh, to a half */
     double tolerance = strstr(text, "to=10") ? 4e-3 : strstr(text, "to=16") ? 3e-2 : 2e-5;
-    heed_tensor *got[MOST] = {NULL}, *want[MOST] = {NULL};
+    heed_tensor *got[FUSED_MOST] = {NULL}, *want[FUSED_MOST] = {NULL};
     size_t n = run_on(text, backends, size, got);
     run_on(text, "reference", size, want);
     for (size_t o = 0; o < n; o++) {
-        assert_int_equal(heed_tensor_get_count(got[o]), heed_tensor_get_count(want[o]));
-        for (int64_t i = 0; i < heed_tensor_get_count(got[o]); i++) {
-            double x, y;
-            assert_int_equal(heed_tensor_read_f64(got[o], i, 1, &x), HEED_OK);
-            assert_int_equal(heed_tensor_read_f64(want[o], i, 1, &y), HEED_OK);
-            if (!(fabs(x - y) <= tolerance * (1 + fabs(y))))
-                fail_msg("%s\nelement %d is %.9g, not %.9g", text, (int)i, x, y);
-        }
+        fused_case_compare(text, got[o], want[o], tolerance);
         heed_tensor_free(got[o]);
         heed_tensor_free(want[o]);
     }

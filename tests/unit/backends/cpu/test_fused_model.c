@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "onnx_text.h"
+#include "fused_case.h"
 
 typedef struct fused {
     const char *op;    /* that the cpu backend runs */
@@ -77,82 +77,22 @@ static void in_type(char *text, size_t size, const char *model, const char *type
     }
 }
 
-enum { MOST = 4 };
-
-static heed_tensor *make_input(const heed_value_info *info, double seed)
-{
-    heed_tensor *t = NULL;
-    assert_int_equal(heed_tensor_new(info->dtype, info->ndim, info->dims, &t), HEED_OK);
-    for (int64_t i = 0; i < heed_tensor_get_count(t); i++) {
-        double value = 3 * sin(seed * (double)(i + 1));
-        assert_int_equal(heed_tensor_write_f64(t, i, 1, &value), HEED_OK);
-    }
-    return t;
-}
-
-static bool runs(const heed_session *session, const char *op)
-{
-    heed_placement at = {.size = sizeof(at)};
-    for (size_t i = 0; i < heed_session_get_placement_count(session); i++) {
-        assert_int_equal(heed_session_get_placement(session, i, &at), HEED_OK);
-        if (!strcmp(at.op, op) && !strcmp(at.backend, "cpu"))
-            return true;
-    }
-    return false;
-}
-
-/* All outputs of the model on these backends; is `op` one of its nodes on the cpu backend? */
-static size_t run_on(const char *text, const char *backends, uint32_t flags, const char *op,
-                     bool *found, heed_tensor **out)
-{
-    heed_session_options options = {.size = sizeof(options), .backends = backends, .flags = flags};
-    onnx_message bytes = {0};
-    const char *names[MOST];
-    heed_tensor *in[MOST];
-    heed_session *session = onnx_text_session(text, &options, &bytes);
-    assert_non_null(session);
-    const heed_model *model = heed_session_get_model(session);
-    size_t n_in = heed_model_get_input_count(model), n_out = heed_model_get_output_count(model);
-    for (size_t i = 0; i < n_in; i++) {
-        const heed_value_info *info = heed_model_get_input(model, i);
-        names[i] = info->name;
-        in[i] = make_input(info, 0.7 + 0.6 * (double)i);
-    }
-    *found = runs(session, op);
-    if (heed_session_run(session, NULL, n_in, names, in, n_out, NULL, out))
-        fail_msg("%s\n%s", text, heed_error_get()->message);
-    for (size_t i = 0; i < n_in; i++)
-        heed_tensor_free(in[i]);
-    heed_session_free(session);
-    onnx_write_free(&bytes);
-    return n_out;
-}
-
-static void compare(const char *text, const heed_tensor *a, const heed_tensor *b, double most)
-{
-    assert_int_equal(heed_tensor_get_count(a), heed_tensor_get_count(b));
-    for (int64_t i = 0; i < heed_tensor_get_count(a); i++) {
-        double x, y;
-        assert_int_equal(heed_tensor_read_f64(a, i, 1, &x), HEED_OK);
-        assert_int_equal(heed_tensor_read_f64(b, i, 1, &y), HEED_OK);
-        if (!(fabs(x - y) <= most * (1 + fabs(y))))
-            fail_msg("%s\nelement %d is %g, not %g", text, (int)i, x, y);
-    }
-}
-
 static void check(const fused *row, const char *type, double most)
 {
     char text[1000];
-    heed_tensor *got[MOST] = {NULL}, *want[MOST] = {NULL};
+    heed_tensor *got[FUSED_MOST] = {NULL}, *want[FUSED_MOST] = {NULL};
     bool found, wanted = row->op[0] != '!', other;
     const char *op = row->op + !wanted;
     in_type(text, sizeof(text), row->model, type);
-    size_t n = run_on(text, "cpu,reference", 0, op, &found, got);
-    run_on(text, "reference", HEED_SESSION_NO_OPTIMIZE, op, &other, want);
+    fused_case c = {.text = text, .backends = "cpu,reference", .op = op, .size = 3, .others = 3};
+    size_t n = fused_case_run(&c, &found, got);
+    c.backends = "reference";
+    c.flags = HEED_SESSION_NO_OPTIMIZE;
+    fused_case_run(&c, &other, want);
     if (found != wanted)
         fail_msg("%s is %s\n%s", op, found ? "there" : "missing", text);
     for (size_t i = 0; i < n; i++) {
-        compare(text, got[i], want[i], most);
+        fused_case_compare(text, got[i], want[i], most);
         heed_tensor_free(got[i]);
         heed_tensor_free(want[i]);
     }
