@@ -81,37 +81,66 @@ static size_t row_of(const paged_pages *p) { return p->d % 512 == 0 ? p->d + 16 
 /* Keys [first, last) of a head, or values, in float32. */
 typedef struct many_keys {
     const paged_pages *pages;
-    size_t first, last, end, runs; /* end: of those that are read later */
+    size_t first, last, runs;
     cpu_page_run run[PAGED_RUNS];
 } many_keys;
 
-static void bring(const paged_work *w, many_keys *x, float *block, float *scales)
+/* Where the keys of a tile lie, and some that are read later. */
+typedef struct many_places {
+    size_t runs, known;
+    paged_place at[2 * PAGED_RUNS];
+} many_places;
+
+static void find_places(const paged_work *w, size_t first, size_t last, size_t end, many_places *t)
 {
     const paged_job *job = w->job;
+    size_t b = w->strip->sequence, more = w->strip->vectors == 1 ? PAGED_RUNS : RUNS_AHEAD;
+    t->runs = paged_find(job, b, first, last, t->at, PAGED_RUNS);
+    end = flash_min(end, last + job->tile);
+    t->known = t->runs + paged_find(job, b, last, end, t->at + t->runs, more);
+}
+
+static void bring(const paged_work *w, const many_places *t, many_keys *x, float *block,
+                  float *scales)
+{
     const paged_pages *p = x->pages;
-    paged_place place[PAGED_RUNS + RUNS_AHEAD];
-    size_t b = w->strip->sequence, head = w->strip->head;
+    size_t head = w->strip->head;
     if (p->many_well) {
-        x->runs = paged_find(job, b, x->first, x->last, place, PAGED_RUNS);
-        for (size_t i = 0; i < x->runs; i++)
-            x->run[i] = paged_run_at(p, &place[i], head);
-        size_t more = paged_find(job, b, x->last, x->end, place + x->runs, RUNS_AHEAD);
-        for (size_t i = 0; i + RUNS_AHEAD < x->runs + more; i++)
-            x->run[i].next = paged_run_at(p, &place[i + RUNS_AHEAD], head).at;
+        x->runs = t->runs;
+        for (size_t i = 0; i < t->runs; i++)
+            x->run[i] = paged_run_at(p, &t->at[i], head);
+        for (size_t i = 0; i < t->runs && i + RUNS_AHEAD < t->known; i++)
+            x->run[i].next = paged_run_at(p, &t->at[i + RUNS_AHEAD], head).at;
         return;
     }
-    paged_bring(job, p, b, head, x->first, x->last, block, row_of(p), scales);
+    paged_bring(w->job, p, w->strip->sequence, head, x->first, x->last, block, row_of(p), scales);
     const char *at = (const char *)block;
     x->run[0] = (cpu_page_run){at, at, p->scales ? scales : NULL, x->last - x->first};
     x->runs = 1;
 }
 
-/* Those in [first, last). */
-static many_keys part_of(const many_keys *x, size_t first, size_t last)
+/* Panels of one vector of rows have few products for what they read: scores ask for the values of
+ * the tile, values for the keys of the next one. */
+static void ask_evenly(const paged_work *w, const many_places *t, many_keys *k, many_keys *v)
 {
-    many_keys part = {.pages = x->pages, .first = first, .last = flash_max(first, last)};
-    part.runs = paged_trim(part.run, x->run, first - x->first, part.last - first,
-                           row_of(x->pages) * sizeof(float));
+    for (size_t i = 0; i < t->runs; i++) {
+        size_t next = t->runs + i;
+        k->run[i].next = v->run[i].at;
+        v->run[i].next = next < t->known ? paged_run_at(k->pages, &t->at[next], w->strip->head).at
+                                         : v->run[i].at;
+    }
+}
+
+/* Those in [first, last). */
+static const many_keys *part_of(const many_keys *x, size_t first, size_t last, many_keys *part)
+{
+    if (first == x->first && last == x->last)
+        return x;
+    part->pages = x->pages;
+    part->first = first;
+    part->last = flash_max(first, last);
+    part->runs = paged_trim(part->run, x->run, first - x->first, part->last - first,
+                            row_of(x->pages) * sizeof(float));
     return part;
 }
 
@@ -150,8 +179,9 @@ static bool may_see_all(const paged_work *w, const many_panel *p, const many_key
     size_t high = flash_max(flash_min(p->all.high, v->last), v->first);
     if (low >= high)
         return is_finite(w->job, v);
-    many_keys before = part_of(v, v->first, low), behind = part_of(v, high, v->last);
-    return is_finite(w->job, &before) && is_finite(w->job, &behind);
+    many_keys part;
+    return is_finite(w->job, part_of(v, v->first, low, &part)) &&
+           is_finite(w->job, part_of(v, high, v->last, &part));
 }
 
 /* Scores of a panel become weights, s[key][row] from the key `base` on. */
@@ -194,10 +224,9 @@ static void run_panel(const paged_work *w, const many_panel *p, const many_keys 
     size_t base = from / PAGED_KEYS * PAGED_KEYS;
     if (from >= to)
         return;
-    many_keys own = part_of(k, from, to);
-    weigh_panel(w, p, &own, base);
-    own = part_of(v, from, to);
-    add_values(w, p, &own, w->slot->s + (from - base) * p->height);
+    many_keys part;
+    weigh_panel(w, p, part_of(k, from, to, &part), base);
+    add_values(w, p, part_of(v, from, to, &part), w->slot->s + (from - base) * p->height);
 }
 
 void paged_many_tile(const paged_work *w, size_t number)
@@ -206,12 +235,18 @@ void paged_many_tile(const paged_work *w, size_t number)
     size_t panels = paged_panels(job, w->strip), begin = number * job->tile;
     size_t first = flash_max(begin, panel_of(w, 0).any.low);
     size_t end = panel_of(w, panels - 1).any.high, last = flash_min(begin + job->tile, end);
-    many_keys k = {.pages = &job->keys, .first = first, .last = last, .end = end};
-    many_keys v = {.pages = &job->values, .first = first, .last = last, .end = end};
+    many_keys k, v;
+    many_places places;
     if (first >= last)
         return;
-    bring(w, &k, w->slot->keys, w->slot->scales);
-    bring(w, &v, w->slot->values, w->slot->scales + job->tile);
+    k.pages = &job->keys, v.pages = &job->values;
+    k.first = v.first = first;
+    k.last = v.last = last;
+    find_places(w, first, last, end, &places);
+    bring(w, &places, &k, w->slot->keys, w->slot->scales);
+    bring(w, &places, &v, w->slot->values, w->slot->scales + job->tile);
+    if (w->strip->vectors == 1 && k.pages->many_well && v.pages->many_well)
+        ask_evenly(w, &places, &k, &v);
     for (size_t i = 0; i < panels; i++) {
         many_panel p = panel_of(w, i);
         run_panel(w, &p, &k, &v);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/pool.h"
 #include "machine_limits.h"
 #include "mini_host.h"
 #include "rates.h"
@@ -277,7 +278,8 @@ int main(int argc, char **argv)
         return 1;
     }
     threads = threads < 1 ? 1 : threads;
-    mini_threads(threads);
+    pool_set_threads(threads);
+    mini_use_pool(pool_run);
     stream = limits_read(threads);
     printf("memory is read at %.1f GB/s\n", stream);
     if (only) {

@@ -6,6 +6,7 @@
 
 #include "lanes/flash_softmax.h"
 #include "lanes/paged_few.h"
+#include "lanes/paged_heads.h"
 
 /* ---- Scores --------------------------------------------------------------------------------- */
 
@@ -72,6 +73,14 @@ static void paged_scores(float *s, const cpu_page_run *k, size_t runs, size_t k_
     for (const cpu_page_run *end = k + runs; k < end; k++) {
         const float *at = (const float *)(const void *)k->at;
         const float *next = (const float *)(const void *)k->next;
+#if defined(__AVX512F__)
+        if (vectors == 1 && k->keys == HEADS_KEYS) {
+            const char *near = k[end - k > HEADS_AHEAD ? HEADS_AHEAD : 0].at;
+            heads_scores(s, at, page_floats(near), next, k_row, q, d);
+            s += HEADS_KEYS * LANES;
+            continue;
+        }
+#endif
         for (size_t keys = k->keys, depth; keys; keys -= depth) {
             depth = next_part(keys);
             paged_score_blocks[vectors - 1][depth](s, at, next, k_row, q, d);
@@ -215,6 +224,12 @@ static paged_block_function *const paged_blocks[2][DEEP + 1] = {
 static void paged_values(float *o, const cpu_page_run *v, size_t runs, size_t v_row, size_t cols,
                          const float *p, const float *alpha, const float *beta, size_t vectors)
 {
+#if defined(__AVX512F__)
+    if (vectors == 1 && cols % LANES == 0) {
+        heads_values(o, v, runs, v_row, cols, p, alpha, beta);
+        return;
+    }
+#endif
     for (size_t c = 0, depth; c < cols; c += depth) {
         depth = next_part(cols - c);
         paged_blocks[vectors - 1][depth](o, v, runs, c, c ? 0 : cols, v_row, p, alpha, beta);

@@ -8,7 +8,7 @@ static paged_world draw_world(int64_t longest)
     static const heed_dtype types[] = {HEED_FLOAT32, HEED_FLOAT32, HEED_BFLOAT16, HEED_FLOAT16};
     static const heed_dtype pages[] = {HEED_FLOAT32, HEED_FLOAT32, HEED_BFLOAT16, HEED_FLOAT16,
                                        HEED_INT8};
-    paged_world w = {.n = 1 + any(MOST), .group = 1 + any(chance(4) ? 12 : 4)};
+    paged_world w = {.n = 1 + any(MOST), .group = 1 + any(chance(4) ? 16 : 4)};
     w.kv_heads = 1 + any(3);
     w.d = sizes[any(9)];
     w.dv = chance(3) ? sizes[any(9)] : w.d;
