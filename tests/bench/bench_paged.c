@@ -1,8 +1,14 @@
 /* Times heed.PagedAttention of the CPU backend: decoding against the rate at which the machine
  * reads memory, prompts against its rate of multiply-adds; and both against heed.FlashAttention
- * over contiguous keys and values, which is what pages may cost. Whatever is read lies in a ring of
- * copies that no cache holds. `warm` leaves it in them. `threads=N`, `isa=NAME`, `page=N`;
- * `decode`, `prompt` or `only=batch,heads,kv_heads,d,past,fresh`. This is no test. */
+ * over contiguous keys and values, [batch, heads, keys, D], which is what pages may cost. A paged
+ * call also writes the new keys and values into pages. So the contiguous kernel is timed twice: by
+ * itself, over keys that somebody else has put where they belong, and behind plain copies that
+ * append them (`appended`), as every contiguous cache has to.
+ *
+ * Whatever is cached lies in a ring of copies that no cache of the processor holds, in huge pages,
+ * as the runtime has both; pages of a sequence lie apart. `warm` leaves it in the caches.
+ * `threads=N`, `isa=NAME`, `page=N`; `decode`, `prompt` or
+ * `only=batch,heads,kv_heads,d,past,fresh`. This is no test. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +20,7 @@
 #include "mini_host.h"
 #include "rates.h"
 
-enum { RING_BYTES = 96 << 20, MOST_COPIES = 64 };
+enum { RING_BYTES = 96 << 20, MOST_COPIES = 512 };
 
 static bool warm; /* one copy: what the caches give */
 
@@ -58,7 +64,18 @@ typedef struct way {
     mini_node node[MOST_COPIES];
     size_t copies, next;
     double best, bytes;
+    DLTensor *cache[2]; /* all copies of contiguous keys, and of values */
+    DLTensor *fresh;    /* what is appended to them, [batch, heads, fresh, D]; NULL: nothing */
+    size_t parts, part_bytes;
 } way;
+
+/* All copies have one workspace, as the steps of a session do. */
+static void prepare(way *w, size_t c)
+{
+    w->ready[c] = mini_prepare(&w->node[c]);
+    if (c)
+        mini_borrow(w->ready[c], w->ready[0]);
+}
 
 static size_t copies_of(double bytes)
 {
@@ -104,8 +121,19 @@ static void add_paged(way *w, const shape *s, heed_dtype type, int64_t size, con
         w->node[c].in[9] = w->node[c].out[3] = scales[0];
         w->node[c].in[10] = w->node[c].out[4] = scales[1];
         w->node[c].out[0] = y, w->node[c].out[1] = pages[0], w->node[c].out[2] = pages[1];
-        w->ready[c] = mini_prepare(&w->node[c]);
+        prepare(w, c);
     }
+}
+
+/* Part `c` of a tensor whose first axis counts copies. */
+static DLTensor *view_of(DLTensor *all, size_t c)
+{
+    DLTensor *t = malloc(sizeof(*t));
+    *t = *all;
+    t->ndim--;
+    t->shape++;
+    t->byte_offset += mini_bytes(t) * c;
+    return t;
 }
 
 static void add_flash(way *w, const shape *s)
@@ -116,37 +144,69 @@ static void add_flash(way *w, const shape *s)
     DLTensor *q = make(HEED_FLOAT32, 4, (int64_t[]){s->batch, s->heads, s->fresh, s->d});
     DLTensor *y = make(HEED_FLOAT32, 4, (int64_t[]){s->batch, s->heads, s->fresh, s->d});
     DLTensor *offset = mini_tensor(HEED_INT64, 1, (int64_t[]){1});
+    int64_t dims[] = {(int64_t)w->copies, s->batch, s->kv_heads, keys, s->d};
     *(int64_t *)mini_data(offset) = s->past;
+    w->cache[0] = make(HEED_FLOAT32, 5, dims);
+    w->cache[1] = make(HEED_FLOAT32, 5, dims);
     for (size_t c = 0; c < w->copies; c++) {
-        int64_t dims[] = {s->batch, s->kv_heads, keys, s->d};
         w->node[c] = (mini_node){.op = "FlashAttention", .n_in = 6, .n_out = 1};
         w->node[c].in[0] = q, w->node[c].out[0] = y;
-        w->node[c].in[1] = make(HEED_FLOAT32, 4, dims);
-        w->node[c].in[2] = make(HEED_FLOAT32, 4, dims);
+        w->node[c].in[1] = view_of(w->cache[0], c);
+        w->node[c].in[2] = view_of(w->cache[1], c);
         w->node[c].in[5] = s->fresh > 1 ? offset : NULL;
         mini_int(&w->node[c], "causal", s->fresh > 1);
-        w->ready[c] = mini_prepare(&w->node[c]);
+        prepare(w, c);
     }
+}
+
+/* The same copies, from another place of the ring on. */
+static void add_appended(way *w, const way *flash, const shape *s)
+{
+    *w = *flash;
+    w->name = "appended";
+    w->next = w->copies / 2;
+    w->fresh = make(HEED_FLOAT32, 4, (int64_t[]){s->batch, s->kv_heads, s->fresh, s->d});
+    w->parts = (size_t)(s->batch * s->kv_heads);
+    w->part_bytes = mini_bytes(w->fresh) / w->parts;
+}
+
+/* New keys, or values, behind those of each head. */
+static void append(const way *w, DLTensor *cache)
+{
+    size_t each = mini_bytes(cache) / w->parts;
+    char *to = (char *)mini_data(cache) + each - w->part_bytes;
+    const char *from = mini_data(w->fresh);
+    for (size_t i = 0; i < w->parts; i++, to += each, from += w->part_bytes)
+        memcpy(to, from, w->part_bytes);
 }
 
 /* Copies share tensors, and so do inputs: each is freed once. */
 static void free_way(way *w)
 {
-    for (size_t c = 0; c < w->copies; c++) {
+    mini_free(w->fresh);
+    for (size_t c = 0; c < w->copies && !w->fresh; c++) {
         mini_release(w->ready[c]);
         for (int i = 0; i < MINI_ARGS; i++) {
             DLTensor *t = w->node[c].in[i];
             bool later = c + 1 < w->copies && t == w->node[c + 1].in[i];
-            if (!later && (i == 0 || t != w->node[c].in[i - 1]))
+            if (w->cache[0] && (i == 1 || i == 2))
+                free(t);
+            else if (!later && (i == 0 || t != w->node[c].in[i - 1]))
                 mini_free(t);
         }
     }
-    mini_free(w->node[0].out[0]);
+    if (!w->fresh) {
+        mini_free(w->node[0].out[0]);
+        mini_free(w->cache[0]);
+        mini_free(w->cache[1]);
+    }
 }
 
 static void run_once(way *w)
 {
     double begin = now();
+    for (uint32_t i = 1; i <= 2 && w->fresh; i++)
+        append(w, w->node[w->next].in[i]);
     if (mini_again(w->ready[w->next])) {
         printf("%s: %s\n", w->name, mini_message());
         exit(1);
@@ -175,46 +235,59 @@ static void print_shape(const shape *s)
            (int)s->kv_heads, (int)s->d, (int)s->past, (int)s->fresh);
 }
 
+static way turn[6]; /* of the shape at hand: contiguous, appended, pages and so on */
+
+static void print_ratios(void)
+{
+    printf(" | pages / contiguous %.2f, / appended %.2f", turn[2].best / turn[0].best,
+           turn[2].best / turn[1].best);
+}
+
+static void free_ways(size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free_way(&turn[i]);
+}
+
 static void bench_decode(shape s)
 {
-    way w[5];
-    size_t n = 0;
-    add_flash(&w[n++], &s);
-    add_paged(&w[n++], &s, HEED_FLOAT32, page, "pages");
-    add_paged(&w[n++], &s, HEED_FLOAT32, (s.past + s.fresh + 63) / 64 * 64, "one page");
-    add_paged(&w[n++], &s, HEED_BFLOAT16, page, "bf16");
-    add_paged(&w[n++], &s, HEED_INT8, page, "int8");
-    run_in_turn(w, n, 0.3);
+    size_t n = 2;
+    add_flash(&turn[0], &s);
+    add_appended(&turn[1], &turn[0], &s);
+    add_paged(&turn[n++], &s, HEED_FLOAT32, page, "pages");
+    add_paged(&turn[n++], &s, HEED_FLOAT32, (s.past + s.fresh + 63) / 64 * 64, "one page");
+    add_paged(&turn[n++], &s, HEED_BFLOAT16, page, "bf16");
+    add_paged(&turn[n++], &s, HEED_INT8, page, "int8");
+    run_in_turn(turn, n, 0.3);
     print_shape(&s);
     for (size_t i = 0; i < n; i++) {
-        double rate = w[i].bytes / w[i].best * 1e-9;
-        printf(" | %s %.1f us %.1f GB/s %.0f%%", w[i].name, w[i].best * 1e6, rate,
+        double rate = turn[i].bytes / turn[i].best * 1e-9;
+        printf(" | %s %.1f us %.1f GB/s %.0f%%", turn[i].name, turn[i].best * 1e6, rate,
                100 * rate / stream);
     }
-    printf(" | pages / contiguous %.2f, / one page %.2f\n", w[1].best / w[0].best,
-           w[1].best / w[2].best);
-    for (size_t i = 0; i < n; i++)
-        free_way(&w[i]);
+    print_ratios();
+    printf(", / one page %.2f\n", turn[2].best / turn[3].best);
+    free_ways(n);
 }
 
 static void bench_prompt(shape s)
 {
-    way w[4];
     double pairs =
         (double)(s.batch * s.heads * s.fresh) * ((double)s.past + ((double)s.fresh + 1) / 2);
     double flops = 4 * pairs * (double)s.d, peak = rates_peak(threads, false);
-    add_flash(&w[0], &s);
-    add_paged(&w[1], &s, HEED_FLOAT32, page, "pages");
-    add_paged(&w[2], &s, HEED_BFLOAT16, page, "bf16");
-    add_paged(&w[3], &s, HEED_INT8, page, "int8");
-    run_in_turn(w, 4, 0.3);
+    add_flash(&turn[0], &s);
+    add_appended(&turn[1], &turn[0], &s);
+    add_paged(&turn[2], &s, HEED_FLOAT32, page, "pages");
+    add_paged(&turn[3], &s, HEED_BFLOAT16, page, "bf16");
+    add_paged(&turn[4], &s, HEED_INT8, page, "int8");
+    run_in_turn(turn, 5, 0.3);
     print_shape(&s);
-    for (size_t i = 0; i < 4; i++)
-        printf(" | %s %.0f us %.0f GF/s %.0f%%", w[i].name, w[i].best * 1e6,
-               flops / w[i].best * 1e-9, 100 * flops / w[i].best * 1e-9 / peak);
-    printf(" | pages / contiguous %.2f\n", w[1].best / w[0].best);
-    for (size_t i = 0; i < 4; i++)
-        free_way(&w[i]);
+    for (size_t i = 0; i < 5; i++)
+        printf(" | %s %.0f us %.0f GF/s %.0f%%", turn[i].name, turn[i].best * 1e6,
+               flops / turn[i].best * 1e-9, 100 * flops / turn[i].best * 1e-9 / peak);
+    print_ratios();
+    printf("\n");
+    free_ways(5);
 }
 
 static const shape models[] = {{.heads = 9, .kv_heads = 3, .d = 64},

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { OFFSET = 64, GUARD = 64, CANARY = 0xa5, MAX_THREADS = 64 };
+enum { LARGE = 16 << 20, HUGE_PAGE = 2 << 20 };
 
 static const heed_backend *backend;
 static void *device;
@@ -160,6 +162,17 @@ size_t mini_bytes(const DLTensor *tensor) { return mini_count(tensor) * tensor->
 
 void *mini_data(const DLTensor *tensor) { return (char *)tensor->data + tensor->byte_offset; }
 
+static void *take(size_t bytes)
+{
+    void *data;
+    if (bytes < LARGE)
+        return aligned_alloc(64, bytes);
+    if (posix_memalign(&data, HUGE_PAGE, bytes))
+        return NULL;
+    (void)madvise(data, bytes, MADV_HUGEPAGE);
+    return data;
+}
+
 DLTensor *mini_tensor(heed_dtype dtype, int rank, const int64_t *dims)
 {
     owned_tensor *t = calloc(1, sizeof(*t));
@@ -169,7 +182,7 @@ DLTensor *mini_tensor(heed_dtype dtype, int rank, const int64_t *dims)
     t->tensor.device = (DLDevice){kDLCPU, 0};
     t->tensor.byte_offset = OFFSET;
     t->bytes = mini_bytes(&t->tensor);
-    t->tensor.data = aligned_alloc(64, (OFFSET + t->bytes + GUARD + 63) / 64 * 64);
+    t->tensor.data = take((OFFSET + t->bytes + GUARD + 63) / 64 * 64);
     memset(t->tensor.data, 0, OFFSET + t->bytes);
     memset((char *)mini_data(&t->tensor) + t->bytes, CANARY, GUARD);
     return &t->tensor;
@@ -277,7 +290,7 @@ static const heed_kernel *find_kernel(const char *op)
 struct mini_ready {
     const heed_kernel *kernel;
     mini_node node;
-    void *state, *workspace;
+    void *state, *workspace; /* its own */
     heed_call call;
     heed_status status;
 };
@@ -324,6 +337,13 @@ mini_ready *mini_prepare(const mini_node *node)
     if (!r->status)
         r->status = size_up(r);
     return r;
+}
+
+void mini_borrow(mini_ready *ready, const mini_ready *owner)
+{
+    free(ready->workspace);
+    ready->workspace = NULL;
+    ready->call.workspace = owner->call.workspace;
 }
 
 heed_status mini_again(mini_ready *ready)

@@ -29,7 +29,7 @@ const char *mini_message(void); /* of the last failure on this thread */
 size_t mini_live_bytes(void);   /* allocated by the plugin and not given back */
 
 /* A zeroed tensor with a byte_offset and a guard behind it; mini_free returns 0 when the guard
- * was overwritten. */
+ * was overwritten. Large ones lie in huge pages where the system has them, as the runtime's do. */
 DLTensor *mini_tensor(heed_dtype dtype, int rank, const int64_t *dims);
 int mini_free(DLTensor *tensor);
 void *mini_data(const DLTensor *tensor);
@@ -48,6 +48,8 @@ heed_status mini_run(const mini_node *node);
 typedef struct mini_ready mini_ready;
 mini_ready *mini_prepare(const mini_node *node);
 heed_status mini_again(mini_ready *ready);
+/* Runs have the workspace of another node of the same shapes, which they do not share in time. */
+void mini_borrow(mini_ready *ready, const mini_ready *owner);
 void mini_release(mini_ready *ready);
 
 #endif

@@ -40,15 +40,28 @@ FLASH_INLINE void paged_square(size_t type, size_t rows, lane_f sum[PAGED_SCORE_
         }
 }
 
-/* A line of each of LANES rows, of some of them with each of its chunks: the processor has room for
- * few that are under way. */
-FLASH_INLINE void page_ask(const char *next, size_t step, size_t skip)
+#if defined(__AVX512F__)
+/* Two chunks of float32, where the loads take longest. */
+FLASH_INLINE void paged_wide_square(size_t rows, lane_f sum[PAGED_SCORE_ROWS], const char *at,
+                                    size_t step, const float *q, size_t d)
 {
-    enum { CHUNKS = PAGED_LINE / PAGED_CHUNK };
-    size_t first = skip / PAGED_CHUNK % CHUNKS * LANES / CHUNKS;
-    next += skip / PAGED_LINE * PAGED_LINE + first * step;
-    for (size_t j = 0; j < LANES / CHUNKS; j++)
-        __builtin_prefetch(next + j * step);
+    lane_f x[8];
+    page_wide_chunks(x, at, step);
+    page_wide_turn(x);
+    FLASH_UNROLL
+    for (size_t u = 0; u < 8; u++)
+        FLASH_UNROLL
+        for (size_t r = 0; r < rows; r++)
+            sum[r] += q[r * d + u] * x[u];
+}
+#endif
+
+/* The lines of LANES rows, which lie side by side, in their order: for each chunk of a row its share
+ * of them. */
+FLASH_INLINE void page_ask(const char *next, size_t skip)
+{
+    for (size_t j = 0; j < LANES * PAGED_CHUNK; j += PAGED_LINE)
+        __builtin_prefetch(next + skip * LANES + j);
 }
 
 /* Where LANES keys are, what is asked for meanwhile, and where their scores go. */
@@ -74,11 +87,22 @@ FLASH_INLINE void paged_squares(size_t type, size_t rows, size_t squares, page_s
         FLASH_UNROLL
         for (size_t r = 0; r < rows; r++)
             sum[u][r] = (lane_f){0};
-    for (size_t i = 0; i < d; i += chunk)
+    size_t i = 0;
+#if defined(__AVX512F__)
+    for (; type == PAGED_F32 && keys == LANES && i + 2 * chunk <= d; i += 2 * chunk)
         FLASH_UNROLL
         for (size_t u = 0; u < squares; u++) {
             size_t skip = i * page_bytes(type);
-            page_ask(x[u].next, step, skip);
+            page_ask(x[u].next, skip);
+            page_ask(x[u].next, skip + PAGED_CHUNK);
+            paged_wide_square(rows, sum[u], x[u].at + skip, step, q + i, d);
+        }
+#endif
+    for (; i < d; i += chunk)
+        FLASH_UNROLL
+        for (size_t u = 0; u < squares; u++) {
+            size_t skip = i * page_bytes(type);
+            page_ask(x[u].next, skip);
             paged_square(type, rows, sum[u], x[u].at + skip, step, keys, q + i, d);
         }
     FLASH_UNROLL
