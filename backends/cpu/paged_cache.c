@@ -29,28 +29,28 @@ static void write_row(const paged_job *job, const paged_pages *p, size_t row, co
         memcpy(to, from, p->d * sizeof(*from));
 }
 
-/* Rows that need no other type or order. */
-static const char *row_as_it_is(const flash_operand *o, const paged_pages *p, size_t head,
-                                size_t token)
+/* Row `at` of the pages and those behind it: some tokens of a head. */
+static void write_head(const paged_job *job, const flash_operand *o, const paged_pages *p,
+                       size_t head, size_t token, size_t tokens, size_t at, float *line)
 {
-    if (o->dtype != p->dtype || o->step[FLASH_D] != 1)
-        return NULL;
-    return o->data + (head * o->step[FLASH_H] + token * o->step[FLASH_S]) * o->bytes;
+    bool as_it_is = o->dtype == p->dtype && o->step[FLASH_D] == 1 && o->step[FLASH_S] == p->d;
+    if (as_it_is) {
+        size_t from = head * o->step[FLASH_H] + token * o->step[FLASH_S], row = p->d * p->bytes;
+        memcpy(p->data + at * row, o->data + from * o->bytes, tokens * row);
+        return;
+    }
+    for (size_t t = 0; t < tokens; t++) {
+        flash_load_row(o, line, 0, head, token + t);
+        write_row(job, p, at + t, line);
+    }
 }
 
-static void write_token(const paged_job *job, const flash_operand *o, const paged_pages *p,
-                        size_t token, size_t row, float *line)
+/* Tokens of one page, head by head, as pages have them. */
+static void write_part(const paged_job *job, const flash_operand *o, const paged_pages *p,
+                       size_t token, size_t tokens, size_t row, float *line)
 {
-    for (size_t h = 0; h < p->heads; h++) {
-        const char *there = row_as_it_is(o, p, h, token);
-        size_t at = row + h * p->size;
-        if (there) {
-            memcpy(p->data + at * p->d * p->bytes, there, p->d * p->bytes);
-            continue;
-        }
-        flash_load_row(o, line, 0, h, token);
-        write_row(job, p, at, line);
-    }
+    for (size_t h = 0; h < p->heads; h++)
+        write_head(job, o, p, h, token, tokens, row + h * p->size, line);
 }
 
 void paged_write(const paged_job *job, const paged_slot *slot, size_t first, size_t last)
@@ -58,10 +58,11 @@ void paged_write(const paged_job *job, const paged_slot *slot, size_t first, siz
     for (size_t b = 0; b < job->sequences; b++) {
         const paged_sequence *s = &job->sequence[b];
         size_t begin = flash_max(first, s->first), end = flash_min(last, s->first + s->fresh);
-        for (size_t t = begin; t < end; t++) {
-            size_t row = paged_row(job, b, &job->keys, 0, s->past + t - s->first);
-            write_token(job, &job->k, &job->keys, t, row, slot->lines);
-            write_token(job, &job->v, &job->values, t, row, slot->lines);
+        for (size_t t = begin, n; t < end; t += n) {
+            size_t key = s->past + t - s->first, row = paged_row(job, b, &job->keys, 0, key);
+            n = flash_min(end - t, job->keys.size - key % job->keys.size);
+            write_part(job, &job->k, &job->keys, t, n, row, slot->lines);
+            write_part(job, &job->v, &job->values, t, n, row, slot->lines);
         }
     }
 }

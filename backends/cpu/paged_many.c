@@ -44,20 +44,36 @@ static size_t head_of(const paged_work *w, size_t row)
     return w->strip->head * w->job->group + row % w->job->group;
 }
 
+/* Where row `row` of the head is in q or y, if its numbers are float32 side by side. */
+static float *row_in(const paged_work *w, const flash_operand *o, size_t row)
+{
+    size_t token = w->sequence->first + row / w->job->group;
+    size_t at = head_of(w, row) * o->step[FLASH_H] + token * o->step[FLASH_S];
+    return o->widen || o->step[FLASH_D] != 1 ? NULL : (float *)(void *)o->data + at;
+}
+
+static const float *find_query(const paged_work *w, const many_panel *p, size_t r, float *line)
+{
+    const paged_job *job = w->job;
+    size_t row = p->first + r;
+    const float *there = r < p->rows ? row_in(w, &job->q, row) : NULL;
+    if (there)
+        return there;
+    if (r < p->rows)
+        flash_load_row(&job->q, line, 0, head_of(w, row), w->sequence->first + row / job->group);
+    else
+        memset(line, 0, job->d * sizeof(*line));
+    return line;
+}
+
 static void start_panel(const paged_work *w, const many_panel *p)
 {
     const paged_job *job = w->job;
     const float *from[FLASH_ROWS];
     for (size_t r = 0; r < p->height; r++) {
-        size_t row = p->first + r;
-        float *line = w->slot->lines + r * job->d;
-        from[r] = line;
-        if (r < p->rows)
-            flash_load_row(&job->q, line, 0, head_of(w, row),
-                           w->sequence->first + row / job->group);
-        else
-            memset(line, 0, job->d * sizeof(*line));
-        paged_range seen = paged_range_of(job, w->sequence, r < p->rows ? row : p->first);
+        from[r] = find_query(w, p, r, w->slot->lines + r * job->d);
+        size_t row = r < p->rows ? p->first + r : p->first;
+        paged_range seen = paged_range_of(job, w->sequence, row);
         p->low[r] = (int32_t)seen.low;
         p->high[r] = (int32_t)seen.high;
     }
@@ -272,13 +288,14 @@ static void finish_panel(const paged_work *w, const many_panel *p)
     const paged_job *job = w->job;
     float *to[FLASH_ROWS], factor[FLASH_ROWS] = {0.0f};
     for (size_t r = 0; r < p->height; r++) {
-        to[r] = w->slot->lines + r * job->dv;
+        float *there = r < p->rows ? row_in(w, &job->y, p->first + r) : NULL;
+        to[r] = there ? there : w->slot->lines + r * job->dv;
         if (r < p->rows)
             factor[r] =
                 paged_factor(job, head_of(w, p->first + r), p->state.top[r], p->state.sum[r]);
     }
     job->f->scatter(to, p->state.o, job->dv, factor, w->strip->vectors);
-    for (size_t r = 0; r < p->rows; r++)
+    for (size_t r = 0; r < p->rows && !row_in(w, &job->y, p->first + r); r++)
         flash_write_row(&job->y, to[r], 0, head_of(w, p->first + r),
                         w->sequence->first + (p->first + r) / job->group);
 }
