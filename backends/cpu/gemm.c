@@ -17,8 +17,8 @@
 
 typedef struct tiling {
     const cpu_gemm *gemm;
-    size_t rows, cols;   /* of a tile */
-    size_t down, across; /* tiles of one product */
+    size_t rows, cols, depth;  /* of a tile; depth: of k */
+    size_t down, across, deep; /* tiles of one product */
 } tiling;
 
 enum {
@@ -68,10 +68,22 @@ static size_t row_cols(const cpu_gemm *g)
     return part(g->n, many ? ROW_COLS : fair, WIDE_GRAIN);
 }
 
+/* One row and a matrix of short rows: threads take stretches of k, so that each reads one run of
+ * memory. Shares of each row would be runs as short as what the processor fetches ahead in vain. */
+size_t cpu_gemm_parts(size_t m, size_t n, size_t k)
+{
+    if (m != 1 || n > CPU_SHORT_ROW || k * n < PIECE_WORK)
+        return 0;
+    size_t stretches = parts_of(k, cpu_stretch(k));
+    return stretches > 1 ? stretches * n : 0;
+}
+
 static tiling cut(const cpu_gemm *g)
 {
-    tiling t = {g, g->m, g->n, 1, 1};
-    if (g->m == 1)
+    tiling t = {g, g->m, g->n, g->k, 1, 1, 1};
+    if (g->parts && !g->transpose_b && cpu_gemm_parts(g->m, g->n, g->k))
+        t.depth = cpu_stretch(g->k);
+    else if (g->m == 1)
         t.cols = row_cols(g);
     else if (g->m * g->n > (size_t)PIECE_WORK / at_least(g->k, 1)) {
         t.rows = part(g->m, TILE_ROWS, ROW_GRAIN);
@@ -79,11 +91,12 @@ static tiling cut(const cpu_gemm *g)
     }
     t.down = parts_of(g->m, t.rows);
     t.across = parts_of(g->n, t.cols);
+    t.deep = t.depth < g->k ? parts_of(g->k, t.depth) : 1;
     return t;
 }
 
 typedef struct tile {
-    size_t row, rows, col, cols;
+    size_t row, rows, col, cols, from, depth;
     size_t entry;       /* of the batch */
     const float *a, *b; /* of the whole product */
     float *y;           /* first element of the tile */
@@ -92,14 +105,18 @@ typedef struct tile {
 static tile tile_at(const tiling *t, size_t index)
 {
     const cpu_gemm *g = t->gemm;
-    size_t each = t->down * t->across, entry = index / each, place = index % each;
+    size_t flat = t->down * t->across, each = flat * t->deep, entry = index / each;
+    size_t place = index % flat, part = index % each / flat;
     tile at = {.row = place / t->across * t->rows, .col = place % t->across * t->cols};
     at.rows = g->m - at.row < t->rows ? g->m - at.row : t->rows;
     at.cols = g->n - at.col < t->cols ? g->n - at.col : t->cols;
+    at.from = part * t->depth;
+    at.depth = g->k - at.from < t->depth ? g->k - at.from : t->depth;
     at.entry = entry;
     at.a = g->a;
     at.b = g->b;
-    at.y = g->y + entry * g->m * g->n + at.row * g->n + at.col;
+    at.y =
+        t->deep > 1 ? g->parts + part * g->n : g->y + entry * g->m * g->n + at.row * g->n + at.col;
     for (int d = g->batch_rank - 1; d >= 0; d--) {
         at.a += entry % g->batch[d] * g->a_stride[d];
         at.b += entry % g->batch[d] * g->b_stride[d];
@@ -124,6 +141,7 @@ static cpu_gemm as_row(const cpu_gemm *g)
     r.ldb = g->lda;
     r.bias_row = g->bias_col;
     r.bias_col = g->bias_row;
+    r.parts = NULL;
     memcpy(r.a_stride, g->b_stride, sizeof(r.a_stride));
     memcpy(r.b_stride, g->a_stride, sizeof(r.b_stride));
     return r;
@@ -156,16 +174,16 @@ static void fill_zero(const cpu_gemm *g, const tile *t)
 
 static void run_ours(const cpu_gemm *g, const tile *t)
 {
-    cpu_product p = {.m = t->rows, .n = t->cols, .k = g->k, .alpha = g->alpha};
+    cpu_product p = {.m = t->rows, .n = t->cols, .k = t->depth, .alpha = g->alpha};
     p.a_row = g->transpose_a ? 1 : g->lda;
     p.a_col = g->transpose_a ? g->lda : 1;
-    p.a = t->a + t->row * p.a_row;
+    p.a = t->a + t->row * p.a_row + t->from * p.a_col;
     p.turned = g->transpose_b;
-    p.b = t->b + t->col * (g->transpose_b ? g->ldb : 1);
+    p.b = t->b + (g->transpose_b ? t->col * g->ldb : t->col + t->from * g->ldb);
     p.b_row = g->ldb;
     p.c = t->y;
     p.c_row = g->n;
-    p.add = g->bias != NULL;
+    p.add = g->bias && t->depth == g->k;
     g->lanes->product(&p);
 }
 
@@ -188,7 +206,7 @@ static void run_tile(const tiling *all, size_t index)
 {
     const cpu_gemm *g = all->gemm;
     tile t = tile_at(all, index);
-    if (g->bias)
+    if (g->bias && all->deep == 1)
         fill_bias(g, &t);
     else if (!g->k)
         fill_zero(g, &t);
@@ -198,6 +216,19 @@ static void run_tile(const tiling *all, size_t index)
         run_ours(g, &t);
     else
         run_openblas(g, &t);
+}
+
+/* The sum of stretches that were computed apart, in their order. */
+static void add_parts(const tiling *all)
+{
+    const cpu_gemm *g = all->gemm;
+    tile t = {.rows = 1, .cols = g->n, .y = g->y};
+    if (g->bias)
+        fill_bias(g, &t);
+    else
+        memcpy(g->y, g->parts, g->n * sizeof(*g->y));
+    for (size_t i = g->bias ? 0 : 1; i < all->deep; i++)
+        g->lanes->axpy(g->y, g->parts + i * g->n, g->n, 1.0f);
 }
 
 /* ---- Products, one or several ------------------------------------------------------------- */
@@ -239,16 +270,19 @@ heed_status cpu_gemm_run_all(const cpu_gemm *gemms, size_t n)
             return cpu_host->fail(HEED_UNSUPPORTED,
                                   "cpu: a product of %zu x %zu x %zu is too large", g->m, g->n,
                                   g->k);
-        tiling t = {g, 1, 1, 0, 0};
+        tiling t = {g, 1, 1, 1, 0, 0, 1};
         if (entries)
             t = cut(g);
-        size_t one = at_least(t.rows, FEW_ROWS) * t.cols * at_least(g->k, 1);
+        size_t one = at_least(t.rows, FEW_ROWS) * t.cols * at_least(t.depth, 1);
         job.tilings[i] = t;
-        job.end[i] = tiles += entries * t.down * t.across;
+        job.end[i] = tiles += entries * t.down * t.across * t.deep;
         work = one > work ? one : work;
     }
     if (tiles)
         cpu_range_run(tiles, (PIECE_WORK + work - 1) / work, run_tiles, &job);
+    for (size_t i = 0; i < n; i++)
+        if (job.tilings[i].deep > 1)
+            add_parts(&job.tilings[i]);
     return HEED_OK;
 }
 

@@ -17,7 +17,8 @@ typedef struct cpu_gemm {
     size_t bias_row, bias_col;
     size_t bias_entry; /* from one product of the batch to the next */
     float beta;
-    float *y; /* dense, row-major, the products of the batch one after the other */
+    float *y;     /* dense, row-major, the products of the batch one after the other */
+    float *parts; /* NULL, or cpu_gemm_parts(m, n, k) elements for sums over parts of k */
     /* The batch: extents, the outermost first, and strides of A and B (0: shared). */
     int batch_rank;
     size_t batch[CPU_GEMM_BATCH_RANK];
@@ -27,6 +28,9 @@ typedef struct cpu_gemm {
 /* Runs all of the batch, cut into tiles that follow from the shapes alone. Zero extents are
  * legal; k = 0 gives beta C, or zeros. */
 heed_status cpu_gemm_run(const cpu_gemm *gemm);
+
+/* Elements of `parts` that let threads share k as well; 0: they would not. */
+size_t cpu_gemm_parts(size_t m, size_t n, size_t k);
 
 /* The same for up to CPU_GEMM_MOST of them, as one job whose tiles the threads share. */
 heed_status cpu_gemm_run_all(const cpu_gemm *gemms, size_t n);

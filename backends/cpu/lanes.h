@@ -63,6 +63,21 @@ typedef void cpu_residual_norm(float *y, float *sum, const float *x, const float
                                const float *row, size_t n, const float *scale, const float *bias,
                                float epsilon);
 
+/* k is cut into stretches of equal length, so many that two threads can share them evenly, each in
+ * whole vectors of any instruction set. An element of a product is the sum of its stretches, in
+ * order, and a stretch is a chain of multiply-adds. */
+enum {
+    CPU_STRETCH = 256,   /* the longest */
+    CPU_SHORT_ROW = 1024 /* elements of a row of B that one thread reads from end to end */
+};
+
+static inline size_t cpu_stretch(size_t k)
+{
+    size_t parts = (k + CPU_STRETCH - 1) / CPU_STRETCH;
+    parts += parts > 1 && parts % 2;
+    return parts ? ((k + parts - 1) / parts + 15) / 16 * 16 : CPU_STRETCH;
+}
+
 /* A matrix product C = alpha A B, or C += alpha A B when `add` is set. A has any strides, C is
  * row-major, and B is too unless it is `turned`: then rows of B in memory are its columns. The bits
  * of an element of C follow from its row of A and its column of B alone. */

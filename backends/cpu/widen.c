@@ -84,6 +84,7 @@ heed_status cpu_widen_run(const heed_call *call, heed_status (*run)(const heed_c
     heed_call same = *call;
     same.in = in;
     same.out = out;
+    same.workspace = at + bytes_of(call->out[0]);
     heed_status status = run(&same);
     convert_job job = {half.narrow, cpu_data(call->out[0]), at, sizeof(uint16_t), sizeof(float)};
     if (!status)

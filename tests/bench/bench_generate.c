@@ -1,7 +1,7 @@
 /* How fast decoders generate, beside the limit that memory sets: each token reads all weights, and
  * the keys and values of all tokens before it.
  *
- *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_generate MODEL [MODEL...]
+ *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_generate MODEL[@BACKENDS] [...]
  * [context=128,512,1024] [batch=1] [tokens=64] [each=8] [rounds=3] [threads=2] [kv=float32]
  * [page=16] [step=512] [pages=no]
  *
@@ -17,8 +17,9 @@
  * each sequence has its first token.
  *
  * One JSON object a line for each model, context and batch. pages=no is the model's own cache,
- * without pages. Nothing is shared between rounds or sequences. A sequence that fails ends it with
- * its error. This is no test. */
+ * without pages; MODEL@/path/of/cpu.so takes another build's backend, so that two builds are
+ * compared within one process. Nothing is shared between rounds or sequences. A sequence that fails
+ * ends it with its error. This is no test. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@
 enum { MOST = 16, MOST_BATCH = 1024, MOST_WAYS = 4, MOST_PAIRS = 4096 };
 
 typedef struct way {
-    const char *model;
+    const char *model, *backends; /* NULL: the default ones */
     heed_generator *generator;
     double weight_bytes; /* that a step reads */
 } way;
@@ -232,7 +233,8 @@ static void print(const bench *b, cell *c)
         figures *f = &c->of[k];
         double step = median(f->step, c->n_pairs);
         if (b->n_ways > 1)
-            printf("{\"model\": \"%s\", ", b->ways[k].model);
+            printf("{\"model\": \"%s\", \"backends\": \"%s\", ", b->ways[k].model,
+                   b->ways[k].backends ? b->ways[k].backends : "");
         printf("%s\"context\": %zu, \"batch\": %zu, \"stream_gb_s\": %.1f, "
                "\"weights_mb\": %.1f, \"cache_mb\": %.1f, \"limit_steps_s\": %.1f, "
                "\"prefill_tokens_s\": %.1f, \"decode_tokens_s\": %.2f, \"step_ms\": %.3f",
@@ -281,7 +283,9 @@ static double read_bytes(const heed_model *m, const char *skip)
 static int open_model(const bench *b, way *w, const char *skip)
 {
     heed_model *model = NULL;
+    heed_session_options session = {.size = sizeof(session), .backends = w->backends};
     heed_generator_options options = {.size = sizeof(options),
+                                      .session = &session,
                                       .flags = HEED_GENERATOR_NO_SHARING |
                                                (b->paged ? 0u : HEED_GENERATOR_CONTIGUOUS),
                                       .page_tokens = (uint32_t)b->page,
@@ -293,6 +297,14 @@ static int open_model(const bench *b, way *w, const char *skip)
     w->weight_bytes = read_bytes(model, skip);
     heed_model_free(model);
     return heed_generator_open(w->model, &options, &w->generator) ? fail(w->model) : 0;
+}
+
+static way way_of(char *text)
+{
+    char *at = strchr(text, '@');
+    if (at)
+        *at++ = '\0';
+    return (way){.model = text, .backends = at};
 }
 
 static size_t read_list(const char *text, size_t *out)
@@ -348,7 +360,7 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "pages=no"))
             b.paged = false;
         else if (!strchr(argv[i], '=') && b.n_ways < MOST_WAYS)
-            b.ways[b.n_ways++].model = argv[i];
+            b.ways[b.n_ways++] = way_of(argv[i]);
     }
     for (size_t i = 0; i < b.n_batches; i++)
         b.n_batches = b.batches[i] > MOST_BATCH ? 0 : b.n_batches;

@@ -49,23 +49,45 @@ static void join_batch(cpu_gemm *g, const DLTensor *b)
     g->batch_rank = 0;
 }
 
-static heed_status run_matmul(const heed_call *call)
+/* All but where the operands are. */
+static heed_status plan_matmul(cpu_gemm *g, const DLTensor *a, const DLTensor *b)
 {
-    const DLTensor *a = call->in[0], *b = call->in[1];
     if (a->ndim > CPU_MAX_RANK || b->ndim > CPU_MAX_RANK || a->ndim < 1 || b->ndim < 1)
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: MatMul of ranks %d and %d", a->ndim, b->ndim);
-    cpu_gemm g = {.lanes = cpu_lanes_of(call->device), .alpha = 1.0f};
-    g.m = a->ndim > 1 ? (size_t)a->shape[a->ndim - 2] : 1;
-    g.k = (size_t)a->shape[a->ndim - 1];
-    g.n = b->ndim > 1 ? (size_t)b->shape[b->ndim - 1] : 1;
-    g.lda = g.k;
-    g.ldb = g.n;
-    g.a = cpu_data(a);
-    g.b = cpu_data(b);
+    g->alpha = 1.0f;
+    g->m = a->ndim > 1 ? (size_t)a->shape[a->ndim - 2] : 1;
+    g->k = (size_t)a->shape[a->ndim - 1];
+    g->n = b->ndim > 1 ? (size_t)b->shape[b->ndim - 1] : 1;
+    g->lda = g->k;
+    g->ldb = g->n;
+    plan_batch(g, a, b);
+    join_batch(g, b);
+    return HEED_OK;
+}
+
+static heed_status run_matmul(const heed_call *call)
+{
+    cpu_gemm g = {.lanes = cpu_lanes_of(call->device)};
+    heed_status status = plan_matmul(&g, call->in[0], call->in[1]);
+    if (status)
+        return status;
+    g.a = cpu_data(call->in[0]);
+    g.b = cpu_data(call->in[1]);
     g.y = cpu_data(call->out[0]);
-    plan_batch(&g, a, b);
-    join_batch(&g, b);
+    g.parts = g.batch_rank ? NULL : call->workspace;
     return cpu_gemm_run(&g);
+}
+
+static heed_status matmul_measure(void *device, void *state, const heed_call *shapes,
+                                  uint64_t *bytes)
+{
+    cpu_gemm g = {0};
+    heed_status status = plan_matmul(&g, shapes->in[0], shapes->in[1]);
+    if (!status)
+        status = cpu_widen_measure(device, state, shapes, bytes);
+    if (!status && !g.batch_rank)
+        *bytes += cpu_gemm_parts(g.m, g.n, g.k) * sizeof(float);
+    return status;
 }
 
 /* ---- Gemm --------------------------------------------------------------------------------- */
@@ -113,27 +135,51 @@ static void add_bias(cpu_gemm *g, const DLTensor *c)
     g->bias_row = rows == 1 ? 0 : cols;
 }
 
-static heed_status run_gemm(const heed_call *call)
+/* All but where the operands are. */
+static heed_status plan_gemm(cpu_gemm *g, const matmul_state *s, const heed_call *call)
 {
-    const matmul_state *s = call->state;
     const DLTensor *a = call->in[0], *b = call->in[1];
     const DLTensor *c = call->n_in > 2 ? call->in[2] : NULL;
     if (a->ndim != 2 || b->ndim != 2 || (c && c->ndim > 2))
         return cpu_host->fail(HEED_INVALID, "cpu: Gemm of ranks %d and %d", a->ndim, b->ndim);
-    cpu_gemm g = {.lanes = cpu_lanes_of(call->device), .alpha = s->alpha, .beta = s->beta};
-    g.transpose_a = s->transpose_a;
-    g.transpose_b = s->transpose_b && !s->turned;
-    g.m = (size_t)a->shape[s->transpose_a ? 1 : 0];
-    g.k = (size_t)a->shape[s->transpose_a ? 0 : 1];
-    g.n = (size_t)b->shape[s->transpose_b ? 0 : 1];
-    g.lda = (size_t)a->shape[1];
-    g.ldb = g.transpose_b ? g.k : g.n;
-    g.a = cpu_data(a);
-    g.b = s->turned ? s->turned : cpu_data(b);
+    g->alpha = s->alpha;
+    g->beta = s->beta;
+    g->transpose_a = s->transpose_a;
+    g->transpose_b = s->transpose_b && !s->turned;
+    g->m = (size_t)a->shape[s->transpose_a ? 1 : 0];
+    g->k = (size_t)a->shape[s->transpose_a ? 0 : 1];
+    g->n = (size_t)b->shape[s->transpose_b ? 0 : 1];
+    g->lda = (size_t)a->shape[1];
+    g->ldb = g->transpose_b ? g->k : g->n;
+    return HEED_OK;
+}
+
+static heed_status run_gemm(const heed_call *call)
+{
+    const matmul_state *s = call->state;
+    const DLTensor *c = call->n_in > 2 ? call->in[2] : NULL;
+    cpu_gemm g = {.lanes = cpu_lanes_of(call->device)};
+    heed_status status = plan_gemm(&g, s, call);
+    if (status)
+        return status;
+    g.a = cpu_data(call->in[0]);
+    g.b = s->turned ? s->turned : cpu_data(call->in[1]);
     g.y = cpu_data(call->out[0]);
+    g.parts = call->workspace;
     if (c && s->beta != 0.0f)
         add_bias(&g, c);
     return cpu_gemm_run(&g);
+}
+
+static heed_status gemm_measure(void *device, void *state, const heed_call *shapes, uint64_t *bytes)
+{
+    cpu_gemm g = {0};
+    heed_status status = plan_gemm(&g, state, shapes);
+    if (!status)
+        status = cpu_widen_measure(device, state, shapes, bytes);
+    if (!status)
+        *bytes += cpu_gemm_parts(g.m, g.n, g.k) * sizeof(float);
+    return status;
 }
 
 static heed_status matmul_run(const heed_call *call) { return cpu_widen_run(call, run_matmul); }
@@ -143,10 +189,10 @@ static heed_status gemm_run(const heed_call *call) { return cpu_widen_run(call, 
 // clang-format off
 static const heed_kernel matmul = HEED_KERNEL(
     .op = "MatMul", .since = 1, .flags = HEED_UNALIGNED,
-    .accepts = cpu_widen_accepts, .measure = cpu_widen_measure, .run = matmul_run);
+    .accepts = cpu_widen_accepts, .measure = matmul_measure, .run = matmul_run);
 static const heed_kernel gemm = HEED_KERNEL(
     .op = "Gemm", .since = 1, .flags = HEED_UNALIGNED, .accepts = cpu_widen_accepts,
-    .prepare = gemm_prepare, .measure = cpu_widen_measure, .run = gemm_run, .release = release);
+    .prepare = gemm_prepare, .measure = gemm_measure, .run = gemm_run, .release = release);
 // clang-format on
 
 const heed_kernel *const kernels_matmul[] = {&matmul, &gemm, NULL};

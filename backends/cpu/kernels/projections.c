@@ -61,6 +61,32 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     return HEED_OK;
 }
 
+/* What output i needs for sums of parts. */
+static size_t parts_of(const projections_state *s, const heed_call *call, uint32_t i)
+{
+    const DLTensor *x = call->in[0], *w = call->in[1 + i];
+    return cpu_gemm_parts(cpu_extent(x, 0, x->ndim - 1), (size_t)w->shape[s->transposed ? 0 : 1],
+                          (size_t)x->shape[x->ndim - 1]);
+}
+
+static heed_status check(const heed_call *call)
+{
+    if (call->in[0]->ndim < 1 || call->n_out > CPU_GEMM_MOST || call->n_in != 1 + 2 * call->n_out)
+        return cpu_host->fail(HEED_INVALID, "cpu: %u operands for %u products", call->n_in,
+                              call->n_out);
+    return HEED_OK;
+}
+
+static heed_status measure(void *device, void *state, const heed_call *shapes, uint64_t *bytes)
+{
+    (void)device;
+    heed_status status = check(shapes);
+    *bytes = 0;
+    for (uint32_t i = 0; !status && i < shapes->n_out; i++)
+        *bytes += parts_of(state, shapes, i) * sizeof(float);
+    return status;
+}
+
 /* Output i of the call. */
 static cpu_gemm describe(const heed_call *call, uint32_t i)
 {
@@ -82,22 +108,26 @@ static cpu_gemm describe(const heed_call *call, uint32_t i)
 
 static heed_status run(const heed_call *call)
 {
-    const DLTensor *x = call->in[0];
     cpu_gemm gemms[CPU_GEMM_MOST];
+    float *parts = call->workspace;
+    heed_status status = check(call);
+    if (status)
+        return status;
     size_t n = 0;
-    if (x->ndim < 1 || call->n_out > CPU_GEMM_MOST || call->n_in != 1 + 2 * call->n_out)
-        return cpu_host->fail(HEED_INVALID, "cpu: %u operands for %u products", call->n_in,
-                              call->n_out);
-    for (uint32_t i = 0; i < call->n_out; i++)
-        if (call->out[i])
-            gemms[n++] = describe(call, i);
+    for (uint32_t i = 0; i < call->n_out; i++) {
+        if (!call->out[i])
+            continue;
+        gemms[n] = describe(call, i);
+        gemms[n++].parts = parts;
+        parts += parts_of(call->state, call, i);
+    }
     return cpu_gemm_run_all(gemms, n);
 }
 
 // clang-format off
 static const heed_kernel projections = HEED_KERNEL(
     .domain = "heed", .op = "Projections", .since = 1, .flags = HEED_UNALIGNED,
-    .accepts = accepts, .prepare = prepare, .run = run, .release = release);
+    .accepts = accepts, .prepare = prepare, .measure = measure, .run = run, .release = release);
 // clang-format on
 
 const heed_kernel *const kernels_projections[] = {&projections, NULL};

@@ -155,13 +155,6 @@ static size_t multiply_row(const cpu_product *p, size_t from, size_t depth, floa
     return s.cols;
 }
 
-/* The length of stretches of k: equal parts, in whole vectors of any instruction set. */
-static size_t stretch_of(size_t k)
-{
-    size_t parts = (k + DEPTH - 1) / DEPTH;
-    return ((k + parts - 1) / parts + 15) / 16 * 16;
-}
-
 /* A panel is used by all rows while it is in the first cache. Where rows have to be copied, several
  * panels share the copy. */
 static size_t block_cols(const cpu_product *p) { return copies_rows(p) ? BLOCK_COLS : PANEL; }
@@ -169,7 +162,7 @@ static size_t block_cols(const cpu_product *p) { return copies_rows(p) ? BLOCK_C
 static void product(const cpu_product *p)
 {
     float copy[STRIP * A_STRIDE];
-    size_t stretch = stretch_of(p->k), width = block_cols(p);
+    size_t stretch = cpu_stretch(p->k), width = block_cols(p);
     for (size_t from = 0; from < p->k; from += stretch) {
         size_t depth = p->k - from < stretch ? p->k - from : stretch, col = 0;
         if (p->m == 1)

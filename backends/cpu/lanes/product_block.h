@@ -19,7 +19,7 @@ enum { VECTOR = LANES, ROWS = 6 };
 enum {
     PANEL = 2 * VECTOR, /* columns of a register block */
     AT_ONCE = 16,       /* elements of a line of the caches */
-    DEPTH = 256         /* steps of k between two visits to C, at most */
+    DEPTH = CPU_STRETCH /* steps of k between two visits to C, at most */
 };
 
 /* A and B may be weights, at any byte of their file. */

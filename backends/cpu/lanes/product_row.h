@@ -1,17 +1,17 @@
 /* One row times a matrix that is read once: bound by memory, so what counts is that B is read in
- * long runs. Where rows of B are long, several go by side by side and sums wait in the first cache;
- * where they are short, runs of them are summed in registers. Where B is turned, squares of it are
- * turned in registers. */
+ * long runs. Several rows of B go by side by side, as far as they lie in one block of memory, and
+ * sums wait in the first cache; where rows are very short, they are summed in registers. Where B is
+ * turned, squares of it are turned in registers. */
 #ifndef CPU_LANES_PRODUCT_ROW_H
 #define CPU_LANES_PRODUCT_ROW_H
 
 #include "lanes/product_block.h"
 
 enum {
-    SINGLE_COLS = 512, /* columns that go together */
-    SINGLE_WIDE = 8,   /* vectors of sums in registers */
-    SINGLE_DEEP = 8,   /* rows of B side by side */
-    SHORT_ROW = 1024   /* elements of a row of B: the next is in the same page */
+    SINGLE_COLS = CPU_SHORT_ROW, /* columns that go together */
+    SINGLE_WIDE = 8,             /* vectors of sums in registers */
+    SINGLE_DEEP = 8,             /* rows of B side by side */
+    TINY_ROW = 128               /* elements of a row of B, where many are in a page */
 };
 
 /* A stretch of k of the row, and of some columns of B, which are whole vectors. */
@@ -118,7 +118,7 @@ static void multiply_single(const single *all, int turned, float *c, int add)
         s.cols = all->cols - at < SINGLE_COLS ? all->cols - at : SINGLE_COLS;
         if (turned) {
             single_turned(&s, sum);
-        } else if (s.b_row < SHORT_ROW) {
+        } else if (s.b_row < TINY_ROW) {
             single_short(&s, sum);
         } else {
             memset(sum, 0, s.cols * sizeof(*sum));
