@@ -67,6 +67,7 @@ ALWAYS void block(size_t rows, const float *a, size_t a_row, const b_panel *p, s
         __builtin_prefetch(next, 0, 2);
         if (PANEL > AT_ONCE)
             __builtin_prefetch(next + AT_ONCE, 0, 2);
+        __builtin_prefetch(next + PANEL - 1, 0, 2); /* of weights that begin within a line */
         UNROLL
         for (size_t r = 0; r < rows; r++) {
             float x = ((const loose *)third[r / 3])[r % 3 * a_row];
