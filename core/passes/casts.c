@@ -1,6 +1,8 @@
-/* casts.c - pass: a cast of a cast goes straight, where the one between loses nothing.
+/* casts.c - pass: a cast of a cast goes straight, where the one between loses nothing; and a cast
+ * to the type of another value names the type, so that whoever knows casts knows it too.
  *
- * before: Cast(Cast(x: int32, int64), float)      after: Cast(x: int32, float) */
+ * before: Cast(Cast(x: int32, int64), float)      after: Cast(x: int32, float)
+ * before: CastLike(x, y: float)                   after: Cast(x, float) */
 #include <string.h>
 
 #include "passes/pass.h"
@@ -24,8 +26,21 @@ static bool widens(heed_dtype from, heed_dtype to)
     return !dtype_is_signed(from) && dtype_bits(from) < dtype_bits(to);
 }
 
+static heed_status name_type(pass_run *p, ir_node *n)
+{
+    ir_value *x = ir_input(n, 0);
+    op_body b = pass_body(p, n);
+    ir_value *y = body_1(&b, x, "Cast to=%u saturate=%lld round_mode=%s", n->out[0]->type.dtype,
+                         (long long)ir_attr_int(n, "saturate", 1),
+                         ir_attr_string(n, "round_mode", "up"));
+    p->rewrites++;
+    return pass_settle(p, n, &b, y);
+}
+
 static heed_status visit(pass_run *p, ir_node *n)
 {
+    if (pass_is(n, "CastLike") && n->out[0] && n->out[0]->type.dtype)
+        return name_type(p, n);
     ir_node *first = pass_is(n, "Cast") ? n->in[0].value->producer : NULL;
     if (!pass_is(first, "Cast") || first->graph != n->graph)
         return HEED_OK;
