@@ -162,16 +162,19 @@ static bool gather(mask *m, const ir_node *n, const axes *at, mask_form *out)
 
 /* ---- Indices of several axes ----------------------------------------------------------------- */
 
-/* Part k of indices that are Concat(..., axis = -1) of parts with a last extent of 1. */
-static bool read_part(mask *m, const ir_value *indices, const axes *at, uint32_t k,
-                      mask_affine *out)
+/* Part k of indices that are Concat(..., axis = -1) of parts with a last extent of 1; or the only
+ * one. */
+static bool read_part(mask *m, ir_value *indices, const axes *at, uint32_t k, mask_affine *out)
 {
     const ir_node *n = indices->producer;
     int64_t last = indices->type.rank - 1;
-    if (!n || !pass_is(n, "Concat") || k >= n->n_in ||
-        (ir_attr_int(n, "axis", 0) != last && ir_attr_int(n, "axis", 0) != -1))
-        return false;
-    ir_value *part = ir_input(n, k);
+    ir_value *part = indices;
+    if (indices->type.dims[last] != 1) {
+        if (!pass_is(n, "Concat") || k >= n->n_in ||
+            (ir_attr_int(n, "axis", 0) != last && ir_attr_int(n, "axis", 0) != -1))
+            return false;
+        part = ir_input(n, k);
+    }
     if (part->type.rank != indices->type.rank || part->type.dims[last] != 1)
         return false;
     axes in = *at;
@@ -184,8 +187,8 @@ static bool parts_of(const ir_value *indices, int64_t *count)
 {
     const ir_node *n = indices->producer;
     int32_t rank = indices->type.rank;
-    *count = n ? (int64_t)n->n_in : 0;
-    return rank >= 1 && n && indices->type.dims[rank - 1] == *count;
+    *count = rank >= 1 && indices->type.dims[rank - 1] == 1 ? 1 : n ? (int64_t)n->n_in : 0;
+    return rank >= 1 && indices->type.dims[rank - 1] == *count;
 }
 
 static bool gather_nd(mask *m, const ir_node *n, const axes *at, mask_form *out)
@@ -209,19 +212,21 @@ static bool gather_nd(mask *m, const ir_node *n, const axes *at, mask_form *out)
     return mask_walk(m, x, &in, out);
 }
 
-/* Every element is written, each where it stands. */
+/* Every element is written, each where it stands; or every row, block of rows, ... */
 static bool scatter_nd(mask *m, const ir_node *n, const axes *at, mask_form *out)
 {
     const ir_type *type = &n->out[0]->type;
     ir_value *indices = ir_input(n, 1), *updates = ir_input(n, 2);
     int64_t count;
+    axes where = *at;
     if (strcmp(ir_attr_string(n, "reduction", "none"), "none") != 0 || !parts_of(indices, &count) ||
-        count != at->rank || updates->type.rank != at->rank)
+        count > at->rank || indices->type.rank != count + 1 || updates->type.rank != at->rank)
         return false;
-    for (int32_t i = 0; i < at->rank; i++) {
+    where.rank = (int32_t)count;
+    for (int32_t i = 0; i < count; i++) {
         mask_affine index, own;
         if (updates->type.dims[i] != type->dims[i] ||
-            !read_part(m, indices, at, (uint32_t)i, &index) ||
+            !read_part(m, indices, &where, (uint32_t)i, &index) ||
             !mask_index_of(m, &at->axis[i], &own) || !mask_affine_equal(&index, &own))
             return false;
     }
