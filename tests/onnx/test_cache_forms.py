@@ -309,7 +309,7 @@ def by_operator(g, x, state):
 # ---- A number of tokens that the file fixes ------------------------------------------------------
 
 
-def fixed(change=None, see=None, table=None, count=TOKENS, batch=2):
+def fixed(change=None, see=None, table=None, count=TOKENS, batch=2, width=WIDTH):
     """Shapes, places and the mask are constants of `count` tokens."""
     g = Graph()
     x = tokens_input(g, batch, count, count)
@@ -320,10 +320,27 @@ def fixed(change=None, see=None, table=None, count=TOKENS, batch=2):
     q, k, v = (heads(g, rows, (batch, count, HEADS, SIZE)) for _ in range(3))
     lower = np.tril(np.ones((count, count), bool))
     y = attend(g, q, k, v, g.const(see(lower) if see else lower))
-    y = g("Reshape", g("Transpose", y, perm=[0, 2, 1, 3]), g.ints(batch * count, WIDTH))
+    y = g("Reshape", g("Transpose", y, perm=[0, 2, 1, 3]), g.ints(batch, count, width))
+    y = g("Reshape", y, g.ints(batch * count, WIDTH))
     g("Reshape", g("MatMul", y, g.weight(WIDTH, 5)), g.ints(batch, count, 5), name="y")
     g.output("y", FLOAT, [batch, count, 5])
     return g
+
+
+def same_twice(g):
+    return g.const(np.repeat(g.rng.standard_normal((1, TOKENS, WIDTH)), 2, 0).astype(np.float32))
+
+
+def one_each(g):
+    return g.weight(2, TOKENS, WIDTH)
+
+
+def less_the_other(g, x):
+    return g("Sub", x, g("ReduceMean", x, g.ints(0)))
+
+
+def by_first(g, x):
+    return g("Add", x, g("Slice", x, g.ints(0), g.ints(1), g.ints(0)))
 
 
 def last_alone(lower):
@@ -371,6 +388,8 @@ PAGES = {
     "fixed": fixed,
     "fixed, one sequence": lambda: fixed(batch=1),
     "fixed, as many tokens as heads": lambda: fixed(count=HEADS * SIZE),
+    "fixed, and an extent left open": lambda: fixed(width=-1),
+    "fixed, a table for each sequence, all alike": lambda: fixed(table=same_twice),
     "fixed, a window": lambda: fixed(see=lambda m: m & ~np.tril(m, -3)),
     "truths that hide": lambda: masked(BOOL, hide_where),
     "tokens first": lambda: tokens_first(),
@@ -399,6 +418,9 @@ NO_PAGES = {
     "a state of inputs but the last": lambda: hybrid(joined(-3, -1)),
     "a state behind the tokens": lambda: hybrid(joined(behind=True)),
     "fixed, and all is seen": lambda: fixed(see=np.ones_like),
+    "fixed, a table for each sequence": lambda: fixed(table=one_each),
+    "fixed, less the mean of sequences": lambda: fixed(less_the_other),
+    "fixed, with the first sequence": lambda: fixed(by_first),
     "fixed, and the last row sees itself alone": lambda: fixed(see=last_alone),
     "fixed, tokens are mixed": lambda: fixed(mixed),
     "fixed, less the mean": lambda: fixed(centred),

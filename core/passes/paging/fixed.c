@@ -9,7 +9,7 @@
  * behind them, if a row does not ask for those behind it nor for how many there are: that is what
  * pages ask of every decoder (flow.h), and it is proved of the graph that is made here. Of more
  * tokens than the file's it says nothing, and nothing is computed. */
-#include "passes/paging/fixed.h"
+#include "passes/paging/freeing.h"
 
 #include <string.h>
 
@@ -19,37 +19,22 @@ extern const pass_def pass_infer, pass_unify;
  * else is as large. */
 enum { ODD_BATCH = 8191 };
 
-typedef struct extents {
-    int32_t rank; /* -1: not known */
-    ir_dim *dims;
-} extents;
-
-typedef struct freeing {
-    pass_run *run;
-    ir_dims *dims;
-    ir_value *main; /* the input of the tokens */
-    extents *was;   /* by id of values: with the file's numbers */
-    uint32_t n;
-    ir_dim batch, tokens;         /* as numbers */
-    ir_dim any_batch, any_number; /* as symbols */
-} freeing;
-
 /* ---- Numbers and symbols --------------------------------------------------------------------- */
 
-static const extents *was(const freeing *f, const ir_value *v)
+const extents *freeing_was(const freeing *f, const ir_value *v)
 {
     static const extents none = {.rank = -1};
     return v->id < f->n ? &f->was[v->id] : &none;
 }
 
 /* With the file's numbers for the symbols. */
-static ir_dim as_number(const freeing *f, ir_dim d)
+ir_dim freeing_number(const freeing *f, ir_dim d)
 {
     d = dims_substitute(f->dims, d, f->any_number, f->tokens);
     return f->batch > 1 ? dims_substitute(f->dims, d, f->any_batch, f->batch) : d;
 }
 
-static bool has_symbols(const ir_type *type)
+bool freeing_has_symbols(const ir_type *type)
 {
     for (int32_t k = 0; k < type->rank; k++)
         if (!dim_known(type->dims[k]))
@@ -57,12 +42,12 @@ static bool has_symbols(const ir_type *type)
     return false;
 }
 
-static bool agrees(const freeing *f, const ir_value *v)
+bool freeing_agrees(const freeing *f, const ir_value *v)
 {
-    const extents *e = was(f, v);
+    const extents *e = freeing_was(f, v);
     bool same = e->rank >= 0 && e->rank == v->type.rank;
     for (int32_t k = 0; same && k < e->rank; k++)
-        same = dim_known(e->dims[k]) && as_number(f, v->type.dims[k]) == e->dims[k];
+        same = dim_known(e->dims[k]) && freeing_number(f, v->type.dims[k]) == e->dims[k];
     return same;
 }
 
@@ -91,248 +76,12 @@ static heed_status note_all(freeing *f)
     return HEED_OK;
 }
 
-/* ---- Reshape --------------------------------------------------------------------------------- */
-
-/* One extent of a result: the product of extents `first` to `last` - 1 of the input, or of the main
- * one, times more. */
-typedef struct made_of {
-    int32_t first, last;
-    int64_t more;
-    bool of_main;
-} made_of;
-
-/* Axes of the input and of the result that hold the same elements, in order. */
-typedef struct run_of_axes {
-    int32_t in, in_end, out, out_end;
-} run_of_axes;
-
-/* The next shortest run of axes with as many elements on both sides; false: there is none. */
-static bool next_run(const extents *in, const extents *out, run_of_axes *r)
-{
-    int64_t a = 1, b = 1;
-    r->in = r->in_end;
-    r->out = r->out_end;
-    while (r->in_end < in->rank || r->out_end < out->rank) {
-        bool more_in = r->in_end < in->rank && (a <= b || r->out_end == out->rank);
-        const extents *e = more_in ? in : out;
-        int32_t *at = more_in ? &r->in_end : &r->out_end;
-        if (!dim_known(e->dims[*at]) || e->dims[*at] == 0 ||
-            __builtin_mul_overflow(more_in ? a : b, e->dims[*at], more_in ? &a : &b))
-            return false;
-        ++*at;
-        if (a == b && r->in_end > r->in && r->out_end > r->out)
-            return true;
-    }
-    return a == b;
-}
-
-/* Sequences, or tokens, or both, that were part of a longer axis have one of their own again: where
- * symbols multiply to the same. */
-static bool part_again(const freeing *f, const ir_type *now, const extents *out,
-                       const run_of_axes *r, int32_t first, made_of *parts)
-{
-    enum { BATCH = 1, TOKENS = 2 };
-    const ir_dim number[] = {f->batch, f->tokens}, symbol[] = {f->any_batch, f->any_number};
-    ir_dim wanted = 1;
-    for (int32_t k = r->in; k < r->in_end; k++)
-        wanted = dims_mul(f->dims, wanted, now->dims[k]);
-    for (int with = BATCH; with <= (BATCH | TOKENS); with++) {
-        ir_dim have = 1;
-        int32_t at = first;
-        for (int i = 0; i < 2; i++) {
-            if (!(with >> i & 1) || number[i] == 1 || at == r->out_end ||
-                out->dims[at] % number[i] != 0)
-                continue;
-            int32_t axis = f->main->type.rank > 1 ? i : 0;
-            parts[at] = (made_of){axis, axis + 1, out->dims[at] / number[i], true};
-            have = dims_mul(f->dims, have, dims_mul(f->dims, symbol[i], parts[at++].more));
-        }
-        for (int32_t k = at; k < r->out_end; k++) {
-            parts[k] = (made_of){.more = out->dims[k]};
-            have = dims_mul(f->dims, have, out->dims[k]);
-        }
-        if (have == wanted && have != DIM_UNKNOWN)
-            return true;
-    }
-    return false;
-}
-
-/* Symbols of a run are in its outermost axes; the outermost axis of the result takes them all. */
-static bool divide(const freeing *f, const ir_type *now, const extents *in, const extents *out,
-                   const run_of_axes *r, made_of *parts)
-{
-    int32_t end = r->in;
-    int64_t held = 1;
-    for (int32_t k = r->in; k < r->in_end; k++)
-        if (!dim_known(now->dims[k]))
-            end = k + 1;
-    for (int32_t k = r->in; k < end; k++)
-        held *= in->dims[k];
-    for (int32_t k = r->out; k < r->out_end; k++)
-        parts[k] = (made_of){.more = out->dims[k]};
-    int32_t first = r->out;
-    while (end > r->in && first < r->out_end && out->dims[first] == 1)
-        first++;
-    if (end == r->in)
-        return true;
-    if (first == r->out_end)
-        return false;
-    parts[first] = (made_of){r->in, end, out->dims[first] / held, false};
-    return out->dims[first] % held == 0 || part_again(f, now, out, r, first, parts);
-}
-
-static ir_value *extent_of(const freeing *f, op_body *b, ir_value *x, const made_of *part)
-{
-    x = part->of_main ? f->main : x;
-    ir_value *all =
-        part->more != 1 || part->first == part->last ? body_ints(b, 1, &part->more) : NULL;
-    for (int32_t k = part->first; k < part->last; k++) {
-        ir_value *one = body_dim(b, x, k);
-        all = all ? body_2(b, all, one, "Mul") : one;
-    }
-    return all;
-}
-
-static ir_dim count_of(const freeing *f, const ir_type *type)
-{
-    ir_dim count = 1;
-    for (int32_t k = 0; k < type->rank; k++)
-        count = dims_mul(f->dims, count, type->dims[k]);
-    return count;
-}
-
-/* Its shape is computed from others, and fits as it is. */
-static bool fits_already(const freeing *f, ir_node *n)
-{
-    bool fits = !pass_infer_node(f->run, n) && agrees(f, n->out[0]) &&
-                count_of(f, &n->out[0]->type) == count_of(f, &n->in[0].value->type);
-    err_clear();
-    return fits;
-}
-
-static heed_status free_reshape(freeing *f, ir_node *n, bool *done)
-{
-    ir_value *x = ir_input(n, 0), *shape = NULL;
-    const extents *in = was(f, x), *out = was(f, n->out[0]);
-    made_of parts[TENSOR_MAX_RANK];
-    run_of_axes r = {0};
-    *done = !has_symbols(&x->type) || fits_already(f, n);
-    if (*done || in->rank < 0 || out->rank < 1 || x->type.rank != in->rank)
-        return HEED_OK;
-    while (r.in_end < in->rank || r.out_end < out->rank)
-        if (!next_run(in, out, &r) || !divide(f, &x->type, in, out, &r, parts))
-            return HEED_OK;
-    op_body b = pass_body(f->run, n);
-    for (int32_t k = 0; k < out->rank; k++) {
-        ir_value *one = extent_of(f, &b, x, &parts[k]);
-        shape = shape ? body_concat(&b, shape, one, 0) : one;
-    }
-    TRY(b.status);
-    ir_node_set_input(n, 1, shape);
-    *done = true;
-    return HEED_OK;
-}
-
-/* An extent that stays is 1; the file's number of sequences, where it repeats one, is any. */
-static heed_status free_expand(freeing *f, ir_node *n, bool *done)
-{
-    ir_value *x = ir_input(n, 0), *shape = NULL;
-    const extents *in = was(f, x), *out = was(f, n->out[0]);
-    *done = true;
-    if (in->rank < 0 || out->rank < 1 || !has_symbols(&x->type))
-        return HEED_OK;
-    op_body b = pass_body(f->run, n);
-    for (int32_t k = 0; k < out->rank; k++) {
-        int32_t own = k - (out->rank - in->rank);
-        bool stays = own >= 0 && in->dims[own] == out->dims[k];
-        ir_value *one = body_ints(&b, 1, stays ? &(int64_t){1} : &out->dims[k]);
-        shape = shape ? body_concat(&b, shape, one, 0) : one;
-    }
-    TRY(b.status);
-    ir_node_set_input(n, 1, shape);
-    return HEED_OK;
-}
-
-/* ---- Rows of what has the file's number ------------------------------------------------------ */
-
-/* v[0 .. as many as axis `k` of `like` has] along `axis`. */
-static ir_value *first_of(op_body *b, ir_value *v, int32_t axis, ir_value *like, int32_t k)
-{
-    return body_2(b, v, body_range(b, body_size(b, like, k)), "Gather axis=%d", axis);
-}
-
-/* Operands that have the file's number where others have a symbol. */
-static heed_status free_operands(freeing *f, ir_node *n, bool joins)
-{
-    int32_t rank = n->out[0] ? was(f, n->out[0])->rank : -1;
-    int64_t along = joins ? ir_attr_int(n, "axis", 0) : -1;
-    along += joins && along < 0 ? rank : 0;
-    for (int32_t k = 0; k < rank; k++) {
-        ir_value *like = NULL;
-        int32_t at = 0;
-        for (uint32_t i = 0; i < n->n_in && k != along; i++) {
-            ir_value *v = ir_input(n, i);
-            int32_t own = v ? k - (rank - v->type.rank) : -1;
-            if (own >= 0 && !dim_known(v->type.dims[own])) {
-                like = v;
-                at = own;
-            }
-        }
-        for (uint32_t i = 0; i < n->n_in && like; i++) {
-            ir_value *v = ir_input(n, i);
-            int32_t own = v ? k - (rank - v->type.rank) : -1;
-            if (own < 0 || !dim_known(v->type.dims[own]) || v->type.dims[own] == 1 ||
-                v->type.dims[own] != as_number(f, like->type.dims[at]))
-                continue;
-            op_body b = pass_body(f->run, n);
-            ir_value *rows = first_of(&b, v, own, like, at);
-            TRY(b.status);
-            ir_node_set_input(n, i, rows);
-        }
-    }
-    return HEED_OK;
-}
-
-/* Number c of each list of indices is the index of the list along the axis. */
-static bool counts(const heed_tensor *t, int32_t axis, int64_t c)
-{
-    int32_t rank = tensor_rank(t);
-    int64_t width = t->dims[rank - 1], inner = 1;
-    for (int32_t k = axis + 1; k < rank - 1; k++)
-        inner *= t->dims[k];
-    for (int64_t i = 0; i < tensor_count(t) / width; i++)
-        if (tensor_get_int(t, i * width + c) != i / inner % t->dims[axis])
-            return false;
-    return true;
-}
-
-/* GatherND with constant lists of all indices. */
-static heed_status free_lists(freeing *f, ir_node *n)
-{
-    ir_value *data = ir_input(n, 0), *lists = ir_input(n, 1);
-    if (!pass_constant(lists) || lists->type.rank < 2)
-        return HEED_OK;
-    const heed_tensor *t = lists->constant;
-    int32_t last = tensor_rank(t) - 1;
-    for (int32_t c = 0; c < t->dims[last] && c < data->type.rank; c++)
-        for (int32_t axis = 0; axis < last && !dim_known(data->type.dims[c]); axis++) {
-            if (t->dims[axis] != as_number(f, data->type.dims[c]) || !counts(t, axis, c))
-                continue;
-            op_body b = pass_body(f->run, n);
-            ir_value *rows = first_of(&b, ir_input(n, 1), axis, data, c);
-            TRY(b.status);
-            ir_node_set_input(n, 1, rows);
-            break;
-        }
-    return HEED_OK;
-}
-
 /* ---- All nodes ------------------------------------------------------------------------------- */
 
 /* Whatever the symbols are, nothing is cut off. */
 static bool keeps_all(const freeing *f, const ir_node *n)
 {
-    const extents *in = was(f, ir_input(n, 0)), *out = was(f, n->out[0]);
+    const extents *in = freeing_was(f, ir_input(n, 0)), *out = freeing_was(f, n->out[0]);
     const ir_value *steps = ir_input(n, 4);
     bool same = in->rank == out->rank && in->rank >= 0;
     for (int32_t k = 0; same && k < in->rank; k++)
@@ -347,27 +96,31 @@ static heed_status refuse(const freeing *f, const ir_node *n)
 
 static heed_status free_node(freeing *f, ir_node *n)
 {
-    bool done = true;
+    bool done = true, gone = false;
     for (uint32_t a = 0; a < n->n_attrs; a++)
         if (n->attrs[a].graph)
             return refuse(f, n);
-    if (pass_is(n, "Slice") && keeps_all(f, n) && has_symbols(&n->in[0].value->type))
+    if (pass_is(n, "Slice") && keeps_all(f, n) && freeing_has_symbols(&n->in[0].value->type))
         return pass_bypass(f->run, n, ir_input(n, 0));
     if (pass_is(n, "Reshape"))
-        TRY(free_reshape(f, n, &done));
+        TRY(freeing_reshape(f, n, &done));
     else if (pass_is(n, "Expand"))
-        TRY(free_expand(f, n, &done));
+        TRY(freeing_expand(f, n, &done));
     else if (pass_is(n, "GatherND"))
-        TRY(free_lists(f, n));
+        TRY(freeing_lists(f, n, &gone));
     else if ((n->op->flags & OP_ELEMENTWISE) || pass_is(n, "Concat"))
-        TRY(free_operands(f, n, pass_is(n, "Concat")));
+        TRY(freeing_operands(f, n, pass_is(n, "Concat")));
+    else if (n->op->flags & OP_ATTENTION)
+        TRY(freeing_masks(f, n));
+    if (gone)
+        return HEED_OK;
     if (!done)
         return refuse(f, n);
     heed_status status = pass_infer_node(f->run, n);
     if (status == HEED_NOMEM)
         return status;
     for (uint32_t o = 0; o < n->n_out && !status; o++)
-        if (n->out[o] && !agrees(f, n->out[o]))
+        if (n->out[o] && !freeing_agrees(f, n->out[o]))
             status = HEED_UNSUPPORTED;
     return status ? refuse(f, n) : HEED_OK;
 }
@@ -466,6 +219,11 @@ heed_status fixed_free(beginning *d)
         next = n->next;
         TRY(free_node(&f, n));
     }
+    bool alone = !dim_known(batch) || batch == 1;
+    if (!alone)
+        TRY(freeing_check_batch(&f, d->caches.result, &alone));
+    if (!alone)
+        return paging_stop(p, "sequences that depend on each other, or on which they are", NULL);
     paging_limit(p, tokens);
     return HEED_OK;
 }

@@ -69,6 +69,22 @@ static bool is_free(const flow_map *m, const ir_node *n)
            ir_attr_int(n, "right_window", -1) < 0;
 }
 
+/* Rows are batches, each of which attends to itself; what else there is, is the same for all. */
+static bool is_by_batch(const flow_map *m, const ir_node *n, const heads_layout *layout)
+{
+    for (uint32_t i = Q; i < n->n_in; i++) {
+        const ir_value *v = ir_input(n, i);
+        flow f = flow_of(m, v);
+        bool first = v && (i == LENGTHS || i == OFFSETS || (i != SINKS && v->type.rank == 4));
+        bool same = f.kind == FLOW_FREE && (!first || v->type.rank < 1 || v->type.dims[0] == 1);
+        bool own =
+            f.kind == FLOW_ROWS && f.axis == (i <= V ? layout[i].place[0] : 0) && (i <= V || first);
+        if (!own && (i <= V || !same))
+            return false;
+    }
+    return n->n_out < 2 || !ir_value_used(n->out[1]);
+}
+
 flow flow_attention(flow_map *m, const ir_node *n, uint32_t o)
 {
     static const char *const names[] = {"q_layout", "k_layout", "v_layout", "y_layout"};
@@ -78,6 +94,8 @@ flow flow_attention(flow_map *m, const ir_node *n, uint32_t o)
     for (uint32_t i = 0; i < 4; i++)
         if (!heads_layout_read(n, names[i], &layout[i]))
             return flow_mixed();
+    if (is_by_batch(m, n, layout))
+        return flow_rows(layout[3].place[0]);
     for (uint32_t i = Q; i <= V; i++) {
         flow f = flow_of(m, ir_input(n, i));
         if (f.kind == FLOW_ROWS && f.axis != layout[i].place[2])

@@ -2,6 +2,8 @@
  *
  * before: n = ReduceMax(positions [1, S]) + 1, or Gather(positions, -1) + 1
  * after:  n = (Shape(positions)[1] - 1) + 1
+ * before: GatherND(table, Unsqueeze(positions [1, S], 2))
+ * after:  Gather(table, positions)
  * before: Range(0.0, Cast(n), 1.0)
  * after:  Cast(Range(0, n, 1))
  * before: RotaryEmbedding(x, cos [S, D], sin [S, D], positions), where cos and sin have rows of
@@ -89,6 +91,25 @@ static heed_status write_count(flow_map *m, ir_node *n)
     return b.status ? b.status : pass_bypass(m->run, n, all); /* an extent that was not known */
 }
 
+/* ---- One index each ---------------------------------------------------------------------------
+ */
+
+/* GatherND with lists of one index is a Gather. */
+static bool has_one_index(const ir_node *n)
+{
+    const ir_type *at = n->n_in > 1 && n->in[1].value ? &n->in[1].value->type : NULL;
+    return pass_is(n, "GatherND") && !ir_attr_int(n, "batch_dims", 0) && at->rank > 1 &&
+           at->dims[at->rank - 1] == 1;
+}
+
+static heed_status write_gather(flow_map *m, ir_node *n)
+{
+    op_body b = pass_body(m->run, n);
+    ir_value *at = body_2(&b, ir_input(n, 1), body_ints(&b, 1, (int64_t[]){-1}), "Squeeze");
+    m->run->rewrites++;
+    return pass_settle(m->run, n, &b, body_2(&b, ir_input(n, 0), at, "Gather axis=0"));
+}
+
 /* ---- Tables -----------------------------------------------------------------------------------
  */
 
@@ -132,6 +153,8 @@ static heed_status sweep(pass_run *p, flow_map *m)
         next = n->next;
         if (n->n_in > 0 && is_last(m, n))
             TRY(write_last(m, n));
+        else if (has_one_index(n))
+            TRY(write_gather(m, n));
         else if (counts_in_floats(n))
             TRY(write_count(m, n));
         else if (n->n_in > 3 && looks_up_own(m, n))
@@ -158,7 +181,8 @@ static heed_status rewrite(pass_run *p)
 
 static heed_status run(pass_run *p)
 {
-    static const char *const asks[] = {"ReduceMax", "Gather", "RotaryEmbedding", "Range"};
+    static const char *const asks[] = {"ReduceMax", "Gather", "GatherND", "RotaryEmbedding",
+                                       "Range"};
     bool any = false;
     for (const ir_node *n = p->model->main->first; n; n = n->next)
         for (size_t i = 0; i < sizeof(asks) / sizeof(*asks); i++)

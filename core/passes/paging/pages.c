@@ -226,8 +226,11 @@ static heed_status forget_range(pass_run *p, const flow_map *flows)
 
 static bool reads_earlier(const flow_map *flows, const ir_node *n)
 {
+    flow keys = flow_of(flows, ir_input(n, K));
+    heads_layout layout;
     return strcmp(n->op->name, "Attention") == 0 && strcmp(n->op->domain, "heed") == 0 &&
-           ir_value_used(n->out[0]) && flow_of(flows, ir_input(n, K)).kind == FLOW_ROWS &&
+           ir_value_used(n->out[0]) && keys.kind == FLOW_ROWS &&
+           heads_layout_read(n, "k_layout", &layout) && keys.axis == layout.place[2] &&
            flow_of(flows, n->out[0]).kind == FLOW_ROWS;
 }
 

@@ -19,6 +19,8 @@ static const struct {
      "give the decoder an input of token ids [batch, sequence]"},
     {"the number of tokens is fixed in the file",
      "export with the axis of tokens dynamic, so that a step may have any number of them"},
+    {"sequences that depend on each other, or on which they are",
+     "export with a batch of one, or with the axis of sequences dynamic"},
     {"the number of tokens is fixed in the graph",
      "export with dynamic axes, without numbers of the example in shapes of Reshape or Expand"},
     {"a past of heads whose size only a run tells",

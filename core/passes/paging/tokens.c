@@ -18,6 +18,15 @@ bool tokens_in_result(const decoder_roles *r, uint32_t i)
     return false;
 }
 
+/* The same of extents that are numbers, which may be alike by chance. */
+static bool number_in_result(const decoder_roles *r, uint32_t i)
+{
+    const ir_type *type = &r->g->inputs[i]->type, *result = &r->g->output_types[0];
+    ir_dim tokens = type->rank > 0 ? type->dims[roles_tokens_axis(r, type)] : 1;
+    return dim_known(tokens) && tokens > 1 && result->rank > 1 &&
+           result->dims[result->rank - 2] == tokens;
+}
+
 static int64_t classes_of(const decoder_roles *r)
 {
     const ir_type *result = &r->g->output_types[0];
@@ -54,7 +63,7 @@ static bool is_no_kind(const decoder_roles *r, uint32_t i) { return r->rows[i] >
 
 /* The strongest first. What none of those that are left shows tells nothing. */
 static bool (*const proofs[])(const decoder_roles *, uint32_t) = {
-    is_no_kind, has_row_for_class, tokens_in_result, is_tied, may_be_class};
+    is_no_kind, has_row_for_class, tokens_in_result, is_tied, may_be_class, number_in_result};
 
 /* ---- All of them ----------------------------------------------------------------------------- */
 
