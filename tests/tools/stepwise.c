@@ -6,8 +6,9 @@
  * row of the batch is a sequence. The whole is computed at once, without a past and with nothing
  * masked but what comes later; then in pages of a few tokens, in steps of random tokens of random
  * sequences, and every row is compared. Then in other steps: not a bit may move. Prints the form of
- * the file's cache (caches.h), then "same MAX_DIFFERENCE moved ELEMENTS", "different ...", or
- * "none: REASON" when the model gets no pages; exits with 0, 1, 2, and 3 when something fails. */
+ * the file's cache (caches.h), then "same D of largest E moved ELEMENTS", "different ...", or
+ * "none: REASON" when the model gets no pages; exits with 0, 1, 2, and 3 when something fails. D is
+ * the largest difference beside 1 + the number itself, E beside the largest number of its token. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,10 +39,11 @@ typedef struct world {
     const char *side_names[MOST_INPUTS];
     size_t n_side;
     uint64_t seed;
-    double worst;
-    double *once;   /* what the first round of steps gave, like `whole`; NULL in that round */
-    double *before; /* the same, for the round after it */
-    uint64_t moved; /* elements whose bits another cut into steps has changed */
+    double worst;         /* beside 1 + the number itself */
+    double worst_of_most; /* beside the largest of its token */
+    double *once;         /* what the first round of steps gave, like `whole`; NULL in that round */
+    double *before;       /* the same, for the round after it */
+    uint64_t moved;       /* elements whose bits another cut into steps has changed */
 } world;
 
 static uint32_t draw(world *w, uint32_t n)
@@ -232,18 +234,31 @@ static heed_status make_side(world *w, uint32_t b)
     return HEED_OK;
 }
 
+/* The largest magnitude of a token's results. */
+static heed_status largest(const world *w, int64_t first, int64_t width, double *most)
+{
+    *most = 0;
+    for (int64_t c = 0; c < width; c++) {
+        double x;
+        TRY(heed_tensor_read_f64(w->whole, first + c, 1, &x));
+        *most = fabs(x) > *most ? fabs(x) : *most;
+    }
+    return HEED_OK;
+}
+
 static heed_status compare(world *w, const lot *l, const heed_tensor *result)
 {
     int64_t width = heed_tensor_get_count(w->whole) / (w->batch * w->tokens), n = 0;
     if (heed_tensor_get_count(result) != width * l->tokens)
         return err_fail(HEED_INTERNAL, "a result of another size");
     for (uint32_t k = 0; k < l->n; k++)
-        for (uint32_t t = 0; t < l->counts[k]; t++)
+        for (uint32_t t = 0; t < l->counts[k]; t++) {
+            int64_t token = l->done[k] + t, b = l->which[k];
+            int64_t row = w->turned ? token * w->batch + b : b * w->tokens + token;
+            double have, want, most;
+            TRY(largest(w, row * width, width, &most));
             for (int64_t c = 0; c < width; c++, n++) {
-                double have, want;
-                int64_t token = l->done[k] + t, b = l->which[k];
-                int64_t at = (b * w->tokens + token) * width + c;
-                int64_t there = w->turned ? (token * w->batch + b) * width + c : at;
+                int64_t at = (b * w->tokens + token) * width + c, there = row * width + c;
                 TRY(heed_tensor_read_f64(result, n, 1, &have));
                 TRY(heed_tensor_read_f64(w->whole, there, 1, &want));
                 w->moved += w->before && memcmp(&have, &w->before[at], sizeof(have));
@@ -251,7 +266,10 @@ static heed_status compare(world *w, const lot *l, const heed_tensor *result)
                 double off = fabs(have - want) / (1 + fabs(want));
                 if (!(off <= w->worst) && !(isnan(have) && isnan(want)))
                     w->worst = isnan(off) ? (double)INFINITY : off;
+                off = fabs(have - want) / (most > 0 ? most : 1);
+                w->worst_of_most = off > w->worst_of_most ? off : w->worst_of_most;
             }
+        }
     return HEED_OK;
 }
 
@@ -462,8 +480,8 @@ int main(int argc, char **argv)
     if (status)
         printf("%s: %s\n", code == 2 ? "none" : "failed", heed_error_get()->message);
     else
-        printf("%s %g moved %llu\n", code ? "different" : "same", w.worst,
-               (unsigned long long)w.moved);
+        printf("%s %g of largest %g moved %llu\n", code ? "different" : "same", w.worst,
+               w.worst_of_most, (unsigned long long)w.moved);
     for (size_t i = 0; i < MOST_INPUTS; i++)
         heed_tensor_free(w.given[i]), heed_tensor_free(w.longer[i]);
     drop_side(&w);
