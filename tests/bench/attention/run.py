@@ -7,12 +7,12 @@
 Every shape of the list is computed by all ways that have it (ways.py), in alternating rounds; times
 are the best of all rounds, of processor time where there is one thread. GF/s count the two
 products, half of them when causal. The peak of fused multiply-adds (for bf16, of pairs of bfloat16)
-is measured before each shape, on as many threads. `x peer` is heed's speed over that of the fastest
-peer, `x off` that over heed without attention operators, `x f32` that over heed in float32. No way
-may disagree with heed by more than 1e-3, or what the type holds. Shapes that need more than
---memory are left out. --sample takes
-so many of the others by chance; --part splits a long run, and --json adds to the rows of the parts
-before it."""
+is measured before each shape, on as many threads. `cores` is how many processors heed had when it
+was fastest: less than the threads means that somebody else had one. `x peer` is heed's speed over
+that of the fastest peer, `x off` that over heed without attention operators, `x f32` that over
+heed in float32. No way may disagree with heed by more than 1e-3, or what the type holds. Shapes
+that need more than --memory are left out. --sample takes so many of the others by chance; --part
+splits a long run, and --json adds to the rows of the parts before it."""
 
 from __future__ import annotations
 
@@ -137,10 +137,12 @@ def wait_for_sleep() -> None:
             return
 
 
-def best_times(ways: dict, rounds: int, seconds: float, clock) -> dict:
+def best_times(ways: dict, rounds: int, seconds: float, clock) -> tuple[dict, dict]:
     """Alternating rounds; in each a way runs for a moment, the first time untimed, so that it finds
-    its own data in the caches."""
+    its own data in the caches. Returns the best times, and the processors of the moments that had
+    them."""
     best = {name: float("inf") for name in ways}
+    cores = dict.fromkeys(ways, 0.0)
     start = time.perf_counter()
     for number in range(rounds):
         if number > 1 and time.perf_counter() - start > seconds:
@@ -149,12 +151,15 @@ def best_times(ways: dict, rounds: int, seconds: float, clock) -> dict:
             wait_for_sleep()
             way.run()
             begin = last = clock()
+            busy, before = time.process_time(), best[name]
             while last - begin < 0.03:
                 way.run()
                 now = clock()
                 best[name] = min(best[name], now - last)
                 last = now
-    return best
+            if best[name] < before:
+                cores[name] = (time.process_time() - busy) / (last - begin)
+    return best, cores
 
 
 def measure(library: Library, shape: Shape, options: argparse.Namespace) -> dict | None:
@@ -168,13 +173,13 @@ def measure(library: Library, shape: Shape, options: argparse.Namespace) -> dict
         same_results(ways, WORST[shape.dtype])
         top = peak(options.threads, shape.dtype)
         clock = time.thread_time if options.threads == 1 else time.perf_counter
-        best = best_times(ways, options.rounds, options.seconds, clock)
+        best, cores = best_times(ways, options.rounds, options.seconds, clock)
         for way in ways.values():
             way.free()
     rivals = {name: t for name, t in best.items() if name not in ("heed", "off", "float32")}
     rivals = rivals or {"none": float("nan")}
     peer = min(rivals, key=rivals.get)
-    row = {"shape": str(shape), "seconds": best, "peer": peer, "peak": top}
+    row = {"shape": str(shape), "seconds": best, "peer": peer, "peak": top, "cores": cores}
     row["gflops"] = shape.flops / best["heed"] * 1e-9
     row["x_peer"] = rivals[peer] / best["heed"]
     row["x_off"] = best.get("off", float("nan")) / best["heed"]
@@ -186,7 +191,8 @@ def show(row: dict) -> None:
     """One line of the table."""
     print(
         f"{row['shape']} {row['seconds']['heed'] * 1e6:10.1f} us {row['gflops']:6.0f} GF/s "
-        f"{100 * row['gflops'] / row['peak']:4.0f} % of {row['peak']:4.0f}  "
+        f"{100 * row['gflops'] / row['peak']:4.0f} % of {row['peak']:4.0f}, "
+        f"{row['cores']['heed']:.1f} cores  "
         f"{row['x_peer']:6.2f} x {row['peer']:23} {row['x_off']:6.2f} x off"
         + (f" {row['x_f32']:6.2f} x f32" if row["x_f32"] > 0 else ""),
         flush=True,
