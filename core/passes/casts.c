@@ -30,9 +30,9 @@ static heed_status name_type(pass_run *p, ir_node *n)
 {
     ir_value *x = ir_input(n, 0);
     op_body b = pass_body(p, n);
-    ir_value *y = body_1(&b, x, "Cast to=%u saturate=%lld round_mode=%s", n->out[0]->type.dtype,
-                         (long long)ir_attr_int(n, "saturate", 1),
-                         ir_attr_string(n, "round_mode", "up"));
+    ir_value *y =
+        body_1(&b, x, "Cast to=%u saturate=%lld round_mode=%s", n->out[0]->type.dtype,
+               (long long)ir_attr_int(n, "saturate", 1), ir_attr_string(n, "round_mode", "up"));
     p->rewrites++;
     return pass_settle(p, n, &b, y);
 }

@@ -338,6 +338,50 @@ def looked_along(axis):
     return part
 
 
+def likened(d, x):
+    """Places that are counted in the type of another value."""
+    n = d.number(d.tokens())
+    first, step = (d.op("CastLike", np.float32(number), n) for number in (0, 1))
+    return d.attend(d.op("Add", x, d.op("Gather", d.random(MOST, WIDTH),
+                                        d.op("Range", first, n, step))))
+
+
+def written(rows):
+    """A mask whose rows are all written anew, each to the place that `rows` says."""
+    def mask(d, scores):
+        low = d.op("Where", d.sees(), np.float32(0), np.float32(LOW))
+        at = d.op("Unsqueeze", rows(d), [1])
+        return d.op("Add", scores, d.op("ScatterND", d.op("Mul", low, np.float32(0)), at, low))
+    return mask
+
+
+def picked(pick, after=None, before=None):
+    """The last token's row, and what is done with it before the result."""
+    def part(d, x):
+        x = pick(d, d.attend(before(d, x) if before else x))
+        return after(d, x) if after else x
+    return part
+
+
+def last_of(index=-1):
+    return lambda d, x: d.op("Gather", x, np.int64(index), axis=1)
+
+
+def last_slice(d, x):
+    return d.op("Slice", x, [-1], [2**62], [1])
+
+
+def last_by_length(d, x):
+    return d.op("Gather", x, d.op("Sub", d.number(d.tokens()), np.int64(1)), axis=1)
+
+
+def place_of_row(d, x):
+    """The picked row gets what stands at place 0, and not at its own."""
+    n = d.op("Squeeze", d.op("Shape", x, start=1, end=2), [0])
+    at = d.op("Range", np.int64(0), n, np.int64(1))
+    return d.op("Add", x, d.op("Gather", d.random(MOST, WIDTH), at))
+
+
 def filled_scale(scale=None):
     """A norm whose scale is made as large as what it norms."""
     def part(d, x):
@@ -466,6 +510,18 @@ CASES = {
     "kinds of tokens from a list": (segments(MOST), True),
     "a table that places look along": (looked_along(1), True),
     "a table that places look across": (looked_along(2), False),
+    "places in the type of another value": (likened, True),
+    "a mask whose rows are written anew": (masked(written(Decoder.places)), True),
+    "a mask whose rows are written backwards": (masked(written(backwards)), False),
+    "the last row": (picked(last_of()), True),
+    "the last row, by the tokens' number": (picked(last_by_length), True),
+    "the last row, as a cut": (picked(last_slice, lambda d, x: d.op(
+        "LayerNormalization", x, d.random(WIDTH), axis=-1)), True),
+    "the row before the last": (picked(last_of(-2)), False),
+    "the last row, that attends to itself": (picked(last_slice, plain), False),
+    "the last row, at the first place": (picked(last_slice, place_of_row), None),
+    "the last row beside the mean of all": (picked(lambda d, x: d.op(
+        "Add", last_slice(d, x), d.op("ReduceMean", x, [1], keepdims=1))), False),
     "a norm with a scale for each row": (filled_scale(), True),
     "a norm with a scale that is the length": (filled_scale(by_length), False),
     "experts": (experts(), True),

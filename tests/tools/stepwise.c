@@ -246,29 +246,42 @@ static heed_status largest(const world *w, int64_t first, int64_t width, double 
     return HEED_OK;
 }
 
+/* `width` numbers of a result from `from` on, beside those of the whole from `there` on, kept from
+ * `at` on. */
+static heed_status compare_row(world *w, const heed_tensor *result, int64_t from, int64_t there,
+                               int64_t at, int64_t width)
+{
+    double have, want, most;
+    TRY(largest(w, there, width, &most));
+    for (int64_t c = 0; c < width; c++) {
+        TRY(heed_tensor_read_f64(result, from + c, 1, &have));
+        TRY(heed_tensor_read_f64(w->whole, there + c, 1, &want));
+        w->moved += w->before && memcmp(&have, &w->before[at + c], sizeof(have));
+        w->once[at + c] = have;
+        double off = fabs(have - want) / (1 + fabs(want));
+        if (!(off <= w->worst) && !(isnan(have) && isnan(want)))
+            w->worst = isnan(off) ? (double)INFINITY : off;
+        off = fabs(have - want) / (most > 0 ? most : 1);
+        w->worst_of_most = off > w->worst_of_most ? off : w->worst_of_most;
+    }
+    return HEED_OK;
+}
+
+/* Files that give the last token's result alone are compared there. */
 static heed_status compare(world *w, const lot *l, const heed_tensor *result)
 {
-    int64_t width = heed_tensor_get_count(w->whole) / (w->batch * w->tokens), n = 0;
-    if (heed_tensor_get_count(result) != width * l->tokens)
+    int64_t width = heed_tensor_get_count(result) / l->tokens, n = 0;
+    int64_t rows = heed_tensor_get_count(w->whole) / (w->batch * width), before = w->tokens - rows;
+    if ((rows != w->tokens && rows != 1) ||
+        rows * w->batch * width != heed_tensor_get_count(w->whole) ||
+        heed_tensor_get_count(result) != width * l->tokens)
         return err_fail(HEED_INTERNAL, "a result of another size");
     for (uint32_t k = 0; k < l->n; k++)
-        for (uint32_t t = 0; t < l->counts[k]; t++) {
-            int64_t token = l->done[k] + t, b = l->which[k];
-            int64_t row = w->turned ? token * w->batch + b : b * w->tokens + token;
-            double have, want, most;
-            TRY(largest(w, row * width, width, &most));
-            for (int64_t c = 0; c < width; c++, n++) {
-                int64_t at = (b * w->tokens + token) * width + c, there = row * width + c;
-                TRY(heed_tensor_read_f64(result, n, 1, &have));
-                TRY(heed_tensor_read_f64(w->whole, there, 1, &want));
-                w->moved += w->before && memcmp(&have, &w->before[at], sizeof(have));
-                w->once[at] = have;
-                double off = fabs(have - want) / (1 + fabs(want));
-                if (!(off <= w->worst) && !(isnan(have) && isnan(want)))
-                    w->worst = isnan(off) ? (double)INFINITY : off;
-                off = fabs(have - want) / (most > 0 ? most : 1);
-                w->worst_of_most = off > w->worst_of_most ? off : w->worst_of_most;
-            }
+        for (uint32_t t = 0; t < l->counts[k]; t++, n++) {
+            int64_t row = l->done[k] + t - before, b = l->which[k], at = b * rows + row;
+            int64_t there = w->turned ? row * w->batch + b : at;
+            if (row >= 0)
+                TRY(compare_row(w, result, n * width, there * width, at * width, width));
         }
     return HEED_OK;
 }

@@ -218,13 +218,23 @@ static flow joined(flow_map *m, const ir_node *n, uint32_t o)
 /* ---- Looking up -------------------------------------------------------------------------------
  */
 
+/* A table of places: sequences end where it does. */
+static void note_places(const flow_map *m, const ir_node *n, int32_t axis)
+{
+    int64_t rows = flow_type_in(n, 0)->dims[axis];
+    if (flow_of(m, ir_input(n, 1)).place && rows > 0)
+        paging_limit(m->run, rows);
+}
+
 static flow gathered(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow data = flow_of(m, ir_input(n, 0)), at = flow_of(m, ir_input(n, 1));
     int32_t axis = axis_attr(n, 0, flow_type_in(n, 0)->rank);
     (void)o;
-    if (data.kind == FLOW_FREE && at.kind == FLOW_ROWS)
+    if (data.kind == FLOW_FREE && at.kind == FLOW_ROWS) {
+        note_places(m, n, axis);
         return flow_rows(axis + at.axis);
+    }
     if (data.kind != FLOW_ROWS || at.kind != FLOW_FREE || data.axis == axis)
         return mixed;
     return data.axis < axis ? data : flow_rows(data.axis - 1 + flow_type_in(n, 1)->rank);
@@ -250,8 +260,10 @@ static flow gathered_along(flow_map *m, const ir_node *n, uint32_t o)
     flow data = flow_of(m, ir_input(n, 0)), at = flow_of(m, ir_input(n, 1));
     int32_t axis = axis_attr(n, 0, flow_type_in(n, 0)->rank);
     (void)o;
-    if (data.kind == FLOW_FREE && at.kind == FLOW_ROWS)
+    if (data.kind == FLOW_FREE && at.kind == FLOW_ROWS) {
+        note_places(m, n, axis);
         return at.axis == axis ? at : mixed;
+    }
     bool same = data.kind == FLOW_ROWS && at.kind == FLOW_ROWS && data.axis == at.axis;
     return same && axis != at.axis ? at : mixed;
 }
