@@ -32,6 +32,7 @@ typedef struct decoder_roles {
     bool *hides;            /* a mask of truths: true is "hidden" */
     bool *writes;           /* positions say which places of a cache are written */
     bool *ordered;          /* integers that are compared with places */
+    bool *reaches;          /* what it looks up becomes rows of the first result */
     uint32_t main;       /* the input that has the tokens, or their embeddings; UINT32_MAX: none */
     int32_t tokens_axis; /* of the main input: 1, or 0 where it has no other or [tokens, batch] */
     uint32_t unclear[2]; /* two that could have them alike, and nothing tells which; UINT32_MAX */
@@ -101,6 +102,8 @@ enum {
 heed_status rows_become(const decoder_roles *r, const ir_node *lookup, unsigned *out);
 /* Rows of both get into one value before rows of different tokens meet: they are summed. */
 heed_status rows_meet(const decoder_roles *r, const ir_node *a, const ir_node *b, bool *out);
+/* Do rows become rows of the first result, by other ways than attention? */
+heed_status rows_reach_result(const decoder_roles *r, const ir_node *lookup, bool *out);
 
 /* ---- Who has the tokens: tokens.c ------------------------------------------------------------
  */

@@ -124,3 +124,13 @@ heed_status rows_meet(const decoder_roles *r, const ir_node *a, const ir_node *b
         *out = *out || seen[i] == 3;
     return HEED_OK;
 }
+
+heed_status rows_reach_result(const decoder_roles *r, const ir_node *lookup, bool *out)
+{
+    uint8_t *seen = arena_alloc(r->memory, r->model->n_values);
+    if (!seen)
+        return HEED_NOMEM;
+    spread(seen, lookup->out[0], 1);
+    *out = r->g->n_outputs > 0 && seen[r->g->outputs[0]->id];
+    return HEED_OK;
+}

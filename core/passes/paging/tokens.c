@@ -61,9 +61,14 @@ static bool may_be_class(const decoder_roles *r, uint32_t i)
 
 static bool is_no_kind(const decoder_roles *r, uint32_t i) { return r->rows[i] > MOST_KINDS; }
 
+/* A residual stream leads from it to the result, past attention: an encoder's tokens have none. */
+static bool reaches_result(const decoder_roles *r, uint32_t i) { return r->reaches[i]; }
+
 /* The strongest first. What none of those that are left shows tells nothing. */
 static bool (*const proofs[])(const decoder_roles *, uint32_t) = {
-    is_no_kind, has_row_for_class, tokens_in_result, is_tied, may_be_class, number_in_result};
+    is_no_kind, has_row_for_class, tokens_in_result, reaches_result,
+    is_tied,    may_be_class,      number_in_result,
+};
 
 /* ---- All of them ----------------------------------------------------------------------------- */
 
@@ -109,10 +114,14 @@ static heed_status settle(decoder_roles *r, uint32_t i)
 heed_status tokens_find(decoder_roles *r)
 {
     bool *may = arena_array(r->memory, r->n, sizeof(*may));
-    if (!may)
+    r->reaches = arena_array(r->memory, r->n, sizeof(*r->reaches));
+    if (!may || !r->reaches)
         return HEED_NOMEM;
-    for (uint32_t i = 0; i < r->n; i++)
+    for (uint32_t i = 0; i < r->n; i++) {
         may[i] = r->role[i] == PAGING_KEPT;
+        if (may[i])
+            TRY(rows_reach_result(r, r->lookup[i], &r->reaches[i]));
+    }
     for (size_t k = 0; k < sizeof(proofs) / sizeof(*proofs); k++)
         sift(r, may, proofs[k]);
     choose(r, may);

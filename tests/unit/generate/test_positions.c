@@ -60,6 +60,9 @@ static const char *const decoders[] = {
     DECODER("const t float32 [64, 16] random\nconst two int64 2\nAdd(at, two) -> (at2)\n"
             "Gather(t, at2) -> (p)\nAdd(x, p) -> (xp)\nMatMul(xp, wq) -> (qt)\n"
             "MatMul(xp, wk) -> (kt)\n"),
+    /* a table with a row for each class, that no row of the result is made of but by attention */
+    DECODER("const t float32 [23, 16] random\nGather(t, at) -> (p)\nAdd(x, p) -> (xp)\n"
+            "MatMul(xp, wq) -> (qt)\nMatMul(xp, wk) -> (kt)\n"),
 };
 
 static void ok(heed_status status)
@@ -160,12 +163,16 @@ static void every_use_of_positions(void **state)
     }
 }
 
-/* Both tables have a row for each class: either input could have the tokens. */
+/* Both tables have a row for each class, and rows of both are in the stream that becomes the
+ * result: either input could have the tokens. */
 static void nobody_guesses(void **state)
 {
     static const char both[] =
-        DECODER("const t float32 [23, 16] random\nGather(t, at) -> (p)\nAdd(x, p) -> (xp)\n"
-                "MatMul(xp, wq) -> (qt)\nMatMul(xp, wk) -> (kt)\n");
+        "in ids int64 [b, s]\nin at int64 [b, s]\nout y float32 [b, s, 23]\n"
+        "const e float32 [23, 16] random\nconst t float32 [23, 16] random\n"
+        "const wy float32 [16, 23] random\nGather(e, ids) -> (x)\nGather(t, at) -> (p)\n"
+        "Add(x, p) -> (h)\nAttention(h, h, h) -> (a) is_causal=1 q_num_heads=2 kv_num_heads=2\n"
+        "Add(a, h) -> (z)\nMatMul(z, wy) -> (y)\n";
     char path[] = "/tmp/heed-positions-XXXXXX.onnx";
     heed_generator *g = NULL;
     heed_generator_options options = {.size = sizeof(options), .session = &on_cpu};
