@@ -12,14 +12,11 @@ typedef struct reading {
     uint32_t order; /* of the first */
 } reading;
 
-static const char *const moves[] = {"Identity",  "Cast",          "Reshape",
-                                    "Transpose", "Squeeze",       "Unsqueeze",
-                                    "Flatten",   "Expand",        "Slice",
-                                    "Split",     "Gather",        "Concat",
-                                    "Tile",      "ScatterND",     "ScatterElements",
-                                    "Where",     "TensorScatter", "Mul",
-                                    "Scatter",   "Div",           "DequantizeLinear",
-                                    NULL};
+enum {
+    MOVES = MOVE_KEEPS | MOVE_CUTS | MOVE_PICKS | MOVE_JOINS | MOVE_REPEATS | MOVE_WRITES |
+            MOVE_SCALES | MOVE_PACKS
+};
+
 static const char *const score_ops[] = {"Add",     "Sub",       "Mul", "Div",  "Where",
                                         "Cast",    "Max",       "Min", "Tanh", "Clip",
                                         "Reshape", "Transpose", NULL};
@@ -72,7 +69,7 @@ static void follow(reading *r, const ir_value *v, int depth)
                  other && other->constant  ? 0
                  : is_scored(n->out[0], 0) ? IS_KEYS
                                            : IS_VALUES);
-        else if (paging_is_one_of(n, moves))
+        else if (paging_moves(n, MOVES))
             for (uint32_t o = 0; o < n->n_out; o++)
                 if (n->out[o])
                     follow(r, n->out[o], depth + 1);

@@ -87,4 +87,21 @@ static inline bool paging_is_one_of(const ir_node *n, const char *const *ops)
     return *ops != NULL;
 }
 
+/* What an operator that moves elements does (moves.c). */
+enum {
+    MOVE_KEEPS = 1 << 0, /* all of them, in other extents, in another order, each maybe often */
+    MOVE_CUTS = 1 << 1,
+    MOVE_PICKS = 1 << 2, /* by indices */
+    MOVE_JOINS = 1 << 3,
+    MOVE_REPEATS = 1 << 4,
+    MOVE_PADS = 1 << 5,
+    MOVE_NEGATES = 1 << 6,
+    MOVE_SCALES = 1 << 7,
+    MOVE_PACKS = 1 << 8, /* into few bits, and back */
+    MOVE_WRITES = 1 << 9,
+};
+
+/* It is one of the operators that do one of these, and no more. */
+bool paging_moves(const ir_node *n, unsigned may);
+
 #endif

@@ -3,9 +3,8 @@
  * far as they stay rows of their own token. */
 #include "passes/paging/roles.h"
 
-static const char *const moves[] = {"Identity", "Cast",    "Reshape", "Transpose",        "Squeeze",
-                                    "Slice",    "Flatten", "Expand",  "Unsqueeze",        "Split",
-                                    "Concat",   "Tile",    "Neg",     "DequantizeLinear", NULL};
+enum { MOVES = MOVE_KEEPS | MOVE_CUTS | MOVE_JOINS | MOVE_REPEATS | MOVE_NEGATES };
+
 static const char *const waves[] = {"Sin", "Cos", NULL};
 static const char *const scales[] = {"Mul", "Div", NULL};
 static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};
@@ -13,7 +12,7 @@ static const char *const products[] = {"MatMul", "Gemm", "Einsum", NULL};
 static bool is_weight(const ir_value *v)
 {
     for (int depth = 0; v && !v->constant && v->producer && depth < 16; depth++)
-        v = paging_is_one_of(v->producer, moves) || pass_is(v->producer, "DequantizeLinear")
+        v = paging_moves(v->producer, MOVES) || pass_is(v->producer, "DequantizeLinear")
                 ? ir_input(v->producer, 0)
                 : NULL;
     return v && pass_constant(v);
@@ -65,9 +64,9 @@ static void follow(rows_walk *w, const ir_value *v)
                      (scaled && is_made_of_rows(w->known, other));
         if (turns)
             w->found |= ROWS_TURN;
-        else if (!scaled && !paging_is_one_of(n, moves))
+        else if (!scaled && !paging_moves(n, MOVES))
             w->found |= ROWS_SUM;
-        for (uint32_t o = 0; o < n->n_out && !turns && (scaled || paging_is_one_of(n, moves)); o++)
+        for (uint32_t o = 0; o < n->n_out && !turns && (scaled || paging_moves(n, MOVES)); o++)
             if (n->out[o])
                 follow(w, n->out[o]);
     }

@@ -16,8 +16,6 @@ typedef struct search {
     roles_search out;
 } search;
 
-static const char *const moves[] = {"Identity",  "Cast",    "Reshape", "Transpose", "Squeeze",
-                                    "Unsqueeze", "Flatten", "Expand",  NULL};
 static const char *const plain_ops[] = {"Add", "Sub", "Clip", "Max", "Min", "Slice", NULL};
 static const char *const waves[] = {"Sin", "Cos", NULL};
 static const char *const shapes[] = {"Shape", "Size", NULL};
@@ -76,7 +74,7 @@ static const ir_value *constant_of(const ir_value *v, bool *wide)
     while (v && !v->constant && v->producer) {
         const ir_node *n = v->producer;
         bool widened = paging_is_one_of(n, widens) && has_constants(n);
-        if (!widened && !paging_is_one_of(n, moves) && !pass_is(n, "Slice"))
+        if (!widened && !paging_moves(n, MOVE_KEEPS) && !pass_is(n, "Slice"))
             break;
         *wide = *wide || (widened && dtype_is_float(n->in[1].value->type.dtype));
         v = ir_input(n, 0);
@@ -183,7 +181,7 @@ static bool is_places(const search *s, const ir_value *v)
         if (v == s->from || counts_up(v))
             return true;
         const ir_node *n = v->producer;
-        if (!paging_is_one_of(n, moves) && !paging_is_one_of(n, plain_ops))
+        if (!paging_moves(n, MOVE_KEEPS) && !paging_is_one_of(n, plain_ops))
             return false;
         const ir_value *first = ir_input(n, 0);
         v = first && pass_constant(first) && n->n_in > 1 ? ir_input(n, 1) : first;
@@ -261,7 +259,7 @@ static void look(search *s, const ir_value *v, bool plain)
     s->seen[v->id] = state;
     for (const ir_use *use = v->uses; use; use = use->next) {
         const ir_node *n = use->node;
-        bool stays = plain && (paging_is_one_of(n, moves) || paging_is_one_of(n, plain_ops));
+        bool stays = plain && (paging_moves(n, MOVE_KEEPS) || paging_is_one_of(n, plain_ops));
         if (!ends_here(s, use, plain))
             for (uint32_t o = 0; o < n->n_out; o++)
                 if (n->out[o])
