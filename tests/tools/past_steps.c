@@ -163,7 +163,7 @@ static void compare(world *w, const float *have, const float *want, size_t n)
     for (size_t i = 0; i < n; i++) {
         double off = fabs((double)have[i] - (double)want[i]) / (1 + fabs((double)want[i]));
         if (!(off <= w->worst) && !(isnan(have[i]) && isnan(want[i])))
-            w->worst = isnan(off) ? INFINITY : off;
+            w->worst = isnan(off) ? (double)INFINITY : off;
     }
 }
 
