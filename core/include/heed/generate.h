@@ -35,16 +35,18 @@ typedef struct heed_sequence heed_sequence;   /* one request, and what was gener
 
 /* ---- Tokenizers ------------------------------------------------------------------------------ */
 
-/* path: a tokenizer.json, or a folder with one. HEED_NOTFOUND when there is none. */
+/* path: a tokenizer.json, or a folder with one. HEED_NOTFOUND when there is none; HEED_INVALID and
+ * HEED_UNSUPPORTED name the element of the file. *out is NULL on failure. Any thread. */
 HEED_EXPORT heed_status heed_tokenizer_open(const char *path, heed_tokenizer **out);
-HEED_EXPORT void heed_tokenizer_free(heed_tokenizer *tokenizer);
+HEED_EXPORT void heed_tokenizer_free(heed_tokenizer *tokenizer); /* NULL is legal */
 /* *n: all tokens of the text; as many as fit into `capacity` are written. flags:
- * HEED_TOKENIZE_PLAIN. HEED_INVALID, with the place, for text that is not UTF-8. */
+ * HEED_TOKENIZE_PLAIN. HEED_INVALID, with the byte, for text that is not UTF-8. Any thread. */
 HEED_EXPORT heed_status heed_tokenizer_encode(const heed_tokenizer *tokenizer, const char *text,
                                               size_t bytes, uint32_t flags, int32_t *tokens,
                                               size_t capacity, size_t *n);
-/* *bytes: all of the text, without a NUL; as much as fits is written. flags:
- * HEED_TOKENIZE_SPECIAL. */
+/* *bytes: all of the text, without a NUL; as much as fits is written. It is UTF-8: what is no
+ * character is U+FFFD. flags: HEED_TOKENIZE_SPECIAL. HEED_INVALID for an id that the tokenizer does
+ * not have. Any thread. */
 HEED_EXPORT heed_status heed_tokenizer_decode(const heed_tokenizer *tokenizer,
                                               const int32_t *tokens, size_t n, uint32_t flags,
                                               char *text, size_t capacity, size_t *bytes);
@@ -57,9 +59,9 @@ typedef struct heed_tokenizer_info {
     int32_t n_tokens;                  /* all ids are below this */
     int32_t begin, pad, decoder_start; /* -1: none */
     uint32_t reserved;
-    const int32_t *ends; /* tokens that end a text */
+    const int32_t *ends; /* [n_ends] tokens that end a text; live as long as the tokenizer */
     size_t n_ends;
-    int64_t positions; /* -1: not known */
+    int64_t positions; /* tokens of the longest text, as configured; -1: not known */
 } heed_tokenizer_info;
 /* Set out->size before the call. */
 HEED_EXPORT void heed_tokenizer_get_info(const heed_tokenizer *tokenizer, heed_tokenizer_info *out);
@@ -86,11 +88,15 @@ enum {
 };
 
 /* path: a model, or a folder with one. HEED_UNSUPPORTED, with the reason, when the model is no
- * decoder. */
+ * decoder or gives hidden states; HEED_NOTFOUND for a file, HEED_DEVICE for a backend that is not
+ * there; HEED_INVALID for an option or a broken file; HEED_NOMEM also when kv_memory has no room
+ * for a page. *out is NULL on failure. Any thread. */
 HEED_EXPORT heed_status heed_generator_open(const char *path, const heed_generator_options *options,
                                             heed_generator **out);
-/* Frees its sequences too: their handles are then invalid. No call may be under way. */
+/* Frees its sequences too: their handles are then invalid. No call may be under way. NULL is legal.
+ */
 HEED_EXPORT void heed_generator_free(heed_generator *generator);
+/* NULL: it has none. Lives as long as the generator. Any thread. */
 HEED_EXPORT const heed_tokenizer *heed_generator_get_tokenizer(const heed_generator *generator);
 
 typedef struct heed_generator_stats {
@@ -163,12 +169,16 @@ enum {
     HEED_REQUEST_EARLY = 1u << 5     /* beams: over as soon as as many have ended as there are */
 };
 
-/* Any thread. HEED_INVALID for a request that could never be served, with the reason: an empty
- * prompt, one that is longer than the model's positions or than all pages, a token out of range. */
+/* What the request names is copied. HEED_INVALID for one that could never be served, with the
+ * reason: an empty prompt, one that is longer than the model's positions or than all pages, text
+ * that is not UTF-8 or that no tokenizer can read, a token out of range. HEED_USAGE where a size is
+ * not set, HEED_FORKED in a child of the process that made the generator. *out is NULL on failure.
+ * Any thread; waits for no step, but an encoder runs here. */
 HEED_EXPORT heed_status heed_generator_add(heed_generator *generator, const heed_request *request,
                                            heed_sequence **out);
 /* A second sequence with the same tokens so far, and pages shared; what comes next is asked for in
- * `request`, whose prompt is ignored. HEED_USAGE when it has finished. */
+ * `request`, whose prompt is ignored. HEED_USAGE when it has finished, or has beams. Any thread;
+ * waits for the step that is under way. */
 HEED_EXPORT heed_status heed_sequence_fork(heed_sequence *sequence, const heed_request *request,
                                            heed_sequence **out);
 
@@ -184,7 +194,7 @@ typedef struct heed_logprob {
     int32_t token;
     float logprob; /* natural, of the model's own distribution */
 } heed_logprob;
-/* What is new. Pointers live until the sequence's next call. */
+/* What is new. Pointers live until the next call of heed_sequence_next with this sequence. */
 typedef struct heed_piece {
     uint32_t size;
     uint32_t finish;  /* HEED_FINISH_*: not 0 in the last piece */
@@ -198,12 +208,15 @@ typedef struct heed_piece {
 
 /* The next piece, as soon as there is one: runs steps, for all sequences, while no other thread
  * does. Set out->size before the call. One thread at a time for one sequence, any number for
- * several. An error of a step (memory that ran out) ends the sequences that it hit. */
+ * several. An error of a step (HEED_NOMEM, where memory or pages ran out) ends the sequences that
+ * it hit: each gives what came before, then the error. */
 HEED_EXPORT heed_status heed_sequence_next(heed_sequence *sequence, heed_piece *out);
-/* One step for all sequences, for a caller's own loop. *active: those that have not finished. */
+/* One step for all sequences, for a caller's own loop. *active (or NULL): those that have not
+ * finished. Errors of a step are told by its sequences. Any thread; waits for one that leads. */
 HEED_EXPORT heed_status heed_generator_step(heed_generator *generator, size_t *active);
 HEED_EXPORT void heed_sequence_cancel(heed_sequence *sequence); /* any thread; within one step */
-/* All that was generated so far; lives until the sequence's next call. */
+/* int32 [*n]: all that was generated so far; lives until the sequence's next call. *n is 0 also
+ * where there is no memory for it. The thread that asks for pieces. */
 HEED_EXPORT const int32_t *heed_sequence_get_tokens(const heed_sequence *sequence, size_t *n);
 
 typedef struct heed_sequence_stats {
@@ -214,8 +227,9 @@ typedef struct heed_sequence_stats {
                                              its end or now */
     uint64_t preemptions;
 } heed_sequence_stats;
+/* Set out->size before the call. Any thread. */
 HEED_EXPORT void heed_sequence_get_stats(const heed_sequence *sequence, heed_sequence_stats *out);
-/* Cancels it when it has not finished. */
+/* Cancels it when it has not finished. NULL is legal. */
 HEED_EXPORT void heed_sequence_free(heed_sequence *sequence);
 
 #ifdef __cplusplus
