@@ -108,6 +108,16 @@ void ir_node_set_input(ir_node *n, uint32_t slot, ir_value *value)
 
 bool ir_value_used(const ir_value *v) { return v && (v->uses || v->n_outputs); }
 
+bool ir_shapes_may_agree(const ir_type *a, const ir_type *b)
+{
+    if (a->rank < 0 || b->rank < 0)
+        return true;
+    for (int32_t i = 0; a->rank == b->rank && i < a->rank; i++)
+        if (dim_known(a->dims[i]) && dim_known(b->dims[i]) && a->dims[i] != b->dims[i])
+            return false;
+    return a->rank == b->rank;
+}
+
 /* Graph outputs are few: every graph from the value's own inwards is searched. */
 static void replace_outputs(ir_graph *g, ir_value *from, ir_value *to)
 {

@@ -132,6 +132,8 @@ static inline ir_value *ir_output(const ir_node *n, uint32_t slot)
 }
 
 bool ir_value_used(const ir_value *v);
+/* No rank and no number of theirs differ; what is not known may be anything. */
+bool ir_shapes_may_agree(const ir_type *a, const ir_type *b);
 size_t ir_graph_count(const ir_graph *g); /* nodes, those of nested graphs as well */
 const ir_attr *ir_node_attr(const ir_node *n, const char *name); /* NULL: not there */
 

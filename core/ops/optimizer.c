@@ -77,16 +77,6 @@ static void momentum(const step *p, double *s)
 
 /* ---- The operators --------------------------------------------------------------------------- */
 
-static bool may_be_equal(const ir_type *a, const ir_type *b)
-{
-    if (a->rank < 0 || b->rank < 0)
-        return true;
-    for (int32_t i = 0; a->rank == b->rank && i < a->rank; i++)
-        if (dim_known(a->dims[i]) && dim_known(b->dims[i]) && a->dims[i] != b->dims[i])
-            return false;
-    return a->rank == b->rank;
-}
-
 /* The input that output o is the new value of. */
 static uint32_t source(uint32_t o, uint32_t tensors)
 {
@@ -102,7 +92,7 @@ static heed_status infer_step(op_infer *c)
                            "%u inputs behind R and T, %u outputs", rest, c->n_out);
     for (uint32_t i = FIRST; i < c->n_in; i++) {
         const ir_type *x = infer_has(c, i) ? c->in[FIRST + (i - FIRST) % tensors] : NULL;
-        if (!x || x->dtype != c->in[i]->dtype || !may_be_equal(x, c->in[i]))
+        if (!x || x->dtype != c->in[i]->dtype || !ir_shapes_may_agree(x, c->in[i]))
             return infer_error(c, "gradients and states of the tensor's type",
                                "input %u of another", i);
     }

@@ -223,12 +223,12 @@ static heed_dtype precision_of(const op_call *c)
     return is_wide(c->in[X]->dtype) ? c->in[X]->dtype : HEED_FLOAT32;
 }
 
-static heed_status run_quantize(op_call *c)
+/* A block of the output, in g->x as the input has it. */
+typedef void block_run(const op_call *c, grids *g, heed_tensor *out, int64_t first, int64_t n);
+
+static heed_status run_blocks(op_call *c, block_run *run)
 {
     heed_tensor *out = call_out(c, 0);
-    heed_dtype precision = precision_of(c);
-    bool saturate = ir_attr_int(c->node, "saturate", 1) != 0,
-         ints = out && dtype_is_int(out->dtype);
     int64_t total = out ? tensor_count(out) : 0, n;
     grids *g;
     if (total == 0)
@@ -237,42 +237,43 @@ static heed_status run_quantize(op_call *c)
     for (int64_t first = 0; first < total; first += n) {
         n = total - first < LOOP_BLOCK ? total - first : LOOP_BLOCK;
         grids_load(g, c->in[X], first, n);
-        if (ir_attr_int(c->node, "precision", 0)) {
-            loop_round(precision, n, g->x);
-            loop_round(precision, n, g->scales);
-        }
-        for (int64_t k = 0; k < n; k++)
-            g->x[k] /= g->scales[k];
-        loop_round(precision, n, g->x);
-        if (ints)
-            place_ints(out->dtype, n, g->zeros, g->x);
-        for (int64_t k = 0; !ints && k < n; k++)
-            g->x[k] += g->zeros[k];
-        dtype_store_f64(out->dtype, tensor_data(out), first, n, g->x, saturate);
+        run(c, g, out, first, n);
     }
     return HEED_OK;
 }
 
-static heed_status run_dequantize(op_call *c)
+static void quantize_block(const op_call *c, grids *g, heed_tensor *out, int64_t first, int64_t n)
 {
-    heed_tensor *out = call_out(c, 0);
-    int64_t total = out ? tensor_count(out) : 0, n;
-    grids *g;
-    if (total == 0)
-        return HEED_OK;
-    TRY(grids_new(c, &g));
-    for (int64_t first = 0; first < total; first += n) {
-        n = total - first < LOOP_BLOCK ? total - first : LOOP_BLOCK;
-        grids_load(g, c->in[X], first, n);
-        for (int64_t k = 0; k < n; k++)
-            g->x[k] -= g->zeros[k];
-        loop_round(HEED_FLOAT32, n, g->x); /* an int32 has more digits */
-        for (int64_t k = 0; k < n; k++)
-            g->x[k] *= g->scales[k];
-        loop_store(out, CLASS_F64, first, n, g->x);
+    heed_dtype precision = precision_of(c);
+    bool saturate = ir_attr_int(c->node, "saturate", 1) != 0, ints = dtype_is_int(out->dtype);
+    if (ir_attr_int(c->node, "precision", 0)) {
+        loop_round(precision, n, g->x);
+        loop_round(precision, n, g->scales);
     }
-    return HEED_OK;
+    for (int64_t k = 0; k < n; k++)
+        g->x[k] /= g->scales[k];
+    loop_round(precision, n, g->x);
+    if (ints)
+        place_ints(out->dtype, n, g->zeros, g->x);
+    for (int64_t k = 0; !ints && k < n; k++)
+        g->x[k] += g->zeros[k];
+    dtype_store_f64(out->dtype, tensor_data(out), first, n, g->x, saturate);
 }
+
+static void dequantize_block(const op_call *c, grids *g, heed_tensor *out, int64_t first, int64_t n)
+{
+    (void)c;
+    for (int64_t k = 0; k < n; k++)
+        g->x[k] -= g->zeros[k];
+    loop_round(HEED_FLOAT32, n, g->x); /* an int32 has more digits */
+    for (int64_t k = 0; k < n; k++)
+        g->x[k] *= g->scales[k];
+    loop_store(out, CLASS_F64, first, n, g->x);
+}
+
+static heed_status run_quantize(op_call *c) { return run_blocks(c, quantize_block); }
+
+static heed_status run_dequantize(op_call *c) { return run_blocks(c, dequantize_block); }
 
 /* ---- DynamicQuantizeLinear ------------------------------------------------------------------ */
 

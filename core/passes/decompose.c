@@ -9,21 +9,11 @@
 #include "ops/body.h"
 #include "passes/pass.h"
 
-static bool same_extents(const ir_type *a, const ir_type *b)
-{
-    if (a->rank < 0 || b->rank < 0)
-        return true;
-    for (int32_t i = 0; a->rank == b->rank && i < a->rank; i++)
-        if (dim_known(a->dims[i]) && dim_known(b->dims[i]) && a->dims[i] != b->dims[i])
-            return false;
-    return a->rank == b->rank;
-}
-
 /* A body broadcasts where its operator does not: what then has another shape than the operator's
  * own inference promised is refused. */
 static heed_status check_shape(const op_body *b, uint32_t o)
 {
-    if (same_extents(&b->node->out[o]->type, &b->out[o]->type))
+    if (ir_shapes_may_agree(&b->node->out[o]->type, &b->out[o]->type))
         return HEED_OK;
     err_expected(HEED_INVALID, "inputs whose shapes fit each other",
                  "a body of another shape than the operator's", NULL);
