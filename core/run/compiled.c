@@ -88,8 +88,8 @@ bool compiled_agrees(const compiled *c, const heed_tensor *const *in)
 /* ---- Weights ----------------------------------------------------------------------------------
  *
  * A mapped file's weights get into the address space with a fault for every 16 pages, in whatever
- * order kernels read them: much of a first prefill, and of packing. Here they come in order, all
- * at once. Tables of which some rows are picked wait for that. */
+ * order kernels read them: a third of a first prefill. Here they come in order, all at once. Tables
+ * of which some rows are picked wait for that. */
 
 enum { TOUCHED = 1 << 16 }; /* bytes; smaller ones are a fault or two */
 
