@@ -99,7 +99,8 @@ static heed_status get_form(heed_session *s, _Atomic(compiled *) *form, const co
     pthread_mutex_lock(&s->lock);
     *out = atomic_load(form);
     if (!*out) {
-        log_write(LOG_WARN, "inputs contradict %s; compiling without", why);
+        log_write(LOG_WARN, "the inputs contradict %s: compiled once more, without relying on that",
+                  why);
         status = compiled_new(s->model, o, out);
         atomic_store(form, *out);
     }
