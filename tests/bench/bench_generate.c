@@ -1,7 +1,7 @@
 /* How fast decoders generate, beside the limit that memory sets: each token reads all weights, and
  * the keys and values of all tokens before it.
  *
- *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_generate MODEL[@BACKENDS] [...]
+ *   HEED_PLUGIN_PATH=build/lib/heed/plugins-1 build/tests/bench_generate MODEL[@WHAT] [MODEL...]
  * [context=128,512,1024] [batch=1] [tokens=64] [each=8] [rounds=3] [threads=2] [kv=float32]
  * [page=16] [step=512] [pages=no]
  *
@@ -16,6 +16,8 @@
  * how many processors were busy meanwhile. `prefill_tokens_s` is the best of the rounds, until
  * each sequence has its first token.
  *
+ * MODEL@8192 has that context whatever `context` says: so contexts, too, take turns.
+ *
  * One JSON object a line for each model, context and batch. pages=no is the model's own cache,
  * without pages; MODEL@/path/of/cpu.so takes another build's backend, so that two builds are
  * compared within one process. Nothing is shared between rounds or sequences. A sequence that fails
@@ -29,10 +31,11 @@
 #include "heed/heed.h"
 #include "machine_limits.h"
 
-enum { MOST = 16, MOST_BATCH = 1024, MOST_WAYS = 4, MOST_PAIRS = 4096 };
+enum { MOST = 16, MOST_BATCH = 1024, MOST_WAYS = 8, MOST_PAIRS = 4096 };
 
 typedef struct way {
     const char *model, *backends; /* NULL: the default ones */
+    size_t context;               /* 0: that of the cell */
     heed_generator *generator;
     double weight_bytes; /* that a step reads */
 } way;
@@ -80,15 +83,21 @@ static int fail(const char *what)
 
 /* ---- Sequences ------------------------------------------------------------------------------- */
 
+static size_t context_of(const way *w, const cell *c)
+{
+    return w->context ? w->context : c->context;
+}
+
 static heed_status add(const bench *b, const way *w, const cell *c, size_t i, heed_sequence **out)
 {
-    int32_t *tokens = malloc(c->context * sizeof(*tokens));
-    for (size_t k = 0; k < c->context; k++)
+    size_t n = context_of(w, c);
+    int32_t *tokens = malloc(n * sizeof(*tokens));
+    for (size_t k = 0; k < n; k++)
         tokens[k] = (int32_t)((k * 7919 + i * 104729 + 11) % 1000);
     heed_request ask = {.size = sizeof(ask),
                         .flags = HEED_REQUEST_NO_END,
                         .tokens = tokens,
-                        .n_tokens = c->context,
+                        .n_tokens = n,
                         .max_tokens = (uint32_t)b->tokens + 1};
     heed_status status = heed_generator_add(w->generator, &ask, out);
     free(tokens);
@@ -130,7 +139,7 @@ static heed_status begin(const bench *b, const way *w, const cell *c, figures *f
         status = add(b, w, c, i, &f->all[i]);
     while (!status && f->active && with_tokens(c, f) < c->batch)
         status = heed_generator_step(w->generator, &f->active);
-    double rate = (double)(c->batch * c->context) / (now() - start);
+    double rate = (double)(c->batch * context_of(w, c)) / (now() - start);
     f->prefill = rate > f->prefill ? rate : f->prefill;
     return status ? status : check(c, f);
 }
@@ -140,7 +149,7 @@ static double cache_bytes(const way *w, const cell *c, const figures *f)
     heed_generator_stats stats = {.size = sizeof(stats)};
     heed_generator_get_stats(w->generator, &stats);
     double a_token = stats.page_tokens ? (double)stats.page_bytes / stats.page_tokens : 0;
-    return a_token * (double)(c->batch * (c->context + f->done));
+    return a_token * (double)(c->batch * (context_of(w, c) + f->done));
 }
 
 /* ---- Pairs ----------------------------------------------------------------------------------- */
@@ -238,7 +247,7 @@ static void print(const bench *b, cell *c)
         printf("%s\"context\": %zu, \"batch\": %zu, \"stream_gb_s\": %.1f, "
                "\"weights_mb\": %.1f, \"cache_mb\": %.1f, \"limit_steps_s\": %.1f, "
                "\"prefill_tokens_s\": %.1f, \"decode_tokens_s\": %.2f, \"step_ms\": %.3f",
-               b->n_ways > 1 ? "" : "{", c->context, c->batch, stream * 1e-9,
+               b->n_ways > 1 ? "" : "{", context_of(&b->ways[k], c), c->batch, stream * 1e-9,
                b->ways[k].weight_bytes * 1e-6, f->cache_bytes * 1e-6,
                stream / (b->ways[k].weight_bytes + f->cache_bytes), f->prefill,
                (double)c->batch / step, step * 1e3);
@@ -299,12 +308,15 @@ static int open_model(const bench *b, way *w, const char *skip)
     return heed_generator_open(w->model, &options, &w->generator) ? fail(w->model) : 0;
 }
 
+/* MODEL, MODEL@CONTEXT or MODEL@BACKENDS */
 static way way_of(char *text)
 {
-    char *at = strchr(text, '@');
-    if (at)
-        *at++ = '\0';
-    return (way){.model = text, .backends = at};
+    char *at = strrchr(text, '@'), *end = at;
+    if (!at)
+        return (way){.model = text};
+    size_t context = strtoul(at + 1, &end, 10);
+    *at++ = '\0';
+    return *end ? (way){.model = text, .backends = at} : (way){.model = text, .context = context};
 }
 
 static size_t read_list(const char *text, size_t *out)

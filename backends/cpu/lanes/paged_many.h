@@ -73,15 +73,17 @@ static void paged_scores(float *s, const cpu_page_run *k, size_t runs, size_t k_
     for (const cpu_page_run *end = k + runs; k < end; k++) {
         const float *at = (const float *)(const void *)k->at;
         const float *next = (const float *)(const void *)k->next;
+        size_t keys = k->keys;
 #if defined(__AVX512F__)
-        if (vectors == 1 && k->keys == HEADS_KEYS) {
-            const char *near = k[end - k > HEADS_AHEAD ? HEADS_AHEAD : 0].at;
+        const char *near = k[end - k > HEADS_AHEAD ? HEADS_AHEAD : 0].at;
+        for (; vectors == 1 && keys >= HEADS_KEYS; keys -= HEADS_KEYS) {
             heads_scores(s, at, page_floats(near), next, k_row, q, d);
             s += HEADS_KEYS * LANES;
-            continue;
+            at += HEADS_KEYS * k_row;
+            next += HEADS_KEYS * k_row;
         }
 #endif
-        for (size_t keys = k->keys, depth; keys; keys -= depth) {
+        for (size_t depth; keys; keys -= depth) {
             depth = next_part(keys);
             paged_score_blocks[vectors - 1][depth](s, at, next, k_row, q, d);
             s += depth * vectors * LANES;
