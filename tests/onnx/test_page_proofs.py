@@ -363,6 +363,12 @@ def picked(pick, after=None, before=None):
     return part
 
 
+def counted(d, x):
+    """Places that leave some tokens out."""
+    kept = d.op("Cast", d.op("Not", d.op("Equal", "tokens", np.int64(1))), to=TensorProto.INT64)
+    return d.op("Add", x, d.op("Gather", d.random(MOST, WIDTH), d.op("CumSum", kept, np.int64(1))))
+
+
 def last_of(index=-1):
     return lambda d, x: d.op("Gather", x, np.int64(index), axis=1)
 
@@ -517,6 +523,7 @@ CASES = {
     "the last row, by the tokens' number": (picked(last_by_length), True),
     "the last row, as a cut": (picked(last_slice, lambda d, x: d.op(
         "LayerNormalization", x, d.random(WIDTH), axis=-1)), True),
+    "the last row, where kinds of tokens are counted": (picked(last_of(), before=counted), True),
     "the row before the last": (picked(last_of(-2)), False),
     "the last row, that attends to itself": (picked(last_slice, plain), False),
     "the last row, at the first place": (picked(last_slice, place_of_row), None),

@@ -43,8 +43,8 @@ static bool has_data(const flow_map *m, const ir_node *n)
 /* The numbers of input 0, elsewhere. */
 static bool keeps_numbers(const ir_node *n)
 {
-    static const char *const ops[] = {"Identity",  "Cast",   "Reshape", "Squeeze",
-                                      "Unsqueeze", "Expand", NULL};
+    static const char *const ops[] = {"Identity", "Cast",      "Reshape", "Squeeze",
+                                      "Tile",     "Unsqueeze", "Expand",  NULL};
     for (const char *const *op = ops; *op; op++)
         if (pass_is(n, *op))
             return true;

@@ -176,7 +176,7 @@ static heed_status run(pass_run *p)
 const pass_def pass_last_row = {
     .name = "last_row",
     .purpose = "results for the last token become results for every token",
-    .order = 62,
+    .order = 63, /* behind sums, before pages: the table is in the order of names */
     .required = true,
     .run = run,
 };
