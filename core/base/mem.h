@@ -23,7 +23,7 @@ void mem_free(void *pointer);
  * would exceed the limit. */
 heed_status mem_charge(size_t bytes);
 void mem_discharge(size_t bytes);
-uint64_t mem_limit(void);    /* of all memory, in bytes; 0: none */
+uint64_t mem_limit(void);  /* of all memory, in bytes; 0: none */
 bool mem_is_default(void); /* the program has given no allocator of its own */
 
 /* Makes room for one more element in a growing array: *items has *capacity elements of `each`

@@ -165,8 +165,10 @@ static void compute(const flow_map *m, const ir_node *n, flow *f)
     if (pass_is(n, "Mul"))
         f->whole = !__builtin_mul_overflow(x.times_token, number, &f->times_token) &&
                    !__builtin_mul_overflow(x.most, number, &f->most);
-    else if (pass_is(n, "Add") && (f->times_token = x.times_token, true))
+    if (pass_is(n, "Add")) {
+        f->times_token = x.times_token;
         f->whole = !__builtin_add_overflow(x.most, number, &f->most);
+    }
 }
 
 void flow_number_entries(const flow_map *m, const ir_node *n, uint32_t o, flow *f)
