@@ -205,6 +205,9 @@ static heed_status find_defaults(void)
         mem_free(c.items);
         return c.status;
     }
+    if (c.count == 0 && !plugin_search_off())
+        log_write(LOG_WARN, "no backend stands beside the library (heed/plugins-1): everything "
+                            "runs on the plain kernels, slowly, unless a session names a backend");
     sort_devices_first(&c);
     c.items[c.count] = NULL;
     all.defaults = c.items;
