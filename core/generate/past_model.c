@@ -12,14 +12,8 @@ enum { K = 1, V = 2 };
 /* Nodes that only move what was kept, or write beside it. */
 static bool carries(const ir_node *n)
 {
-    static const char *const ops[] = {
-        "Concat",    "Slice",  "Split",           "Identity",      "Cast",   "Reshape",
-        "Transpose", "Expand", "Squeeze",         "Unsqueeze",     "Gather", "Flatten",
-        "ScatterND", "Tile",   "ScatterElements", "TensorScatter", "Where",  "Shape"};
-    for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
-        if (pass_is(n, ops[i]))
-            return true;
-    return (n->op->flags & OP_VIEW) != 0;
+    return (n->op->flags & OP_VIEW) || paging_moves(n, MOVE_KEEPS | MOVE_CUTS | MOVE_PICKS |
+                                                           MOVE_JOINS | MOVE_REPEATS | MOVE_WRITES);
 }
 
 /* No query of it sees a key behind its own place. */

@@ -18,20 +18,10 @@ static bool is_position(const ir_value *v, const pass_paging *about)
     return about->positions && !strcmp(v->name, "heed.positions");
 }
 
-static bool is_move(const ir_node *n)
-{
-    static const char *const moves[] = {"Cast",    "Identity", "Reshape", "Unsqueeze",
-                                        "Squeeze", "Expand",   "Flatten", "Transpose"};
-    for (size_t i = 0; i < sizeof(moves) / sizeof(*moves); i++)
-        if (pass_is(n, moves[i]))
-            return true;
-    return false;
-}
-
 /* The value is the same whole number in every element, as far as is known without a run. */
 static bool read_number(const ir_value *v, int64_t *out)
 {
-    for (int depth = 0; v && is_move(v->producer) && depth < DEEPEST; depth++)
+    for (int depth = 0; v && paging_moves(v->producer, MOVE_KEEPS) && depth < DEEPEST; depth++)
         v = ir_input(v->producer, 0);
     if (!v || !v->constant || v->is_input || tensor_count(v->constant) < 1)
         return false;
@@ -47,7 +37,7 @@ static bool read_number(const ir_value *v, int64_t *out)
 static const ir_value *step_back(const ir_node *n, int64_t *offset)
 {
     int64_t number = 0;
-    if (is_move(n))
+    if (paging_moves(n, MOVE_KEEPS))
         return ir_input(n, 0);
     bool add = pass_is(n, "Add"), multiply = pass_is(n, "Mul");
     uint32_t other = (add || multiply) && read_number(ir_input(n, 0), &number) ? 0 : 1;

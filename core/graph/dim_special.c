@@ -182,9 +182,12 @@ int dims_plainness(const ir_dims *t, ir_dim d)
     int64_t id = dims_symbol_of(t, d);
     if (dim_known(d))
         return 3;
-    if (id < 0 || strchr(t->symbols[id].name, '('))
+    if (id < 0 || t->symbols[id].operation != DIM_NAMED)
         return 0;
-    return strchr(t->symbols[id].name, '?') ? 1 : 2;
+    const char *name = t->symbols[id].name;
+    if (strchr(name, '(')) /* a file's own name for what its exporter computed */
+        return 0;
+    return strchr(name, '?') ? 1 : 2;
 }
 
 static ir_dim applied(ir_dims *t, dim_operation operation, ir_dim a, ir_dim b)

@@ -40,17 +40,6 @@ static bool has_data(const flow_map *m, const ir_node *n)
     return false;
 }
 
-/* The numbers of input 0, elsewhere. */
-static bool keeps_numbers(const ir_node *n)
-{
-    static const char *const ops[] = {"Identity", "Cast",      "Reshape", "Squeeze",
-                                      "Tile",     "Unsqueeze", "Expand",  NULL};
-    for (const char *const *op = ops; *op; op++)
-        if (pass_is(n, *op))
-            return true;
-    return false;
-}
-
 static heed_status sweep_output(flow_map *m, const ir_node *n, uint32_t o, uint8_t worst)
 {
     ir_value *v = n->out[o];
@@ -65,7 +54,7 @@ static heed_status sweep_output(flow_map *m, const ir_node *n, uint32_t o, uint8
     else if (worst == FLOW_ROWS)
         *f = flow_through(m, n, o);
     f->data = f->kind >= FLOW_ROWS && has_data(m, n);
-    f->place = f->kind == FLOW_ROWS && f->each == 1 && keeps_numbers(n) &&
+    f->place = f->kind == FLOW_ROWS && f->each == 1 && paging_moves(n, MOVE_KEEPS | MOVE_REPEATS) &&
                flow_of(m, ir_input(n, 0)).place;
     if (f->kind == FLOW_MIXED && !f->data && worst != FLOW_MIXED)
         f->kind = FLOW_SHAPE;

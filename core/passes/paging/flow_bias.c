@@ -15,9 +15,6 @@
 
 enum { BIAS = 3, SINKS = 6, MOST_DEPTH = 64 };
 
-static const char *const moves[] = {"Reshape", "Unsqueeze", "Squeeze",  "Expand",
-                                    "Cast",    "Transpose", "Identity", NULL};
-
 typedef struct by_distance {
     flow_map *m;
     ir_dim places; /* extent of the row of distances */
@@ -57,7 +54,7 @@ static bool goes_by_distance(by_distance *d, ir_value *v, int depth);
  */
 static uint32_t elements_of(const ir_node *n)
 {
-    if (paging_is_one_of(n, moves))
+    if (paging_moves(n, MOVE_KEEPS))
         return 1;
     return (n->op->flags & OP_ELEMENTWISE) || pass_is(n, "Clip") ? n->n_in : 0;
 }
@@ -81,7 +78,7 @@ static bool is_straight(const by_distance *d, const ir_node *n)
         return floats ||
                (dtype_is_int(n->out[0]->type.dtype) && dtype_is_int(ir_input(n, 0)->type.dtype));
     if (!paging_is_one_of(n, products))
-        return paging_is_one_of(n, sums) || paging_is_one_of(n, moves);
+        return paging_is_one_of(n, sums) || paging_moves(n, MOVE_KEEPS);
     return (flow_of(d->m, ir_input(n, 1)).kind == FLOW_FREE && (floats || pass_is(n, "Mul"))) ||
            (flow_of(d->m, ir_input(n, 0)).kind == FLOW_FREE && pass_is(n, "Mul"));
 }

@@ -173,12 +173,10 @@ static void compute(const flow_map *m, const ir_node *n, flow *f)
 
 void flow_number_entries(const flow_map *m, const ir_node *n, uint32_t o, flow *f)
 {
-    static const char *const moves[] = {"Identity",  "Cast",   "Reshape", "Squeeze",
-                                        "Unsqueeze", "Expand", NULL};
     flow x = flow_of(m, ir_input(n, 0));
     if (x.coordinates)
         take_coordinate(m, n, o, f);
-    else if (paging_is_one_of(n, moves) &&
+    else if (paging_moves(n, MOVE_KEEPS) &&
              (n->out[0]->type.dtype == HEED_INT64 || n->out[0]->type.dtype == HEED_INT32)) {
         f->whole = x.whole;
         f->times_token = x.times_token;

@@ -29,7 +29,7 @@ static bool moved(const ir_use *use, step *s)
     axis += axis < 0 ? s->rank : 0;
     if (use->slot != 0)
         return false;
-    if (pass_is(n, "Identity") || pass_is(n, "Cast") || (pass_is(n, "Split") && axis != s->axis))
+    if (paging_moves(n, MOVE_COPIES) || (pass_is(n, "Split") && axis != s->axis))
         return true;
     if (pass_is(n, "Transpose") && perm && count == (uint64_t)s->rank) {
         for (int32_t i = 0; i < s->rank; i++)

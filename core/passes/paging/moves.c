@@ -1,5 +1,5 @@
 /* moves.c - operators that move elements, and what else they do: one table for all who follow a
- * value (search.c, rows.c, caches.c, layers.c). Each says what it may pass through. */
+ * value. Each says what it may pass through. */
 #include <string.h>
 
 #include "passes/paging/paging.h"
@@ -8,13 +8,13 @@ static const struct {
     const char *op;
     unsigned does;
 } rows[] = {
-    {"Identity", MOVE_KEEPS},
-    {"Cast", MOVE_KEEPS},
-    {"Reshape", MOVE_KEEPS},
+    {"Identity", MOVE_KEEPS | MOVE_COPIES},
+    {"Cast", MOVE_KEEPS | MOVE_COPIES},
+    {"Reshape", MOVE_KEEPS | MOVE_FOLDS},
     {"Transpose", MOVE_KEEPS},
-    {"Squeeze", MOVE_KEEPS},
-    {"Unsqueeze", MOVE_KEEPS},
-    {"Flatten", MOVE_KEEPS},
+    {"Squeeze", MOVE_KEEPS | MOVE_FOLDS},
+    {"Unsqueeze", MOVE_KEEPS | MOVE_FOLDS},
+    {"Flatten", MOVE_KEEPS | MOVE_FOLDS},
     {"Expand", MOVE_KEEPS},
     {"Slice", MOVE_CUTS},
     {"Split", MOVE_CUTS},

@@ -99,6 +99,9 @@ enum {
     MOVE_SCALES = 1 << 7,
     MOVE_PACKS = 1 << 8, /* into few bits, and back */
     MOVE_WRITES = 1 << 9,
+    /* of those that keep all: */
+    MOVE_COPIES = 1 << 10, /* each where it is */
+    MOVE_FOLDS = 1 << 11,  /* in their order, in other extents */
 };
 
 /* It is one of the operators that do one of these, and no more. */

@@ -18,7 +18,7 @@ static bool is_truth(const ir_value *v)
         const ir_node *n = v->producer;
         if (v->type.dtype == HEED_BOOL)
             return true;
-        if (!pass_is(n, "Cast") && !pass_is(n, "Identity") && !pass_is(n, "Reshape"))
+        if (!paging_moves(n, MOVE_KEEPS))
             return false;
         v = ir_input(n, 0);
     }

@@ -114,15 +114,6 @@ static ir_value *transposed(reader *r, const ir_node *n, int32_t axis, int depth
     return rows ? body_transpose(&r->b, rows, text) : NULL;
 }
 
-static bool reshapes(const ir_node *n)
-{
-    static const char *const ops[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", NULL};
-    for (const char *const *op = ops; *op; op++)
-        if (pass_is(n, *op))
-            return true;
-    return false;
-}
-
 /* As many elements lie before the axis, and it is as long. */
 static ir_value *reshaped(reader *r, const ir_node *n, int32_t axis, int depth)
 {
@@ -162,11 +153,11 @@ static ir_value *first_rows(reader *r, ir_value *v, int32_t axis, int depth)
     if (!n || depth > MOST_DEPTH || axis < 0 || axis >= v->type.rank)
         return NULL;
     ++depth;
-    if (pass_is(n, "Identity") || pass_is(n, "Cast"))
+    if (paging_moves(n, MOVE_COPIES))
         rows = first_rows(r, ir_input(n, 0), axis, depth);
     else if (pass_is(n, "Transpose"))
         rows = transposed(r, n, axis, depth);
-    else if (reshapes(n))
+    else if (paging_moves(n, MOVE_FOLDS))
         rows = reshaped(r, n, axis, depth);
     else if (pass_is(n, "Slice"))
         rows = sliced(r, n, axis, depth);
