@@ -57,6 +57,7 @@ typedef struct cli_value {
 struct cli_args {
     const cli_verb *verb;
     size_t n_words, n_values;
+    size_t n_given;     /* values of the command line, which come first */
     const char **words; /* what is not a flag, in order */
     cli_value *values;  /* flags given, in order; then those of the environment */
     bool help;          /* --help was among them */
@@ -76,7 +77,10 @@ bool args_read_int(const cli_args *args, const char *name, int64_t min, int64_t 
 bool args_read_real(const cli_args *args, const char *name, double *out);
 bool args_read_between(const cli_args *args, const char *name, double min, double max, double *out);
 bool args_read_bytes(const cli_args *args, const char *name, uint64_t *out); /* 512M, 2G */
-/* True when --json or --format json. False with *ok = false for a format that is unknown. */
+/* What --format or --json says, `otherwise` where neither stands; NULL, after a message, when both
+ * do and they differ. */
+const char *args_format(const cli_args *args, const char *otherwise);
+/* Is it json? False with *ok = false for a format that is unknown. */
 bool args_want_json(const cli_args *args, bool *ok);
 extern const cli_flag format_flags[]; /* --json, --format */
 

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "cli.h"
+#include <unistd.h>
 
 bool files_is_folder(const char *path)
 {
@@ -73,6 +72,25 @@ bool files_write(const char *path, const file_bytes *bytes)
         return false;
     bool good = fwrite(bytes->data, 1, bytes->size, file) == bytes->size;
     return !fclose(file) && good;
+}
+
+/* The folder that a file is made in, to be freed. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? cli_format("%.*s", (int)(slash - path + 1), path) : cli_copy(".");
+}
+
+int files_check_output(const cli_args *args, const char *flag)
+{
+    const char *path = args_get(args, flag);
+    if (!path)
+        return EXIT_OK;
+    char *folder = folder_of(path);
+    errno = files_is_folder(path) ? EISDIR : 0;
+    bool good = !errno && !access(files_exists(path) ? path : folder, W_OK);
+    free(folder);
+    return good ? EXIT_OK : exit_with(EXIT_USAGE, "--%s %s: %s", flag, path, strerror(errno));
 }
 
 void files_free(file_bytes *bytes)

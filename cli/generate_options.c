@@ -196,6 +196,17 @@ static int read_kv(const cli_args *args, heed_dtype *out)
     return EXIT_OK;
 }
 
+/* Flags of pages mean nothing without them. */
+static int check_pages(const cli_args *args)
+{
+    static const char *const flags[] = {"kv", "kv-memory", "page-tokens"};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (args_is_on(args, "no-pages") && args_get(args, flags[i]))
+            return exit_with(EXIT_USAGE, "--no-pages leaves nothing for --%s: leave one out",
+                             flags[i]);
+    return EXIT_OK;
+}
+
 static int read_generator(generate_job *job)
 {
     const cli_args *args = job->args;
@@ -214,7 +225,8 @@ static int read_generator(generate_job *job)
         o->flags |= HEED_GENERATOR_NO_SHARING;
     if (args_is_on(args, "no-pages"))
         o->flags |= HEED_GENERATOR_CONTIGUOUS;
-    return read_kv(args, &o->kv_dtype);
+    int code = check_pages(args);
+    return code ? code : read_kv(args, &o->kv_dtype);
 }
 
 int generate_read_options(generate_job *job)

@@ -7,6 +7,7 @@
 
 #include "generate.h"
 #include "interrupt.h"
+#include "model_files.h"
 #include "print.h"
 #include "session.h"
 
@@ -57,6 +58,8 @@ int generate_open(generate_job *job)
 {
     const char *wanted = args_get(job->args, "tokenizer");
     int code = session_check_file(job->path);
+    if (!code && !model_files_any(job->path))
+        code = model_files_refuse(job->path);
     if (!code && job->options.encoder)
         code = session_check_file(job->options.encoder);
     if (!code && wanted)

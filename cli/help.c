@@ -43,7 +43,8 @@ static int column_width(const cli_verb *verb)
 void help_print_verb(FILE *file, const cli_verb *verb)
 {
     int width = column_width(verb);
-    fprintf(file, "heed %s %s\n%s\n\n", verb->name, verb->usage, verb->summary);
+    fprintf(file, "heed %s%s%s\n%s\n\n", verb->name, *verb->usage ? " " : "", verb->usage,
+            verb->summary);
     for (size_t t = 0; t < 4 && verb->flags[t]; t++)
         for (const cli_flag *flag = verb->flags[t]; flag->name; flag++)
             print_flag(file, flag, width);

@@ -79,6 +79,9 @@ static int add_shape(input_item *item, const char *text)
     if (!shapes_parse(text, &item->shape))
         return exit_with(EXIT_USAGE, "input %s: '%s' is no shape such as 1x128 or [1,128]",
                          item->info->name, text);
+    if (item->info->ndim >= 0 && item->shape.ndim != item->info->ndim)
+        return exit_with(EXIT_USAGE, "input %s: the model wants %d axes, not %s", item->info->name,
+                         (int)item->info->ndim, text);
     item->shaped = true;
     return EXIT_OK;
 }
@@ -89,7 +92,8 @@ static int add_word(input_set *set, const char *word)
         return input_load_all(set, word + 1);
     input_item *item = find_item(set, word, '=');
     if (item) {
-        free(item->text);
+        if (item->text)
+            return exit_with(EXIT_USAGE, "input %s is given twice", item->info->name);
         item->text = cli_copy(word + strlen(item->info->name) + 1);
         return EXIT_OK;
     }

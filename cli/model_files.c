@@ -40,6 +40,16 @@ void model_files_free(char **files, size_t n)
     free(files);
 }
 
+bool model_files_any(const char *path)
+{
+    size_t n;
+    if (!files_is_folder(path))
+        return true;
+    char **files = model_files_list(path, &n);
+    model_files_free(files, n);
+    return n > 0;
+}
+
 char *model_files_choose(const char *path)
 {
     static const char *const places[] = {"model.onnx", "onnx/model.onnx"};

@@ -2,10 +2,13 @@
 #ifndef HEED_CLI_MODEL_FILES_H
 #define HEED_CLI_MODEL_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Paths of the files of a folder that end with .onnx, by name. Free with model_files_free. */
 char **model_files_list(const char *folder, size_t *n);
+/* A file, or a folder that has one. */
+bool model_files_any(const char *path);
 void model_files_free(char **files, size_t n);
 
 /* The model that a folder stands for: model.onnx in it or in its folder onnx, or the only one that

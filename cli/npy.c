@@ -92,7 +92,8 @@ static bool read_dict(const char *dict, npy_header *out, char why[NPY_WHY])
     snprintf(why, NPY_WHY, "its header lacks descr, fortran_order or shape");
     if (!type || !order || !shape)
         return false;
-    snprintf(why, NPY_WHY, "its element type %.24s is not supported", type);
+    snprintf(why, NPY_WHY, "its element type %.*s is not supported", (int)strcspn(type, ",}"),
+             type);
     if (!set_type(out, type))
         return false;
     out->fortran = !strncmp(order, "True", 4);

@@ -147,6 +147,7 @@ int args_parse(const cli_verb *verb, int argc, char **argv, cli_args *out)
         if (code)
             return code;
     }
+    out->n_given = out->n_values;
     add_environment(out);
     return check_switches(out);
 }
@@ -257,17 +258,33 @@ bool args_read_bytes(const cli_args *args, const char *name, uint64_t *out)
     return true;
 }
 
-bool args_want_json(const cli_args *args, bool *ok)
+static bool is_given(const cli_args *args, const char *name)
+{
+    for (size_t i = 0; i < args->n_given; i++)
+        if (!strcmp(args->values[i].flag->name, name))
+            return true;
+    return false;
+}
+
+const char *args_format(const cli_args *args, const char *otherwise)
 {
     const char *format = args_get(args, "format");
-    *ok = true;
-    if (args_is_on(args, "json"))
-        return true;
-    if (!format || !strcmp(format, "text"))
-        return false;
-    if (!strcmp(format, "json"))
-        return true;
-    note("--format is text or json, not '%s'", format);
-    *ok = false;
-    return false;
+    if (!args_is_on(args, "json"))
+        return format ? format : otherwise;
+    bool json = is_given(args, "json"), other = is_given(args, "format");
+    if (json && other && strcmp(format, "json")) {
+        note("--json and --format %s contradict each other: leave one out", format);
+        return NULL;
+    }
+    return other ? format : "json";
+}
+
+bool args_want_json(const cli_args *args, bool *ok)
+{
+    const char *format = args_format(args, "text");
+    bool json = format && !strcmp(format, "json");
+    *ok = json || (format && !strcmp(format, "text"));
+    if (format && !*ok)
+        note("--format is text or json, not '%s'", format);
+    return json;
 }

@@ -13,7 +13,7 @@
 const cli_flag session_flags[] = {
     {"backends",       "LIST", "in order of preference: names or plugin paths (cpu,reference)"},
     {"allow-fallback", NULL,   "use the default backends when a named one cannot be had"},
-    {"attention",      "MODE", "auto (default), off, mha, gqa, flash or paged"},
+    {"attention",      "MODE", "auto (default), off, mha, gqa or flash"},
     {"without",        "LIST", "passes to leave out (heed explain names them); --no-dropout: none draws"},
     {"no-dropout",     NULL,   NULL},
     {"precision",      "P",    "fp32, so far the only one"},
@@ -25,7 +25,7 @@ const cli_flag session_flags[] = {
 // clang-format on
 
 static const char *const levels[] = {"none", "error", "warning", "info", "debug", NULL};
-static const char *const modes[] = {"auto", "off", "mha", "gqa", "flash", "paged", NULL};
+static const char *const modes[] = {"auto", "off", "mha", "gqa", "flash", NULL};
 static const char *const precisions[] = {"fp32", NULL};
 
 static int find(const char *const *list, const char *text)
@@ -78,7 +78,7 @@ const char *session_find_mode(const char *text)
 {
     int i = find(modes, text);
     if (i < 0)
-        exit_with(EXIT_USAGE, "--attention is auto, off, mha, gqa, flash or paged, not '%s'", text);
+        exit_with(EXIT_USAGE, "--attention is auto, off, mha, gqa or flash, not '%s'", text);
     return i < 0 ? NULL : modes[i];
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "files.h"
 #include "print.h"
 #include "session.h"
 
@@ -42,8 +43,9 @@ enum { FORMATS = sizeof formats / sizeof *formats };
 
 static int find_format(const cli_args *args, size_t *out)
 {
-    const char *name = args_get(args, "format");
-    name = args_is_on(args, "json") ? "json" : name ? name : "table";
+    const char *name = args_format(args, "table");
+    if (!name)
+        return EXIT_USAGE;
     for (size_t i = 0; i < FORMATS; i++)
         if (!strcmp(formats[i].name, name)) {
             *out = i;
@@ -147,6 +149,8 @@ static void free_report(bench_report *r)
 static int bench(bench_report *r, const bench_rules *rules, size_t format)
 {
     int code = session_prepare(r->args);
+    if (!code)
+        code = files_check_output(r->args, "output");
     if (!code)
         code = session_load_model(r->path, &r->model);
     if (!code)

@@ -239,6 +239,8 @@ static int run(const cli_args *args)
     bool json = args_want_json(args, &ok);
     if (!ok)
         return EXIT_USAGE;
+    if (args->n_words)
+        return exit_with(EXIT_USAGE, "heed doctor takes no words, such as '%s'", args->words[0]);
     checkup *c = cli_alloc(1, sizeof *c);
     examine(c);
     if (json)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "embed.h"
+#include "files.h"
 #include "model_files.h"
 #include "session.h"
 
@@ -75,6 +76,10 @@ static int run_job(embed_job *job)
     int code = session_prepare(args);
     if (!code)
         code = session_check_file(job->path);
+    if (!code && files_is_folder(job->path))
+        code = model_files_refuse(job->path);
+    if (!code)
+        code = files_check_output(args, "output");
     if (!code)
         code = prompts_read(args, "text", "text-file", true, false, &job->texts);
     if (!code)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "explain.h"
+#include "files.h"
 #include "json.h"
 #include "print.h"
 #include "session.h"
@@ -271,6 +272,8 @@ static int run(const cli_args *args)
     if (args->n_words != 1)
         return exit_with(EXIT_USAGE, "heed explain needs one model");
     int code = session_prepare(args);
+    if (!code)
+        code = files_check_output(args, "html");
     if (!code)
         code = session_load_model(args->words[0], &model);
     if (!code)

@@ -131,6 +131,9 @@ static void print_json(size_t n, bool verbose)
 
 static int list(const cli_args *args, size_t n, bool json)
 {
+    if (args->n_words > 1)
+        return exit_with(EXIT_USAGE, "heed plugin list takes no words; heed plugin info %s?",
+                         args->words[1]);
     if (json)
         print_json(n, args_is_on(args, "verbose"));
     else

@@ -152,6 +152,8 @@ static int run_model(run_report *report, int64_t repeat, int64_t deadline_ms)
     const cli_args *args = report->args;
     int code = session_prepare(args);
     if (!code)
+        code = files_check_output(args, "output");
+    if (!code)
         code = session_load_model(report->path, &report->model);
     if (!code)
         code = session_make(args, report->model, report->path, &report->session);

@@ -85,7 +85,8 @@ static int find_cases(const cli_args *args, case_list *list)
 {
     for (size_t i = 0; i < args->n_words; i++)
         if (!case_find(list, args->words[i], args->n_words > 1 ? args->words[i] : ""))
-            return exit_with(EXIT_USAGE, "%s: %s", args->words[i], strerror(errno));
+            return exit_with(EXIT_USAGE, "%s: %s; heed test takes folders with cases",
+                             args->words[i], strerror(errno));
     if (!list->n)
         return exit_with(EXIT_USAGE, "no folder with a model.onnx below %s", args->words[0]);
     return EXIT_OK;

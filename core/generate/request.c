@@ -140,6 +140,9 @@ static heed_status run_encoder(heed_sequence *s, const heed_request *r, const in
     if (!g->encoder && r->n_inputs > 0)
         return err_fail(HEED_INVALID, "the model has no input \"%s\" beside its tokens",
                         r->input_names[0]);
+    if (!g->encoder && r->decoder_tokens)
+        return err_fail(HEED_INVALID, "decoder_tokens are for a model with an encoder; what this "
+                                      "one begins with is the prompt");
     if (!g->encoder)
         return HEED_OK;
     TRY(begin_decoder(g, r, tokens, n));

@@ -25,6 +25,14 @@ static heed_status strings_add(strings *s, const char *text)
     return HEED_OK;
 }
 
+static bool strings_has(const strings *s, const char *text)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->items[i], text) == 0)
+            return true;
+    return false;
+}
+
 /* Hands the list over to the arena. */
 static heed_status strings_finish(strings *s, heed_status status, arena *memory,
                                   const char *const **out)
@@ -93,7 +101,7 @@ heed_status plugin_search_folders(arena *memory, const char *const **folders)
     heed_status status = HEED_OK;
     if (!plugin_search_off()) {
         status = add_configured(memory, &s);
-        if (status == HEED_OK && plugin_search_installed(installed))
+        if (status == HEED_OK && plugin_search_installed(installed) && !strings_has(&s, installed))
             status = strings_add(&s, arena_string(memory, installed));
     }
     return strings_finish(&s, status, memory, folders);

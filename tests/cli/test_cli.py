@@ -66,12 +66,38 @@ def test_both_forms_of_a_flag_and_its_environment_variable() -> None:
 def test_bad_values_of_flags() -> None:
     path = write("linear.onnx", linear())
     for flag, bad in (("threads", "two"), ("threads", "-1"), ("repeat", "0"), ("mem-limit", "2X"),
-                      ("attention", "fast"), ("precision", "bf16"), ("format", "xml"),
+                      ("attention", "fast"), ("attention", "paged"), ("precision", "bf16"),
+                      ("format", "xml"),
                       ("deadline-ms", "soon"), ("log", "loud"), ("json", "maybe")):
         assert bad in heed("run", path, f"--{flag}={bad}", code=2)[1], flag
     for mode in ("off", "auto"):
         heed("run", path, "--attention", mode)
     heed("run", path, "--precision", "fp32")
+
+
+def test_flags_that_contradict_each_other() -> None:
+    path = write("linear.onnx", linear())
+    for verb in ("run", "bench"):
+        assert "--json and --format csv" in heed(verb, path, "--json", "--format=csv", code=2)[1]
+    assert heed("run", path, "--format=text", env={"HEED_JSON": "1"})[0].startswith("output")
+    assert json.loads(heed("run", path, "--json", env={"HEED_FORMAT": "text"})[0])
+
+
+def test_outputs_that_cannot_be_written_are_refused_before_the_work() -> None:
+    path = write("linear.onnx", linear())
+    for verb, flag in (("run", "output"), ("bench", "output"), ("explain", "html")):
+        for bad, why in ((FOLDER, "Is a directory"), (FOLDER / "none/x", "No such file")):
+            out, err = heed(verb, path, f"--{flag}", bad, code=2)
+            assert not out and f"--{flag} {bad}: {why}" in err, err
+
+
+def test_words_too_many_and_folders_without_models() -> None:
+    assert "'extra'" in heed("doctor", "extra", code=2)[1]
+    assert "heed plugin info cpu" in heed("plugin", "list", "cpu", code=2)[1]
+    empty = FOLDER / "no-models"
+    empty.mkdir(exist_ok=True)
+    for verb, *flags in (("run",), ("generate", "--tokens=1"), ("embed", "--tokens=1")):
+        assert "no file in it ends with .onnx" in heed(verb, empty, *flags, code=2)[1], verb
 
 
 def test_bad_models() -> None:

@@ -287,6 +287,11 @@ def test_usage_errors() -> None:
         err = heed("generate", MODEL, "--prompt", "a", f"--{flag}={bad}", code=2)[1]
         assert flag in err and bad in err, err
     assert "--stop" in heed("generate", MODEL, "--prompt", "a", "--stop", "", code=2)[1]
+    for flag in ("--kv=bf16", "--kv-memory=1M", "--page-tokens=8"):
+        err = heed("generate", MODEL, "--prompt", "a", "--no-pages", flag, code=2)[1]
+        assert "--no-pages" in err and flag.split("=")[0] in err, err
+    err = heed("generate", MODEL, "--prompt", "a", "--decoder-tokens", 1, code=2)[1]
+    assert "encoder" in err, err
     assert "did you mean --prompt" in heed("generate", MODEL, "--promt", "a", code=2)[1]
 
 

@@ -64,6 +64,8 @@ def test_bad_shapes() -> None:
     assert "no input or symbol 'sequence'" in heed("run", path, "sequence=4", code=2)[1]
     assert "should be 3" in heed("run", path, "x:1x2x4", code=2)[1]
     assert "wants 3 axes" in heed("run", path, "x=2x3xf32=1", code=2)[1]
+    assert "wants 3 axes, not 2x3" in heed("run", path, "x:2x3", code=2)[1]
+    assert "input x is given twice" in heed("run", path, "x=ones", "x=zeros", code=2)[1]
     heed("run", path, "seq=3", "seq=4", code=2)
 
 

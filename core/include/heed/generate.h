@@ -140,7 +140,8 @@ typedef struct heed_request {
     size_t text_bytes;     /* 0: up to its NUL */
     const int32_t *tokens; /* the prompt as tokens, taken as they are */
     size_t n_tokens;
-    /* What an encoder-decoder's decoder begins with; NULL: as its configuration says. */
+    /* What an encoder-decoder's decoder begins with; NULL: as its configuration says. HEED_INVALID
+     * where there is no encoder. */
     const int32_t *decoder_tokens;
     size_t n_decoder_tokens;
     /* Other inputs of the model, or of its encoder, by name; copied. */
