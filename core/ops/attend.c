@@ -39,6 +39,22 @@ void attend_cut(op_body *b, ir_value *all, int32_t axis, int64_t heads, int64_t 
     body_nodes(b, 2, in, 3, parts, "Split axis=%d", axis);
 }
 
+bool attend_read_grouped(op_body *b, attend *a)
+{
+    int64_t heads = attend_heads(b, "num_heads"), kv_heads = attend_heads(b, "kv_num_heads");
+    ir_value *parts[] = {body_in(b, 0), body_in(b, 1), body_in(b, 2)};
+    if (!parts[1])
+        attend_cut(b, parts[0], 2, heads, kv_heads, parts);
+    else if (!parts[2])
+        body_fail(b, HEED_INVALID, "key and value come together");
+    if (b->status)
+        return false;
+    a->q = attend_split(b, parts[0], heads);
+    a->k = attend_split(b, parts[1], kv_heads);
+    a->v = attend_split(b, parts[2], kv_heads);
+    return true;
+}
+
 ir_value *attend_turn(op_body *b, ir_value *x, ir_value *cosines, ir_value *sines, ir_value *at)
 {
     int64_t half = body_extent(b, cosines, 1);

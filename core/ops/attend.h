@@ -25,6 +25,9 @@ ir_value *attend_split(op_body *b, ir_value *x, int64_t heads);
 /* Queries, keys and values that lie one after the other in `axis`, head by head: parts[3]. */
 void attend_cut(op_body *b, ir_value *all, int32_t axis, int64_t heads, int64_t kv_heads,
                 ir_value **parts);
+/* Queries, keys and values from inputs 0 to 2, or all three from input 0, in num_heads and
+ * kv_num_heads heads; false: the body has failed. */
+bool attend_read_grouped(op_body *b, attend *a);
 /* Rotary embedding of x [B, heads, S, D] at positions [B, S], of as many channels as the tables
  * have; the node's rotary_interleaved says which. */
 ir_value *attend_turn(op_body *b, ir_value *x, ir_value *cosines, ir_value *sines, ir_value *at);

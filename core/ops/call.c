@@ -64,3 +64,13 @@ int64_t *call_ints(op_call *c, uint32_t i)
         dtype_load_i64(t->dtype, tensor_data(t), 0, n, values);
     return values;
 }
+
+heed_status call_index(const op_call *c, int64_t *index, int64_t dim)
+{
+    if (*index < -dim || *index >= dim)
+        return call_error(c, HEED_INVALID, "index %lld is not in [-%lld, %lld)", (long long)*index,
+                          (long long)dim, (long long)dim);
+    if (*index < 0)
+        *index += dim;
+    return HEED_OK;
+}

@@ -4,30 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/linear_rule.h"
 #include "ops/loops.h"
 
 // clang-format off
 enum { QUERY, KEY, VALUE, STARTS, DECAY, BETA, STATE, A_LOG, BIAS, COUNT, ACTIVE };
 // clang-format on
-
-typedef struct rule {
-    const char *name;
-    bool gated, delta;
-} rule;
-
-static const rule rules[] = {{"linear", false, false},
-                             {"gated", true, false},
-                             {"delta", false, true},
-                             {"gated_delta", true, true}};
-
-static const rule *find_rule(const ir_node *n)
-{
-    const char *name = ir_attr_string(n, "update_rule", "gated_delta");
-    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
-        if (strcmp(rules[i].name, name) == 0)
-            return &rules[i];
-    return NULL;
-}
 
 static int64_t capacity(const ir_node *n) { return ir_attr_int(n, "state_update_capacity", 0); }
 
@@ -91,7 +73,7 @@ static heed_status infer_output(op_infer *c, const extents *e)
 
 static heed_status infer_net(op_infer *c)
 {
-    const rule *r = find_rule(c->node);
+    const linear_rule *r = linear_rule_of(c->node);
     int64_t room = capacity(c->node);
     bool packed = !infer_has(c, KEY) && !infer_has(c, VALUE) && infer_has(c, STATE);
     if (!r || (infer_has(c, DECAY) < r->gated) || (infer_has(c, BETA) < r->delta))
@@ -120,7 +102,7 @@ static heed_status infer_net(op_infer *c)
 
 typedef struct net {
     const op_call *call;
-    const rule *rule;
+    const linear_rule *rule;
     int64_t total, batch, keys, heads, dk, dv; /* keys: key heads; heads: value heads */
     int64_t width;                             /* of a token's decay of one head: 1 or dk */
     bool packed;
@@ -355,7 +337,8 @@ static heed_status make_room(op_call *c, net *n)
 
 static heed_status run_net(op_call *c)
 {
-    net n = {.call = c, .rule = find_rule(c->node), .scale = ir_attr_float(c->node, "scale", 0)};
+    net n = {
+        .call = c, .rule = linear_rule_of(c->node), .scale = ir_attr_float(c->node, "scale", 0)};
     TRY(measure(c, &n));
     TRY(check_all(c, &n));
     TRY(make_room(c, &n));

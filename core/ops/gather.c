@@ -4,17 +4,6 @@
 #include "ops/content.h"
 #include "ops/layout.h"
 
-/* An index in [-dim, dim) to [0, dim); the error names it and its range. */
-static heed_status check_index(const op_call *c, int64_t *index, int64_t dim)
-{
-    if (*index < -dim || *index >= dim)
-        return call_error(c, HEED_INVALID, "index %lld is not in [-%lld, %lld)", (long long)*index,
-                          (long long)dim, (long long)dim);
-    if (*index < 0)
-        *index += dim;
-    return HEED_OK;
-}
-
 static int32_t axis_of(const op_call *c)
 {
     int64_t axis = ir_attr_int(c->node, "axis", 0);
@@ -91,7 +80,7 @@ static heed_status run_gather(op_call *c)
     int64_t outer = layout_product(data->dims, 0, axis);
     int64_t inner = layout_product(data->dims, axis + 1, rank), dim = data->dims[axis];
     for (int64_t i = 0; i < n; i++)
-        TRY(check_index(c, &indices[i], dim));
+        TRY(call_index(c, &indices[i], dim));
     for (int64_t o = 0; o < outer && inner > 0; o++)
         for (int64_t i = 0; i < n; i++, to += inner)
             dtype_copy(data->dtype, tensor_data(out), to, tensor_data(data),
@@ -129,7 +118,7 @@ static heed_status run_gather_elements(op_call *c)
     layout_strides(rank, data->dims, strides);
     for (int64_t i = 0, n = tensor_count(out); i < n; i++) {
         int64_t from = 0;
-        TRY(check_index(c, &indices[i], data->dims[axis]));
+        TRY(call_index(c, &indices[i], data->dims[axis]));
         for (int32_t k = 0; k < rank; k++)
             from += (k == axis ? indices[i] : index[k]) * strides[k];
         dtype_copy(data->dtype, tensor_data(out), i, tensor_data(data), from, 1);
@@ -194,7 +183,7 @@ static heed_status run_gather_nd(op_call *c)
     for (int64_t i = 0; i < tuples; i++) {
         int64_t from = i / per_batch * batch_size;
         for (int64_t k = 0; k < depth; k++) {
-            TRY(check_index(c, &indices[i * depth + k], data->dims[batch + k]));
+            TRY(call_index(c, &indices[i * depth + k], data->dims[batch + k]));
             from += indices[i * depth + k] * strides[batch + k];
         }
         dtype_copy(data->dtype, tensor_data(out), i * inner, tensor_data(data), from, inner);

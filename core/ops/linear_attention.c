@@ -10,36 +10,16 @@
 #include <string.h>
 
 #include "ops/heads.h"
+#include "ops/linear_rule.h"
 #include "ops/loops.h"
 
 enum { Q, K, V, PAST, DECAY, BETA };
-
-typedef struct rule {
-    const char *name;
-    bool gated, delta;
-} rule;
-
-static const rule rules[] = {
-    {"linear", false, false},
-    {"gated", true, false},
-    {"delta", false, true},
-    {"gated_delta", true, true},
-};
-
-static const rule *find_rule(const ir_node *n)
-{
-    const char *name = ir_attr_string(n, "update_rule", "gated_delta");
-    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
-        if (strcmp(rules[i].name, name) == 0)
-            return &rules[i];
-    return NULL;
-}
 
 /* ---- Inference ------------------------------------------------------------------------------ */
 
 static heed_status check_node(const op_infer *c, int64_t heads, int64_t kv_heads)
 {
-    const rule *r = find_rule(c->node);
+    const linear_rule *r = linear_rule_of(c->node);
     if (!r)
         return infer_error(c, "update_rule linear, gated, delta or gated_delta", "%s",
                            ir_attr_string(c->node, "update_rule", ""));
@@ -124,7 +104,7 @@ static heed_status infer_linear(op_infer *c)
 
 typedef struct recurrence {
     const op_call *call;
-    const rule *rule;
+    const linear_rule *rule;
     int64_t length, heads, kv_heads, dk, dv;
     float scale;
     float *state, *q, *k, *v, *gate, *out;
@@ -210,7 +190,7 @@ static void run_head(const recurrence *r, int64_t batch, int64_t head)
 static heed_status run_linear(op_call *c)
 {
     const int64_t *dims = c->in[Q]->dims;
-    recurrence r = {.call = c, .rule = find_rule(c->node), .length = dims[1]};
+    recurrence r = {.call = c, .rule = linear_rule_of(c->node), .length = dims[1]};
     double scale = ir_attr_float(c->node, "scale", 0);
     r.heads = ir_attr_int(c->node, "q_num_heads", 1);
     r.kv_heads = ir_attr_int(c->node, "kv_num_heads", 1);

@@ -99,21 +99,13 @@ static ir_value *normed(op_body *b, ir_value *x, ir_value *weight, const char *a
                   ir_attr_float(b->node, attr, epsilon));
 }
 
-static void project(op_body *b, attend *a)
+static bool project(op_body *b, attend *a)
 {
-    int64_t heads = attend_heads(b, "num_heads"), kv_heads = attend_heads(b, "kv_num_heads");
-    ir_value *parts[] = {body_in(b, QUERY), body_in(b, KEY), body_in(b, VALUE)};
-    if (body_rank(b, parts[0]) != 3)
-        return;
-    if (!parts[1])
-        attend_cut(b, parts[0], 2, heads, kv_heads, parts);
-    else if (!parts[2])
-        body_fail(b, HEED_INVALID, "key and value come together");
-    if (b->status)
-        return;
-    a->q = normed(b, attend_split(b, parts[0], heads), body_in(b, QUERY_NORM), "q_norm_epsilon");
-    a->k = normed(b, attend_split(b, parts[1], kv_heads), body_in(b, KEY_NORM), "k_norm_epsilon");
-    a->v = attend_split(b, parts[2], kv_heads);
+    if (body_rank(b, body_in(b, QUERY)) != 3 || !attend_read_grouped(b, a))
+        return false;
+    a->q = normed(b, a->q, body_in(b, QUERY_NORM), "q_norm_epsilon");
+    a->k = normed(b, a->k, body_in(b, KEY_NORM), "k_norm_epsilon");
+    return true;
 }
 
 /* ---- Positions ------------------------------------------------------------------------------ */
@@ -241,8 +233,7 @@ static void decompose_grouped(op_body *b)
                        .left = window > 0 ? window : 0,
                        .keep = body_wants(b, 3),
                        .scores = ir_attr_int(b->node, "qk_output", 0) == 2 ? 3 : 2}};
-    project(b, &g.a);
-    if (b->status)
+    if (!project(b, &g.a))
         return;
     g.a.sinks = sinks(b);
     count_tokens(b, &g);

@@ -68,26 +68,10 @@ static ir_value *readable(op_body *b, const attend *a, ir_value *at)
                   "Tile");
 }
 
-static void project(op_body *b, attend *a)
-{
-    int64_t heads = attend_heads(b, "num_heads"), kv_heads = attend_heads(b, "kv_num_heads");
-    ir_value *parts[] = {body_in(b, QUERY), body_in(b, KEY), body_in(b, VALUE)};
-    if (!parts[1])
-        attend_cut(b, parts[0], 2, heads, kv_heads, parts);
-    else if (!parts[2])
-        body_fail(b, HEED_INVALID, "key and value come together");
-    if (b->status)
-        return;
-    a->q = attend_split(b, parts[0], heads);
-    a->k = attend_split(b, parts[1], kv_heads);
-    a->v = attend_split(b, parts[2], kv_heads);
-}
-
 static void decompose_sparse(op_body *b)
 {
     attend a = {.scale = ir_attr_float(b->node, "scale", 0), .causal = true};
-    project(b, &a);
-    if (b->status)
+    if (!attend_read_grouped(b, &a))
         return;
     a.lengths = attend_list(b, body_in(b, LENGTHS));
     a.offsets = body_2(b, body_2(b, a.lengths, body_dim(b, a.q, 2), "Sub"), body_int(b, 0), "Max");

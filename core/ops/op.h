@@ -151,6 +151,8 @@ void *call_scratch(op_call *c, size_t bytes); /* NULL: error is set */
 heed_status call_run(op_call *c);
 /* The integers of input i, widened into scratch memory; NULL: error is set. */
 int64_t *call_ints(op_call *c, uint32_t i);
+/* An index in [-dim, dim) to [0, dim); the error names it and its range. */
+heed_status call_index(const op_call *c, int64_t *index, int64_t dim);
 /* HEED_INVALID / HEED_UNSUPPORTED with the node's place. */
 heed_status call_error(const op_call *c, heed_status status, const char *format, ...)
     HEED_PRINTF(3, 4);

@@ -155,16 +155,6 @@ static void writer_put(const writer *w, int64_t to, int64_t from, int64_t n)
         w->combine(w->reduce, w->dtype, w->dst, to + i, w->src, from + i);
 }
 
-static heed_status check_index(const op_call *c, int64_t *index, int64_t dim)
-{
-    if (*index < -dim || *index >= dim)
-        return call_error(c, HEED_INVALID, "index %lld is not in [-%lld, %lld)", (long long)*index,
-                          (long long)dim, (long long)dim);
-    if (*index < 0)
-        *index += dim;
-    return HEED_OK;
-}
-
 /* ---- ScatterElements ----------------------------------------------------------------------- */
 
 static heed_status same_extent(op_infer *c, ir_dim updates, ir_dim expected, int32_t axis)
@@ -208,7 +198,7 @@ static heed_status run_elements(op_call *c)
     layout_strides(rank, out->dims, strides);
     for (int64_t i = 0, n = tensor_count(c->in[1]); i < n; i++) {
         int64_t to = 0;
-        TRY(check_index(c, &indices[i], out->dims[axis]));
+        TRY(call_index(c, &indices[i], out->dims[axis]));
         for (int32_t k = 0; k < rank; k++)
             to += (k == axis ? indices[i] : index[k]) * strides[k];
         writer_put(&w, to, i, 1);
@@ -257,7 +247,7 @@ static heed_status run_nd(op_call *c)
     for (int64_t i = 0; i < tuples; i++) {
         int64_t to = 0;
         for (int64_t k = 0; k < depth; k++) {
-            TRY(check_index(c, &indices[i * depth + k], out->dims[k]));
+            TRY(call_index(c, &indices[i * depth + k], out->dims[k]));
             to += indices[i * depth + k] * strides[k];
         }
         if (inner > 0)
