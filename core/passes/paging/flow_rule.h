@@ -21,6 +21,8 @@ flow_rule flow_product, flow_gemm, flow_einsum;
 bool flow_through_list(flow_map *m, const ir_node *n, uint32_t o, flow *out);
 /* What is known of an output as a number of each entry. */
 void flow_number_entries(const flow_map *m, const ir_node *n, uint32_t o, flow *f);
+/* flow_cuts.c */
+flow_rule flow_sliced, flow_padded, flow_tiled;
 /* flow_attention.c */
 flow_rule flow_turned, flow_attention;
 

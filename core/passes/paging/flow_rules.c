@@ -199,16 +199,6 @@ static flow cumulated(flow_map *m, const ir_node *n, uint32_t o)
     return (at < 0 ? at + flow_type_in(n, 0)->rank : at) == f.axis ? mixed : f;
 }
 
-/* As many rows as before: then the tokens' axis was left alone. */
-static flow sliced(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow f = first_alone(m, n, o);
-    const ir_type *to = &n->out[o]->type;
-    bool stays = f.kind == FLOW_ROWS && to->rank > f.axis &&
-                 to->dims[f.axis] == flow_type_in(n, 0)->dims[f.axis];
-    return stays ? f : mixed;
-}
-
 static flow joined(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow f = aligned(m, n, 0, n->n_in - 1, o);
@@ -314,9 +304,9 @@ static const struct {
     {"", "Transpose", transposed},
     {"", "Concat", joined},
     {"", "Split", along},
-    {"", "Slice", sliced},
-    {"", "Tile", sliced},
-    {"", "Pad", sliced},
+    {"", "Slice", flow_sliced},
+    {"", "Tile", flow_tiled},
+    {"", "Pad", flow_padded},
     {"", "Gather", gathered},
     {"", "GatherND", gathered_nd},
     {"", "GatherElements", gathered_along},

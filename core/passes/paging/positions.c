@@ -92,8 +92,7 @@ bool flow_number(flow_map *m, ir_value *v, ir_dim *out)
 /* ---- Tables -----------------------------------------------------------------------------------
  */
 
-/* Entry i of a list of whole numbers. */
-static bool read_entry(const flow_map *m, const ir_value *v, int64_t i, int64_t *out)
+bool flow_entry(const flow_map *m, const ir_value *v, int64_t i, int64_t *out)
 {
     if (v->content)
         return i < v->n_content && dims_value(m->run->model->dims, v->content[i], out);
@@ -114,12 +113,12 @@ static bool is_table(const flow_map *m, const ir_value *v, int32_t axis, int64_t
         if (i != axis && v->type.dims[i] != from->dims[i])
             return false;
     for (int64_t i = 0; i < from->rank; i++) {
-        if (along && !read_entry(m, along, i, &k))
+        if (along && !flow_entry(m, along, i, &k))
             return false;
         k = along ? k + (k < 0 ? from->rank : 0) : i;
-        bool ones = !steps || (read_entry(m, steps, i, &step) && step == 1);
+        bool ones = !steps || (flow_entry(m, steps, i, &step) && step == 1);
         if (k == axis)
-            return ones && read_entry(m, start, i, first) && *first >= 0;
+            return ones && flow_entry(m, start, i, first) && *first >= 0;
     }
     return false;
 }
