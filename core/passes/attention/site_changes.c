@@ -63,9 +63,9 @@ static bool has_any(const axes *a, const axes_list *atoms)
 static bool is_moderate(const ir_value *v, int depth)
 {
     static const char *const moves[] = {
-        "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Expand",        "Slice",
-        "Gather",  "Cast",      "Split",   "Neg",       "Tile",          "Identity",
-        "Mul",     "Div",       "Add",     "Sub",       "GatherElements"};
+        "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Expand",         "Slice",
+        "Gather",  "Cast",      "Split",   "Neg",       "Tile",           "Identity",
+        "Mul",     "Div",       "Add",     "Sub",       "GatherElements", "Pad"};
     const ir_node *n = v->producer;
     double number;
     if (site_is_scalar(v, &number)) /* also one that was filled in */
@@ -80,6 +80,8 @@ static bool is_moderate(const ir_value *v, int depth)
         return false;
     if (pass_is(n, "MatMul") || pass_is(n, "Gemm") || pass_is(n, "Einsum") || pass_is(n, "Sqrt"))
         return true;
+    if (pass_is(n, "Pad") && ir_input(n, 2) && !is_moderate(ir_input(n, 2), depth + 1))
+        return false;
     if (pass_is(n, "Concat")) {
         bool all = true;
         for (uint32_t i = 0; all && i < n->n_in; i++)

@@ -214,13 +214,11 @@ const char *site_take_roles(site *s, const contraction *c, const axes in[2], con
     return NULL;
 }
 
-/* One operand is weights, and the other one scores: a product of two tensors, but for moves and
- * numbers. */
-static bool mixes_heads(const contraction *c, arena *scratch)
+/* Scores: a product of two tensors, but for moves and numbers. */
+static bool are_scores(const ir_value *v, arena *scratch)
 {
     static const char *const moves[] = {"Transpose", "Reshape", "Mul", "Div", "Cast"};
     contraction before;
-    const ir_value *v = c->in[pass_constant(c->in[0].value)].value;
     for (int i = 0; i < MOST_STEPS && v->producer; i++) {
         const ir_node *n = v->producer;
         bool moved = false;
@@ -233,6 +231,12 @@ static bool mixes_heads(const contraction *c, arena *scratch)
         v = ir_input(n, pass_constant(ir_input(n, 0)));
     }
     return false;
+}
+
+/* A layer's weights meet scores: channels of a Conv are heads, too. */
+static bool mixes_heads(const contraction *c, arena *scratch)
+{
+    return are_scores(c->in[pass_constant(c->in[0].value)].value, scratch);
 }
 
 static bool take_product(site *s, const site_place *p, const contraction *c, const ir_node *n,
@@ -305,6 +309,8 @@ bool site_walk(site *s, site_place p, arena *scratch)
     if (site_step(s, &p, n, scratch, &found))
         return found;
     axes in;
+    if (pass_is(n, "Conv") && are_scores(ir_input(n, 0), scratch))
+        return site_stop(s, n, "a layer's weights mix the scores of all heads before the softmax");
     if (!axes_up(&s->table, n, &p.at, &in))
         return site_stop(s, n, "no product of queries and keys comes before it");
     p.value = ir_input(n, 0);

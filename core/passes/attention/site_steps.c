@@ -197,16 +197,21 @@ static bool step_where(site *s, const site_place *p, const ir_node *n, arena *sc
     return site_stop(s, n, "the scores are chosen from two tensors");
 }
 
+/* Each side once: Min(Max(x, least), most) bounds both. */
 static bool set_bound(site *s, const site_place *p, double least, double most)
 {
-    bool swap = p->factor < 0;
-    if (s->bounded || s->softcap != 0)
+    double at_least = (p->factor < 0 ? most : least) * p->factor;
+    double at_most = (p->factor < 0 ? least : most) * p->factor;
+    if (s->softcap != 0 || p->factor == 0 || isnan(at_least) || isnan(at_most))
+        return false;
+    if (s->bounded &&
+        ((isfinite(at_least) && isfinite(s->least)) || (isfinite(at_most) && isfinite(s->most))))
         return false;
     keep_outside(s);
+    s->least = s->bounded ? fmax(s->least, at_least) : at_least;
+    s->most = s->bounded ? fmin(s->most, at_most) : at_most;
     s->bounded = true;
-    s->least = (swap ? most : least) * p->factor;
-    s->most = (swap ? least : most) * p->factor;
-    return !(isnan(s->least) || isnan(s->most)) && p->factor != 0;
+    return s->least <= s->most;
 }
 
 static bool step_clip(site *s, const site_place *p, const ir_node *n, arena *scratch)
@@ -245,7 +250,7 @@ static bool step_max(site *s, const site_place *p, const ir_node *n, arena *scra
     for (uint32_t i = 0; i < n->n_in && n->n_in == 2; i++) {
         if (!site_is_scalar(ir_input(n, 1 - i), &number))
             continue;
-        if (number * p->factor > SITE_ABSORBS) {
+        if (number * p->factor > SITE_ABSORBS || s->bounded) {
             if (!set_bound(s, p, number, (double)INFINITY))
                 continue;
             return site_go(s, *p, ir_input(n, i), scratch);
@@ -295,17 +300,21 @@ static bool step_concat(site *s, const site_place *p, const ir_node *n, arena *s
     return s->keys.n ? site_walk(s, next, scratch) : site_stop(s, n, "a softmax over one key");
 }
 
-/* `capped`: it may stand inside of a softcap, where scores are only scaled. */
+/* What may stand inside of a softcap, where scores are only scaled, and inside of a bound. */
+enum { NOT_INSIDE, IN_BOUND, IN_CAP };
+
 static const struct {
     const char *op;
     bool (*step)(site *s, const site_place *p, const ir_node *n, arena *scratch);
-    bool capped;
+    int inside;
 } steps[] = {
-    {"Add", step_add, false},  {"Sub", step_add, false},     {"Mul", step_scale, true},
-    {"Div", step_scale, true}, {"Where", step_where, false}, {"Max", step_max, false},
-    {"Tanh", step_tanh, true}, {"Cast", step_cast, true},    {"Concat", step_concat, false},
-    {"Sum", step_add, false},  {"Neg", step_negate, true},   {"Clip", step_clip, false},
-    {"Min", step_min, false},  {"Relu", step_relu, false},
+    {"Add", step_add, NOT_INSIDE},       {"Sub", step_add, NOT_INSIDE},
+    {"Mul", step_scale, IN_CAP},         {"Div", step_scale, IN_CAP},
+    {"Where", step_where, NOT_INSIDE},   {"Max", step_max, IN_BOUND},
+    {"Tanh", step_tanh, IN_CAP},         {"Cast", step_cast, IN_CAP},
+    {"Concat", step_concat, NOT_INSIDE}, {"Sum", step_add, NOT_INSIDE},
+    {"Neg", step_negate, IN_CAP},        {"Clip", step_clip, IN_BOUND},
+    {"Min", step_min, IN_BOUND},         {"Relu", step_relu, IN_BOUND},
 };
 
 bool site_step(site *s, const site_place *p, const ir_node *n, arena *scratch, bool *found)
@@ -313,8 +322,9 @@ bool site_step(site *s, const site_place *p, const ir_node *n, arena *scratch, b
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
         if (!pass_is(n, steps[i].op))
             continue;
+        int least = s->softcap != 0 ? IN_CAP : s->bounded ? IN_BOUND : NOT_INSIDE;
         *found =
-            (s->softcap != 0 || s->bounded) && !steps[i].capped
+            steps[i].inside < least
                 ? site_stop(s, n,
                             "biases or masks are applied before the scores are capped or clipped")
                 : steps[i].step(s, p, n, scratch);

@@ -218,6 +218,8 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
         if (pass_is(u->node, "Conv") && u->slot == 0)
             return site_stop(s, u->node,
                              "a layer's weights mix the heads between the softmax and the values");
+        if (pass_is(u->node, "Dropout"))
+            return site_stop(s, u->node, "a dropout in training mode draws which weights count");
         if (u->slot != 0 || !axes_down(&s->table, u->node, &at, &out))
             return site_stop(s, u->node, "no product with values follows the softmax");
         p = u->node->out[0];

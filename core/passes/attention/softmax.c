@@ -9,8 +9,12 @@
  *   e @ v / sum(e)              the division comes after a product:    Softmax(x) @ v
  *   e / (sum(e) + 1)            one more element, whose result nobody reads:
  *                                                          Softmax(Concat(x, 0))[..., :-1]
- *   (e * m) / sum(e * m)        weights of the elements: with p = Softmax(x), p * m / sum(p * m) */
+ *   (e * m) / sum(e * m)        weights of the elements: with p = Softmax(x), p * m / sum(p * m)
+ *
+ * One more element may also be padding: Softmax(Pad(x, 0)) is Softmax(Concat(x, 0)). And a matrix
+ * of x's lines, as it was before opset 13, is x: Reshape(Softmax(Flatten(x)), shape of x). */
 #include <math.h>
+#include <string.h>
 
 #include "ops/body.h"
 #include "passes/attention/softmax_pieces.h"
@@ -107,12 +111,71 @@ static ir_value *from_quotient(const pieces *s, op_body *b)
     return p ? body_2(b, p, ir_input(s->over->producer, 1), "MatMul") : NULL;
 }
 
+/* One element of padding, along the softmax's axis alone: where it stands; -1: it is another. */
+static int find_padding(const ir_node *pad, int64_t axis)
+{
+    const ir_value *pads = ir_input(pad, 1);
+    int32_t rank = pad->out[0]->type.rank;
+    int found = -1;
+    if (!pass_constant(pads) || ir_input(pad, 3) || tensor_count(pads->constant) != 2 * rank ||
+        strcmp(ir_attr_string(pad, "mode", "constant"), "constant") != 0)
+        return -1;
+    for (int32_t i = 0; i < 2 * rank; i++) {
+        int64_t width = tensor_get_int(pads->constant, i);
+        if (width != 0 && (width != 1 || i % rank != axis || found >= 0))
+            return -1;
+        found = width ? i / rank : found;
+    }
+    return found;
+}
+
+static ir_value *from_padding(const ir_node *n, op_body *b)
+{
+    const ir_node *pad = ir_input(n, 0)->producer;
+    double number = 0;
+    int32_t rank = n->out[0]->type.rank;
+    int64_t axis = ir_attr_int(n, "axis", -1);
+    axis += axis < 0 ? rank : 0;
+    if (!pad || !pass_is(pad, "Pad") || rank < 1 || ir_input(pad, 0)->type.rank != rank ||
+        (ir_input(pad, 2) && !pieces_scalar(ir_input(pad, 2), &number)))
+        return NULL;
+    int side = find_padding(pad, axis);
+    if (side < 0)
+        return NULL;
+    ir_value *x = ir_input(pad, 0), *dims[TENSOR_MAX_RANK];
+    for (int32_t i = 0; i < rank; i++)
+        dims[i] = i == axis ? body_ints(b, 1, (int64_t[]){1}) : body_dim(b, x, i);
+    ir_value *shape = body_n(b, (uint32_t)rank, dims, "Concat axis=0");
+    ir_value *one = body_2(b, body_like(b, number, x), shape, "Expand");
+    ir_value *longer =
+        side ? body_concat(b, x, one, (int32_t)axis) : body_concat(b, one, x, (int32_t)axis);
+    return body_1(b, longer, "Softmax axis=%d", (int)axis);
+}
+
+static ir_value *from_matrix(const ir_node *n, op_body *b)
+{
+    const ir_value *flat = pieces_operand(ir_input(n, 0), "Softmax", 0);
+    ir_value *x = pieces_operand(flat, "Flatten", 0);
+    if (!x || x->type.rank < 2)
+        return NULL;
+    int64_t axis = ir_attr_int(ir_input(n, 0)->producer, "axis", -1),
+            from = ir_attr_int(flat->producer, "axis", 1);
+    from += from < 0 ? x->type.rank : 0;
+    if ((axis != -1 && axis != 1) || from != x->type.rank - 1 || !pass_same_type(x, n->out[0]))
+        return NULL;
+    return body_1(b, x, "Softmax axis=-1");
+}
+
 static heed_status visit(pass_run *p, ir_node *n)
 {
     pieces s;
     ir_value *y = NULL;
     op_body b = pass_body(p, n);
-    if (pieces_read_logs(n, &s) && dtype_is_float(s.x->type.dtype))
+    if (pass_is(n, "Softmax"))
+        y = from_padding(n, &b);
+    else if (pass_is(n, "Reshape"))
+        y = from_matrix(n, &b);
+    else if (pieces_read_logs(n, &s) && dtype_is_float(s.x->type.dtype))
         y = softmax(&s, &b);
     else if (pieces_read(n, &s))
         y = from_quotient(&s, &b);

@@ -5,6 +5,7 @@
  * ... @ v, m a number for each key            N[:-1] / N[-1], N = p @ [v * m, m]: any m, and the
  *                                             sum may have a small number added
  * p * (a * b), a of queries and b of keys     (p * a) * b: each has its own place
+ * Where(a and b, p, 0), as well               Where(b, Where(a, p, 0), 0)
  * Where(IsInf(p), ...)                        nothing: no weight is infinite */
 #include <math.h>
 #include <stdio.h>
@@ -177,6 +178,13 @@ static bool lacks_axis(const ir_value *v, const ir_value *other, int32_t axis)
            (i < 0 || v->type.dims[i] == 1);
 }
 
+/* One is of queries, and the other one of keys. */
+static bool are_apart(const ir_value *x, const ir_value *y, const ir_value *p)
+{
+    return (lacks_axis(x, p, 1) && lacks_axis(y, p, 2)) ||
+           (lacks_axis(x, p, 2) && lacks_axis(y, p, 1));
+}
+
 /* What multiplies the weights is one of queries times one of keys. */
 static ir_value *split_factor(const ir_node *n, op_body *b)
 {
@@ -185,11 +193,49 @@ static ir_value *split_factor(const ir_node *n, op_body *b)
         ir_value *x = pieces_operand(m, "Mul", 0), *y = pieces_operand(m, "Mul", 1);
         if (!x || !is_weights(p) || p->type.rank < 2)
             continue;
-        bool first = lacks_axis(x, p, 1) && lacks_axis(y, p, 2);
-        if (first || (lacks_axis(x, p, 2) && lacks_axis(y, p, 1)))
+        if (are_apart(x, y, p))
             return body_2(b, body_2(b, p, x, "Mul"), y, "Mul");
     }
     return NULL;
+}
+
+/* A condition of queries and one of keys, which both have to keep a weight, or of which one hides
+ * it. False: it is none. */
+static bool read_both(op_body *b, ir_value *m, bool *hides, ir_value *both[2])
+{
+    ir_value *moves[DEEPEST];
+    int32_t n = 0;
+    for (ir_value *x; n < DEEPEST; m = x) {
+        if ((x = pieces_operand(m, "Not", 0)))
+            *hides = !*hides;
+        else if ((x = pieces_operand(m, "Unsqueeze", 0)))
+            moves[n++] = ir_input(m->producer, 1);
+        else
+            break;
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        both[i] = pieces_operand(m, *hides ? "Or" : "And", i);
+        if (!both[i] || both[i]->type.rank != m->type.rank)
+            return false;
+        for (int32_t k = n; k-- > 0;)
+            both[i] = body_2(b, both[i], moves[k], "Unsqueeze");
+    }
+    return b->status == HEED_OK;
+}
+
+/* Where(a and b, p, 0). */
+static ir_value *split_mask(const ir_node *n, op_body *b)
+{
+    double zero;
+    ir_value *both[2];
+    bool hides = pieces_scalar(ir_input(n, 1), &zero) && zero == 0;
+    ir_value *p = ir_input(n, hides ? 2 : 1), *none = ir_input(n, hides ? 1 : 2);
+    if (!is_weights(p) || !pieces_scalar(none, &zero) || zero != 0 || p->type.rank < 2 ||
+        !read_both(b, ir_input(n, 0), &hides, both) || !are_apart(both[0], both[1], p))
+        return NULL;
+    for (uint32_t i = 0; i < 2; i++)
+        p = hides ? body_3(b, both[i], none, p, "Where") : body_3(b, both[i], p, none, "Where");
+    return p;
 }
 
 /* Weights, or 0 in their stead. */
@@ -225,7 +271,10 @@ static ir_value *find_same(const ir_node *n, op_body *b)
         return read_share(n->out[0], &s) && is_plain_share(&s) ? mask_scores(&s, b) : NULL;
     if (!pass_is(n, "Where"))
         return NULL;
-    return is_never(ir_input(n, 0)) ? ir_input(n, 2) : read_guarded(n, &s, b);
+    if (is_never(ir_input(n, 0)))
+        return ir_input(n, 2);
+    ir_value *y = read_guarded(n, &s, b);
+    return y || b->status ? y : split_mask(n, b);
 }
 
 static heed_status visit(pass_run *p, ir_node *n)

@@ -50,6 +50,8 @@ static const row rows[] = {
     {"no product with values follows the softmax",
      "multiply the softmax's result with the values at once: heads that are picked, added or "
      "mixed in between cannot be fused"},
+    {"a dropout in training mode draws which weights count",
+     "export after model.eval(), or run with --no-dropout"},
     {"too many nodes after the softmax", "multiply the softmax's result with the values directly"},
     {"the product after the softmax is not over its axis",
      "sum the product with the values over the keys, and over nothing else"},
