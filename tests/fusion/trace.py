@@ -76,6 +76,16 @@ def log_softmax(x, axis=-1):
         return x - np.log(np.exp(x).sum(axis=axis, keepdims=True))
 
 
+def written(x, indices, updates):
+    out = x.copy()
+    out[tuple(np.moveaxis(indices, -1, 0))] = updates
+    return out
+
+
+def padded(x, pads):
+    return np.pad(x, tuple(zip(pads[:x.ndim], pads[x.ndim:])))
+
+
 def apart(x, heads):
     """[B, S, heads * D] as [B, heads, S, D]"""
     return x if x.ndim == 4 else x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
@@ -116,6 +126,7 @@ EVALUATE = {
     "Sum": lambda *x: sum(x),
     "Attention": standard_attention, "LogSoftmax": log_softmax, "Cos": np.cos, "Sin": np.sin,
     "Dropout": lambda x, *rest: x, "ReduceMax": reduced(np.max), "ReduceSum": reduced(np.sum),
+    "ScatterND": written, "Pad": padded,
 }
 BOOLEAN = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Not",
            "IsNaN")
