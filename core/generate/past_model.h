@@ -27,9 +27,13 @@ typedef struct past_model {
     int64_t positions; /* most tokens of a sequence; -1: not known */
 } past_model;
 
+/* ---- past_new.c -------------------------------------------------------------------------- */
+
 /* HEED_UNSUPPORTED, with the reason, when no input is one of tokens. The model is borrowed. */
 heed_status past_model_new(heed_model *m, const compile_options *options, past_model **out);
 void past_model_free(past_model *p);
+
+/* ---- past_model.c ------------------------------------------------------------------------ */
 
 typedef struct past_step {
     past_state *state;     /* NULL: of no tokens */
