@@ -102,7 +102,7 @@ class Decoder:
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
 
 
-# ---- Parts that several tests use ------------------------------------------------------------------
+# ---- Parts that several tests use ----------------------------------------------------------------
 
 
 def backwards(d):

@@ -75,7 +75,7 @@ static bool computes_rows(const ir_node *n)
     static const char *const ops[] = {
         "MatMul",    "Gemm",    "LayerNormalization", "RMSNormalization", "ReduceMean", "ReduceSum",
         "ReduceMax", "Softmax", "LogSoftmax",         "Identity",         "Squeeze",    "Unsqueeze",
-        "Clip",      NULL};
+        "Transpose", "Clip",    NULL};
     return (n->op->flags & OP_ELEMENTWISE) || paging_is_one_of(n, ops) ||
            strcmp(n->op->name, "MatMulNBits") == 0;
 }

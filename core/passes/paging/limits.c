@@ -102,21 +102,36 @@ static void look_stretched(limits *l, const ir_node *n)
             note_most(l, most);
 }
 
-/* As many elements before and after, where one extent is all tokens before, and a cut after. */
+/* How many elements; and how many if the first cut were as long as all tokens are. */
+static ir_dim count_elements(const limits *l, const ir_type *type, ir_dim *whole, int64_t *most)
+{
+    ir_dim count = 1;
+    bool found = false;
+    *whole = 1;
+    for (int32_t k = 0; k < type->rank; k++) {
+        bool cut = !found && is_cut(l, type->dims[k], most);
+        found = found || cut;
+        count = dims_mul(l->dims, count, type->dims[k]);
+        *whole = dims_mul(l->dims, *whole, cut ? l->tokens : type->dims[k]);
+    }
+    *most = found ? *most : 0;
+    return count;
+}
+
+/* As many elements before and after, where one extent is all tokens on one side, and a cut on the
+ * other. */
 static void look_reshaped(limits *l, const ir_node *n)
 {
-    const ir_type *from = &n->in[0].value->type, *to = &n->out[0]->type;
-    ir_dim before = 1, after = 1;
-    int64_t most = 0, cut;
-    for (int32_t k = 0; k < from->rank; k++)
-        before = dims_mul(l->dims, before, from->dims[k]);
-    for (int32_t k = 0; k < to->rank; k++) {
-        bool is = most == 0 && is_cut(l, to->dims[k], &cut);
-        most = is ? cut : most;
-        after = dims_mul(l->dims, after, is ? l->tokens : to->dims[k]);
-    }
-    if (most > 0 && before == after && before != DIM_UNKNOWN && before != 0)
-        note_most(l, most);
+    int64_t most_from = 0, most_to = 0;
+    ir_dim whole_from, whole_to;
+    ir_dim from = count_elements(l, &n->in[0].value->type, &whole_from, &most_from);
+    ir_dim to = count_elements(l, &n->out[0]->type, &whole_to, &most_to);
+    if (from == to || from == DIM_UNKNOWN || to == DIM_UNKNOWN || from == 0)
+        return;
+    if (most_to > 0 && from == whole_to)
+        note_most(l, most_to);
+    if (most_from > 0 && whole_from == to)
+        note_most(l, most_from);
 }
 
 static bool has_ranks(const ir_node *n)

@@ -48,6 +48,17 @@ static bool is_square_mask(const ir_type *type)
     return type->rank > 1 && type->rank < 5 && !dim_known(type->dims[type->rank - 1]);
 }
 
+/* Floats are added to scores, or 1 where something is visible. */
+static void find_float_mask(decoder_roles *r, uint32_t i, unsigned found)
+{
+    const ir_type *type = &r->g->inputs[i]->type;
+    bool unless = (found & SEES_UNLESS) && (found & SEES_SOFTMAX);
+    bool row = type->rank == 2 && !dim_known(type->dims[1]);
+    r->added[i] = !unless && (found & SEES_SCORES) && is_square_mask(type);
+    if (r->added[i] || (unless && (row || is_square_mask(type))))
+        r->role[i] = PAGING_MASK;
+}
+
 static heed_status find_role(decoder_roles *r, uint32_t i)
 {
     const ir_value *v = r->g->inputs[i];
@@ -69,8 +80,7 @@ static heed_status find_role(decoder_roles *r, uint32_t i)
     r->ordered[i] = (s.found & SEES_ORDER) != 0;
     r->hides[i] = v->type.dtype == HEED_BOOL && (s.found & SEES_HIDES);
     if (!whole) {
-        r->added[i] = (s.found & SEES_SCORES) && is_square_mask(&v->type);
-        r->role[i] = r->added[i] ? PAGING_MASK : PAGING_SIDE;
+        find_float_mask(r, i, s.found);
         return HEED_OK;
     }
     if (s.found & SEES_TABLE)

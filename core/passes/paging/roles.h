@@ -70,6 +70,7 @@ enum {
     SEES_LAST = 1 << 7,    /* one less than that */
     SEES_SCORES = 1 << 8,  /* is added to what a Softmax gets, as it is */
     SEES_HIDES = 1 << 9,   /* where it is true, a Where puts a number far below all scores */
+    SEES_UNLESS = 1 << 11, /* floats: 1 less them goes on, or whether they are 0: 1 is "visible" */
     SEES_ORDER = 1 << 10,  /* is compared in order with itself, or with 0, 1, 2, ... */
 };
 
