@@ -99,6 +99,7 @@ typedef struct flash_operand {
     size_t bytes;    /* of an element */
     size_t dims[4];  /* b, h, s, d */
     size_t step[4];  /* elements from one to the next */
+    size_t share;    /* of k and v: so many heads of flash_job's read one of these */
     cpu_map *widen;  /* NULL: float32 */
     cpu_map *narrow; /* the same, back */
 } flash_operand;
@@ -109,6 +110,7 @@ typedef struct flash_cover {
     heed_dtype dtype;
     size_t bytes;
     size_t step[3];  /* b, h, s; 0 where it repeats */
+    size_t period;   /* sequences after which it begins again; 0: it has all, or one */
     size_t keys;     /* from here on keys are invisible */
     bool single;     /* one number for all */
     bool alike;      /* all rows of a group see the same */
@@ -142,10 +144,11 @@ typedef struct flash_job {
     const cpu_flash_brain *brain; /* queries, keys and values are bfloat16 in tiles as well */
     const flash_rules *rules;
     flash_operand q, k, v, y;
-    flash_cover bias, mask, factor;
+    flash_cover bias, more, mask, factor; /* more: added to the bias */
     const DLTensor *lengths, *offsets, *sinks;
     cpu_map *widen, *narrow; /* of the sinks, and of scores that a bias was added to */
     float scale, fill;       /* the fill as the type of the scores has it */
+    /* kv_heads: pairs of a key head and a value head; group: query heads of one. */
     size_t batch, kv_heads, group, queries, keys, d, dv;
     bool adds;   /* the bias is added */
     bool folds;  /* ... and says all about visibility as well: hidden keys get -infinity */
@@ -234,6 +237,17 @@ flash_slot flash_slot_in(const flash_job *job, float *memory);
 static inline size_t flash_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t flash_max(size_t a, size_t b) { return a > b ? a : b; }
 static inline size_t flash_round(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+/* The key or value head of pair h. */
+static inline size_t flash_head(const flash_operand *o, size_t h)
+{
+    return o->share == 1 ? h : h / o->share;
+}
+/* Sequence b of a bias or a mask. */
+static inline size_t flash_sequence(const flash_cover *c, size_t b)
+{
+    return c->period ? b % c->period : b;
+}
 
 /* ---- flash_load.c --------------------------------------------------------------------------- */
 

@@ -46,7 +46,7 @@ size_t flash_brain_values_room(const flash_job *job)
 
 static const uint16_t *element(const flash_operand *o, size_t b, size_t h, size_t s)
 {
-    size_t at = b * o->step[FLASH_B] + h * o->step[FLASH_H] + s * o->step[FLASH_S];
+    size_t at = b * o->step[FLASH_B] + flash_head(o, h) * o->step[FLASH_H] + s * o->step[FLASH_S];
     return (const uint16_t *)(const void *)o->data + at;
 }
 

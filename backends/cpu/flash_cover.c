@@ -20,7 +20,8 @@ enum { LOOK_LEAST = 4096 };
 static size_t cover_at(const flash_cover *c, const flash_job *job, const flash_panel *p, size_t r)
 {
     size_t row = p->first + r, head = p->h * job->group + row % job->group;
-    return p->b * c->step[FLASH_B] + head * c->step[FLASH_H] + row / job->group * c->step[FLASH_S];
+    size_t b = flash_sequence(c, p->b);
+    return b * c->step[FLASH_B] + head * c->step[FLASH_H] + row / job->group * c->step[FLASH_S];
 }
 
 /* How many of n keys from `first` on it has. */
@@ -48,26 +49,48 @@ static void widen_row(const flash_cover *c, const flash_job *job, float *to, siz
         to[j] = j < have ? to[0] : -INFINITY;
 }
 
-/* Rows that repeat are brought once. */
-static void load_floats(const flash_cover *c, const flash_job *job, const flash_panel *p,
-                        flash_floats *f, size_t first, size_t n)
+/* Plus a row of what is added to the bias. */
+static void add_more(const flash_job *job, float *to, size_t at, size_t first, size_t n)
 {
-    bool there = !c->widen && !c->narrow && !c->single && first + n <= c->keys;
-    size_t last = 0;
+    const flash_cover *c = &job->more;
+    float row[FLASH_TILE];
+    const float *more = (const float *)(const void *)(c->data + (at + first) * c->bytes);
+    if (c->widen || c->narrow) {
+        widen_row(c, job, row, at, first, n);
+        more = row;
+    }
+    job->f->row_add(to, more, n);
+    for (size_t j = 0; j < n && job->narrow; j++) {
+        uint16_t half;
+        job->narrow(&half, to + j, 1, NULL);
+        job->widen(to + j, &half, 1, NULL);
+    }
+}
+
+/* Rows that repeat are brought once. */
+static void load_floats(const flash_cover *c, const flash_cover *more, const flash_job *job,
+                        const flash_panel *p, flash_floats *f, size_t first, size_t n)
+{
+    bool there = !c->widen && !c->narrow && !c->single && first + n <= c->keys && !more;
+    size_t last[2] = {0};
     f->used = c->data != NULL;
-    f->alike = c->alike;
+    f->alike = c->alike && (!more || more->alike);
     for (size_t r = 0; r < job->height && f->used; r++) {
-        size_t at = r < p->rows ? cover_at(c, job, p, r) : last;
-        if (r && at == last) {
+        size_t row = flash_min(r, p->rows - 1), at = cover_at(c, job, p, row);
+        size_t other = more ? cover_at(more, job, p, row) : 0;
+        if (r && at == last[0] && other == last[1]) {
             f->at[r] = f->at[r - 1];
             continue;
         }
-        last = at;
+        last[0] = at;
+        last[1] = other;
         f->at[r] = (const float *)(const void *)(c->data + (at + first) * c->bytes);
         if (there)
             continue;
         f->at[r] = f->own + r * job->tile;
         widen_row(c, job, f->own + r * job->tile, at, first, n);
+        if (more)
+            add_more(job, f->own + r * job->tile, other, first, n);
     }
 }
 
@@ -222,10 +245,10 @@ bool flash_load_cover(const flash_job *job, flash_slot *slot, flash_panel *p, si
     size_t first = part[0], n = part[1] - part[0];
     slot->bias.used = false;
     if (job->adds)
-        load_floats(&job->bias, job, p, &slot->bias, first, n);
+        load_floats(&job->bias, job->more.data ? &job->more : NULL, job, p, &slot->bias, first, n);
     if (!leaves_keys(job, p, &slot->bias, tile, n))
         return false;
-    load_floats(&job->factor, job, p, &slot->factor, first, n);
+    load_floats(&job->factor, NULL, job, p, &slot->factor, first, n);
     return true;
 }
 
@@ -441,6 +464,8 @@ bool flash_sees(const flash_job *job, flash_slot *slot, const flash_panel *p, si
         }
         if (job->adds)
             widen_row(&job->bias, job, bias, cover_at(&job->bias, job, p, r), j, n);
+        if (job->more.data)
+            add_more(job, bias, cover_at(&job->more, job, p, r), j, n);
         for (size_t i = 0; i < n; i++)
             if ((!none || marks[i]) && (!job->adds || bias[i] != -INFINITY))
                 return true;
@@ -448,15 +473,16 @@ bool flash_sees(const flash_job *job, flash_slot *slot, const flash_panel *p, si
     return false;
 }
 
-/* All rows of the bias, whoever reads them; all numbers when one is none. */
-void flash_find_lift(flash_job *job)
+/* The largest of all rows of a bias, whoever reads them; no number when one is none. */
+static float largest(const flash_job *job, const flash_cover *c)
 {
-    const flash_cover *c = &job->bias;
     size_t n = c->single ? 1 : c->keys + (c->relative ? job->queries - 1 : 0);
     const char *data = c->data - (c->relative ? (job->queries - 1) * c->bytes : 0);
     float range[2] = {INFINITY, -INFINITY}, block[256];
     for (int a = 0; a < 3; a++)
-        n *= c->step[a] && !(c->relative && a == FLASH_S) ? job->q.dims[a] : 1;
+        n *= a == FLASH_B && c->period                      ? c->period
+             : c->step[a] && !(c->relative && a == FLASH_S) ? job->q.dims[a]
+                                                            : 1;
     for (size_t i = 0; i < n; i += 256) {
         size_t m = flash_min(256, n - i);
         if (c->widen)
@@ -465,5 +491,10 @@ void flash_find_lift(flash_job *job)
             memcpy(block, data + i * c->bytes, m * sizeof(*block));
         job->f->range(block, m, range);
     }
-    job->lift = range[1];
+    return range[1];
+}
+
+void flash_find_lift(flash_job *job)
+{
+    job->lift = largest(job, &job->bias) + (job->more.data ? largest(job, &job->more) : 0.0f);
 }

@@ -6,7 +6,7 @@
 
 static const char *element(const flash_operand *o, size_t b, size_t h, size_t s)
 {
-    size_t at = b * o->step[FLASH_B] + h * o->step[FLASH_H] + s * o->step[FLASH_S];
+    size_t at = b * o->step[FLASH_B] + flash_head(o, h) * o->step[FLASH_H] + s * o->step[FLASH_S];
     return o->data + at * o->bytes;
 }
 

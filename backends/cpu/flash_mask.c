@@ -109,7 +109,8 @@ enum { ODD = 255 };
 static uint32_t peak_of(const flash_job *job, const flash_operand *o, size_t b, size_t h,
                         size_t first, size_t n)
 {
-    const char *at = o->data + (b * o->step[FLASH_B] + h * o->step[FLASH_H]) * o->bytes;
+    size_t head = flash_head(o, h);
+    const char *at = o->data + (b * o->step[FLASH_B] + head * o->step[FLASH_H]) * o->bytes;
     uint32_t (*peak)(const void *, size_t) = o->bytes == 4 ? job->f->peak32 : job->f->peak16;
     bool along = o->step[FLASH_D] == 1, whole = along && o->step[FLASH_S] == o->dims[FLASH_D];
     size_t run = along ? o->dims[FLASH_D] : o->step[FLASH_S] == 1 ? n : 1;

@@ -17,7 +17,7 @@ enum {
     TAIL = 16              /* floats at the end of a partial result: the number of keys done */
 };
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, MORE, INPUTS };
 
 /* ---- Operands ------------------------------------------------------------------------------- */
 
@@ -39,23 +39,55 @@ heed_status flash_read_operand(flash_operand *o, const cpu_lanes *lanes, const D
         o->step[a] = steps[place[a]];
     }
     cpu_half half = cpu_half_find(lanes, o->dtype);
+    o->share = 1;
     o->widen = half.widen;
     o->narrow = half.narrow;
     return HEED_OK;
+}
+
+static bool divides(size_t heads, size_t queries)
+{
+    return heads ? queries % heads == 0 : queries == 0;
 }
 
 static heed_status check_shapes(const flash_job *job)
 {
     const size_t *q = job->q.dims, *k = job->k.dims, *v = job->v.dims, *y = job->y.dims;
     bool good = q[FLASH_B] == k[FLASH_B] && k[FLASH_B] == v[FLASH_B] && q[FLASH_D] == k[FLASH_D];
-    good &= k[FLASH_H] == v[FLASH_H] && k[FLASH_S] == v[FLASH_S] && y[FLASH_B] == q[FLASH_B];
+    good &= k[FLASH_S] == v[FLASH_S] && y[FLASH_B] == q[FLASH_B];
     good &= y[FLASH_H] == q[FLASH_H] && y[FLASH_S] == q[FLASH_S] && y[FLASH_D] == v[FLASH_D];
-    good &= k[FLASH_H] ? q[FLASH_H] % k[FLASH_H] == 0 : q[FLASH_H] == 0;
+    good &= divides(k[FLASH_H], q[FLASH_H]) && divides(v[FLASH_H], q[FLASH_H]);
     if (!good)
         return cpu_host->fail(HEED_INVALID, "cpu: query, key and value do not fit together");
     if (k[FLASH_S] > INT32_MAX / 2 || q[FLASH_S] > INT32_MAX / 2)
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: attention over %zu keys", k[FLASH_S]);
     return HEED_OK;
+}
+
+/* Keys and values may have heads of different numbers: pairs of one and the other are counted. */
+static void pair_heads(flash_job *job)
+{
+    size_t k = job->k.dims[FLASH_H], v = job->v.dims[FLASH_H], a = k, b = v;
+    for (size_t rest; b; a = b, b = rest)
+        rest = a % b;
+    job->kv_heads = a ? k / a * v : 0;
+    job->group = job->kv_heads ? job->q.dims[FLASH_H] / job->kv_heads : 0;
+    flash_operand *both[] = {&job->k, &job->v};
+    for (size_t i = 0; i < 2; i++) {
+        size_t own = both[i]->dims[FLASH_H];
+        both[i]->share = own > 1 ? job->kv_heads / own : 1;
+        if (own == 1)
+            both[i]->step[FLASH_H] = 0;
+    }
+}
+
+/* Sequences of a cover: all, one, or so many that they repeat themselves. */
+static bool read_sequences(flash_cover *c, size_t extent, size_t batch)
+{
+    if (extent == batch || extent == 1)
+        return true;
+    c->period = extent;
+    return extent && batch % extent == 0;
 }
 
 static heed_status read_cover(flash_cover *c, const flash_job *job, const DLTensor *t)
@@ -76,7 +108,8 @@ static heed_status read_cover(flash_cover *c, const flash_job *job, const DLTens
     for (int a = 2; a >= 0; a--) {
         int own = a - (4 - t->ndim);
         size_t extent = own >= 0 ? (size_t)t->shape[own] : 1;
-        good &= extent == 1 || extent == dims[a];
+        good &=
+            a == FLASH_B ? read_sequences(c, extent, dims[a]) : extent == 1 || extent == dims[a];
         c->step[a] = extent == 1 ? 0 : step;
         step *= extent;
     }
@@ -117,6 +150,31 @@ static heed_status read_relative(flash_cover *c, const flash_job *job, const DLT
     return HEED_OK;
 }
 
+/* A cover that has a number for each key. */
+static heed_status read_whole(flash_cover *c, const flash_job *job, const DLTensor *t)
+{
+    heed_status status = read_cover(c, job, t);
+    if (!status && t && (c->single || c->keys != job->keys))
+        return cpu_host->fail(HEED_INVALID, "cpu: a factor or bias that is not for each key");
+    return status;
+}
+
+static heed_status read_covers(flash_job *job, const DLTensor *const in[INPUTS])
+{
+    heed_status status = job->rules->relative ? read_relative(&job->bias, job, in[BIAS])
+                         : in[MORE]           ? read_whole(&job->bias, job, in[BIAS])
+                                              : read_cover(&job->bias, job, in[BIAS]);
+    if (!status)
+        status = read_cover(&job->mask, job, in[MASK]);
+    if (!status)
+        status = read_whole(&job->factor, job, in[FACTOR]);
+    if (!status)
+        status = read_whole(&job->more, job, in[MORE]);
+    if (!status && in[MORE] && (!in[BIAS] || job->bias.dtype == HEED_BOOL))
+        return cpu_host->fail(HEED_INVALID, "cpu: more of a bias that is none");
+    return status;
+}
+
 static heed_status check_numbers(const flash_job *job)
 {
     const DLTensor *l = job->lengths, *o = job->offsets, *s = job->sinks;
@@ -139,8 +197,8 @@ static float rounded(const flash_job *job, float x)
 
 static heed_status read_call(flash_job *job, const heed_call *call)
 {
-    const DLTensor *in[9] = {NULL};
-    for (uint32_t i = 0; i < call->n_in && i < 9; i++)
+    const DLTensor *in[INPUTS] = {NULL};
+    for (uint32_t i = 0; i < call->n_in && i < INPUTS; i++)
         in[i] = call->in[i];
     const flash_rules *rules = job->rules;
     flash_operand *operands[4] = {&job->q, &job->k, &job->v, &job->y};
@@ -156,8 +214,7 @@ static heed_status read_call(flash_job *job, const heed_call *call)
     job->widen = job->q.widen;
     job->narrow = job->q.narrow;
     job->batch = job->q.dims[FLASH_B];
-    job->kv_heads = job->k.dims[FLASH_H];
-    job->group = job->kv_heads ? job->q.dims[FLASH_H] / job->kv_heads : 0;
+    pair_heads(job);
     job->queries = job->q.dims[FLASH_S];
     job->keys = job->k.dims[FLASH_S];
     job->d = job->q.dims[FLASH_D];
@@ -165,14 +222,7 @@ static heed_status read_call(flash_job *job, const heed_call *call)
     job->lengths = in[LENGTHS];
     job->offsets = in[OFFSETS];
     job->sinks = in[SINKS];
-    status = rules->relative ? read_relative(&job->bias, job, in[BIAS])
-                             : read_cover(&job->bias, job, in[BIAS]);
-    if (!status)
-        status = read_cover(&job->mask, job, in[MASK]);
-    if (!status)
-        status = read_cover(&job->factor, job, in[FACTOR]);
-    if (!status && in[FACTOR] && (job->factor.single || job->factor.keys != job->keys))
-        return cpu_host->fail(HEED_INVALID, "cpu: a factor that is not for each key");
+    status = read_covers(job, in);
     return status ? status : check_numbers(job);
 }
 
@@ -230,7 +280,8 @@ static void cut_keys(flash_job *job)
 /* Covers lie in memory of their own unless every row of a tile can be used as it is. */
 static bool needs_own(const flash_job *job, const flash_cover *c)
 {
-    return c->data && (c->widen || c->narrow || c->single || c->keys < job->keys);
+    bool sum = c == &job->bias && job->more.data;
+    return c->data && (c->widen || c->narrow || c->single || c->keys < job->keys || sum);
 }
 
 /* What a slot has room for, in floats. Small calls are many, and each would pay for the most. */

@@ -102,9 +102,9 @@ static void load_key_columns(const void *arg, size_t first, size_t last)
     for (size_t i = first; i < last; i++) {
         size_t entry = i / tiles, j = i % tiles * TILE;
         size_t b = job->b + entry / job->n, h = scores_key_head(job, job->h + entry % job->n);
-        const char *from =
-            o->data +
-            (b * o->step[FLASH_B] + h * o->step[FLASH_H] + j * o->step[FLASH_S]) * o->bytes;
+        size_t at =
+            b * o->step[FLASH_B] + flash_head(o, h) * o->step[FLASH_H] + j * o->step[FLASH_S];
+        const char *from = o->data + at * o->bytes;
         turn_keys(job, job->k + entry * job->in.d * job->wide + j, from,
                   flash_min(TILE, job->wide - j));
     }

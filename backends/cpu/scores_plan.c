@@ -27,19 +27,26 @@ static void read_kept(scores_job *job, int64_t stage, const heed_call *call)
     job->all_scores = kept && (stage < 3 || job->s_lies);
 }
 
+/* One step leads from the head of an entry to that of the next. */
+static bool has_step(const scores_job *job, const flash_operand *o)
+{
+    return o->step[FLASH_H] == 0 || (o->share == 1 && (job->stacked || job->in.group == 1));
+}
+
 /* What the products can take as it is. */
 static void find_lying(scores_job *job)
 {
     const flash_job *in = &job->in;
     const size_t *q = in->q.step, *y = in->y.step;
     size_t queries = in->queries, heads = in->q.dims[FLASH_H];
-    bool plain = !in->q.widen, shared = !job->stacked && in->group > 1;
+    bool plain = !in->q.widen;
     job->few = job->rows <= FEW_ROWS && in->k.step[FLASH_D] == 1;
     job->depth = job->few ? flash_round(in->d, in->f->lanes) : in->d;
     job->q_lies = plain && !job->few && q[FLASH_D] == 1 &&
                   (job->group == 1 || q[FLASH_H] == queries * q[FLASH_S]);
-    job->k_lies = plain && !shared && (job->few ? job->depth == in->d : in->k.step[FLASH_S] == 1);
-    job->v_lies = plain && !shared && in->v.step[FLASH_D] == 1;
+    job->k_lies = plain && has_step(job, &in->k) &&
+                  (job->few ? job->depth == in->d : in->k.step[FLASH_S] == 1);
+    job->v_lies = plain && has_step(job, &in->v) && in->v.step[FLASH_D] == 1;
     job->y_lies = plain && y[FLASH_D] == 1 && y[FLASH_S] == in->dv &&
                   y[FLASH_H] == queries * in->dv && y[FLASH_B] == heads * queries * in->dv;
 }

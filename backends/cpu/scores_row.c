@@ -54,7 +54,8 @@ static void round_scores(const flash_job *in, float *s, size_t n)
 
 static const char *cover_row(const flash_cover *c, const scores_place *p)
 {
-    size_t at = p->b * c->step[FLASH_B] + p->head * c->step[FLASH_H] + p->query * c->step[FLASH_S];
+    size_t b = flash_sequence(c, p->b);
+    size_t at = b * c->step[FLASH_B] + p->head * c->step[FLASH_H] + p->query * c->step[FLASH_S];
     return c->data + at * c->bytes;
 }
 
@@ -79,6 +80,21 @@ static const float *cover_floats(const flash_job *in, const flash_cover *c, cons
     }
     for (size_t j = read; j < n; j++)
         buffer[j] = j < have ? buffer[0] : -INFINITY;
+    return buffer;
+}
+
+/* The same of the bias, which may be a sum of two. */
+static const float *bias_floats(const flash_job *in, const scores_place *p, size_t first, size_t n,
+                                float buffer[CHUNK])
+{
+    float more[CHUNK];
+    const float *bias = cover_floats(in, &in->bias, p, first, n, buffer);
+    if (!in->more.data)
+        return bias;
+    if (bias != buffer)
+        memcpy(buffer, bias, n * sizeof(*buffer));
+    in->f->row_add(buffer, cover_floats(in, &in->more, p, first, n, more), n);
+    round_scores(in, buffer, n);
     return buffer;
 }
 
@@ -146,7 +162,7 @@ static void mask_chunk(const scores_job *job, const score_row *r, size_t first, 
         round_scores(in, s, n);
     }
     if (in->adds)
-        bias = cover_floats(in, &in->bias, &r->at, first, n, buffer);
+        bias = bias_floats(in, &r->at, first, n, buffer);
     bool hidden =
         in->mask.data || (in->bias.data && !in->adds) || r->low > first || r->high < first + n;
     if (in->rules->sums && hidden) {
@@ -180,7 +196,7 @@ static bool sees_some(const scores_job *job, const score_row *r, size_t first, s
 {
     const flash_job *in = &job->in;
     float buffer[CHUNK];
-    const float *bias = in->folds ? cover_floats(in, &in->bias, &r->at, first, n, buffer) : NULL;
+    const float *bias = in->folds ? bias_floats(in, &r->at, first, n, buffer) : NULL;
     bool selects = in->bias.data && !in->adds;
     for (size_t j = 0; j < n; j++) {
         bool seen = !in->mask.data || true_at(&in->mask, &r->at, first + j);

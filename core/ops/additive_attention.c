@@ -61,7 +61,7 @@ static heed_status infer_additive(op_infer *c)
             return infer_error(c, "a layout of the letters b, h, s, d", "%s", attrs[i]);
     if (strcmp(empty, "nan") != 0 && strcmp(empty, "guard") != 0)
         return infer_error(c, "empty rows as nan or guard", "%s", empty);
-    TRY(heads_infer_in(c, layouts, &layouts[3], scores));
+    TRY(heads_infer_in(c, layouts, &layouts[3], true, scores));
     ir_dim heads = infer_dim(c, K, layouts[K].place[1]);
     if (dim_known(heads) && dim_known(scores[1]) && heads != scores[1])
         return infer_error(c, "as many key heads as query heads", "%lld and %lld", (long long)heads,

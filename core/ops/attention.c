@@ -2,18 +2,21 @@
  *
  *     scores = bound(cap(scale * Q K^T)) * factor;  Y = softmax(mask(scores + bias)) V
  *
- * Q is [B, Hq, Sq, D], K is [B, Hkv, Skv, D], V is [B, Hkv, Skv, Dv], and Hkv divides Hq: query
- * head h reads key head h / (Hq / Hkv). Inputs behind them:
+ * Q is [B, Hq, Sq, D], K is [B, Hk, Skv, D], V is [B, Hv, Skv, Dv], and Hk and Hv divide Hq: query
+ * head h reads key head h / (Hq / Hk) and value head h / (Hq / Hv). Inputs behind them:
  *
  *   bias     bool (true: attend) or float (added), broadcasts to [B, Hq, Sq, Skv], but has all
  * keys; with short_mask = 1 its last extent may be shorter than Skv, and keys behind it are
  *            invisible. With relative = 1 it is float and goes by distance:
- *            [.., 1, Sq + Skv - 1], entry Sq - 1 - i + j for query i, key j
+ *            [.., 1, Sq + Skv - 1], entry Sq - 1 - i + j for query i, key j. It may have fewer
+ *            sequences P than there are, where P divides B: sequence b reads that of b % P
  *   lengths  [B]: keys from lengths[b] on are invisible
  *   offsets  [B], or one for all: the position of query 0; 0 when left out
  *   sinks    [Hq]: a logit that joins the denominator only
  *   mask     bool (true: attend), broadcasts as bias does; beside a bias that is added
  *   factor   multiplies the scores key by key, broadcasts to [B, Hq, Sq, Skv]
+ *   more     float, beside a float bias: bias + more is the bias. Each may broadcast along other
+ *            axes, or repeat itself over sequences, and their sum is never made
  *
  * Before that, scores are brought between scores_min and scores_max.
  *
@@ -35,7 +38,7 @@
 
 #include "ops/heads.h"
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, MORE };
 
 /* Far beyond any position, far from overflow. */
 #define WINDOW_MAX ((int64_t)1 << 40)
@@ -55,6 +58,8 @@ static heed_status check_bias(const op_infer *c, uint32_t input, const ir_dim *s
         ir_dim have = infer_dim(c, input, i), want = scores[4 - rank + i];
         if (!dim_known(have) || !dim_known(want) || have == want)
             continue;
+        if (i == 0 && rank == 4 && (input == BIAS || input == MORE) && have && want % have == 0)
+            continue; /* sequences that repeat themselves */
         if (i < rank - 1 ? have != 1 : have > want || !may_be_short)
             return infer_error(c, "a bias that broadcasts to the scores",
                                "%lld for %lld on axis %d", (long long)have, (long long)want, i);
@@ -81,16 +86,28 @@ static heed_status check_relative(const op_infer *c, const ir_dim *scores)
 }
 
 /* It has all keys. */
-static heed_status check_factor(const op_infer *c, const ir_dim *scores)
+static heed_status check_whole(const op_infer *c, uint32_t input, const ir_dim *scores)
 {
-    int32_t rank = infer_rank(c, FACTOR);
+    int32_t rank = infer_rank(c, input);
     if (rank < 0)
         return HEED_OK;
-    ir_dim have = rank > 0 ? infer_dim(c, FACTOR, rank - 1) : 1;
+    ir_dim have = rank > 0 ? infer_dim(c, input, rank - 1) : 1;
     if (dim_known(have) && dim_known(scores[3]) && have != scores[3])
-        return infer_error(c, "a factor for each key", "%lld for %lld", (long long)have,
-                           (long long)scores[3]);
-    return check_bias(c, FACTOR, scores);
+        return infer_error(c, "a number for each key", "%lld for %lld in input %u", (long long)have,
+                           (long long)scores[3], input);
+    return check_bias(c, input, scores);
+}
+
+/* Two biases that are added up. */
+static heed_status check_more(const op_infer *c, const ir_dim *scores)
+{
+    if (!c->in[MORE])
+        return HEED_OK;
+    if (!c->in[BIAS] || c->in[BIAS]->dtype == HEED_BOOL)
+        return infer_error(c, "a bias that more is added to", "%s", "none");
+    if (!ir_attr_int(c->node, "relative", 0))
+        TRY(check_whole(c, BIAS, scores));
+    return check_whole(c, MORE, scores);
 }
 
 static heed_status check_attrs(const op_infer *c)
@@ -122,12 +139,13 @@ static heed_status infer_attention(op_infer *c)
     if (wrong)
         return infer_error(c, "a layout of the letters b, h, s, d", "%s", wrong);
     TRY(check_attrs(c));
-    TRY(heads_infer_in(c, layouts, &layouts[3], scores));
+    TRY(heads_infer_in(c, layouts, &layouts[3], false, scores));
     if (c->n_out > 1)
         TRY(infer_set(c, 1, 0, 4, scores));
     TRY(check_relative(c, scores));
     TRY(check_bias(c, MASK, scores));
-    return check_factor(c, scores);
+    TRY(check_whole(c, FACTOR, scores));
+    return check_more(c, scores);
 }
 
 /* ---- Body: the products --------------------------------------------------------------------- */
@@ -233,6 +251,19 @@ static ir_value *spread(attention *a, ir_value *bias)
     return rank < 2 ? bias : body_2(b, bias, body_ints(b, 1, (int64_t[]){-3}), "Squeeze");
 }
 
+/* Sequences that repeat themselves. */
+static ir_value *each_sequence(attention *a, ir_value *bias)
+{
+    op_body *b = a->b;
+    ir_value *one = body_ints(b, 1, (int64_t[]){1});
+    if (b->status || bias->type.rank != 4 || bias->type.dims[0] == 1 ||
+        bias->type.dims[0] == a->q->type.dims[0])
+        return bias;
+    ir_value *own = body_2(b, body_dim(b, bias, 0), one, "Max");
+    ir_value *times[] = {body_2(b, body_dim(b, a->q, 0), own, "Div"), one, one, one};
+    return body_2(b, bias, body_n(b, 4, times, "Concat axis=0"), "Tile");
+}
+
 /* The bias as long as there are keys: what is behind it is masked. */
 static ir_value *full_bias(attention *a, uint32_t input)
 {
@@ -242,6 +273,8 @@ static ir_value *full_bias(attention *a, uint32_t input)
         return NULL;
     if (bias->type.dtype != HEED_BOOL)
         bias = body_cast(b, bias, a->q->type.dtype);
+    if (input == BIAS || input == MORE)
+        bias = each_sequence(a, bias);
     if (input == BIAS && ir_attr_int(b->node, "relative", 0))
         return spread(a, bias);
     int32_t rank = body_rank(b, bias);
@@ -277,6 +310,8 @@ static mask build_mask(attention *a)
     op_body *b = a->b;
     mask m = {.fill = ir_attr_float(b->node, "fill", -(double)INFINITY)};
     ir_value *bias = full_bias(a, BIAS);
+    if (body_in(b, MORE))
+        bias = body_2(b, bias, full_bias(a, MORE), "Add");
     ir_value *keys = body_range(b, body_size(b, a->k, 2));
     m.visible = in_window(a, keys);
     if (body_in(b, LENGTHS))
@@ -412,8 +447,8 @@ static void decompose_attention(op_body *b)
         .domain = "heed", .name = called, .since = 1,                                              \
         .flags = OP_ATTENTION, .causal = "causal",                                                 \
         .signature = "Q:T, K:T, V:T, bias:B?, lengths:I?, offsets:I?, sinks:T?, mask:bool?, "      \
-                     "factor:T? -> Y:T, scores:T?",                                                \
-        .types = "T=float B=bool|real I=int32|int64",                                              \
+                     "factor:T?, more:F? -> Y:T, scores:T?",                                                \
+        .types = "T=float B=bool|real F=float I=int32|int64",                                              \
         .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 "                  \
                  "right_window:int=-1 scores:int=0 softmax_precision:int=0 fill:float=-inf "       \
                  "fill_first:int=0 fill_added:int=0 scores_min:float=-inf scores_max:float=inf "   \

@@ -68,18 +68,20 @@ static heed_status check_groups(const op_infer *c, ir_dim heads, ir_dim kv_heads
 
 enum { AXIS_B, AXIS_H, AXIS_S, AXIS_D };
 
-static heed_status check_dims(const op_infer *c, ir_dim dims[3][4])
+static heed_status check_dims(const op_infer *c, bool alike, ir_dim dims[3][4])
 {
     TRY(equal_dims(c, "sequences in query and key", dims[Q][AXIS_B], dims[K][AXIS_B]));
     TRY(equal_dims(c, "sequences in key and value", dims[K][AXIS_B], dims[V][AXIS_B]));
-    TRY(equal_dims(c, "heads in key and value", dims[K][AXIS_H], dims[V][AXIS_H]));
+    if (alike)
+        TRY(equal_dims(c, "heads in key and value", dims[K][AXIS_H], dims[V][AXIS_H]));
+    TRY(check_groups(c, dims[Q][AXIS_H], dims[V][AXIS_H]));
     TRY(equal_dims(c, "keys and values", dims[K][AXIS_S], dims[V][AXIS_S]));
     TRY(equal_dims(c, "channels in query and key", dims[Q][AXIS_D], dims[K][AXIS_D]));
     return check_groups(c, dims[Q][AXIS_H], dims[K][AXIS_H]);
 }
 
 heed_status heads_infer_in(op_infer *c, const heads_layout in[3], const heads_layout *out,
-                           ir_dim scores[4])
+                           bool alike, ir_dim scores[4])
 {
     ir_dim dims[3][4], result[4];
     for (uint32_t i = Q; i <= V; i++) {
@@ -88,7 +90,7 @@ heed_status heads_infer_in(op_infer *c, const heads_layout in[3], const heads_la
         for (int32_t k = 0; k < 4; k++)
             dims[i][k] = infer_dim(c, i, in[i].place[k]);
     }
-    TRY(check_dims(c, dims));
+    TRY(check_dims(c, alike, dims));
     memcpy(scores, dims[Q], sizeof(dims[Q]));
     scores[3] = dims[K][AXIS_S];
     dims[Q][AXIS_D] = dims[V][AXIS_D];
@@ -102,7 +104,7 @@ static const heads_layout plain = {{0, 1, 2, 3}};
 heed_status heads_infer(op_infer *c, ir_dim scores[4])
 {
     const heads_layout in[] = {plain, plain, plain};
-    return heads_infer_in(c, in, &plain, scores);
+    return heads_infer_in(c, in, &plain, true, scores);
 }
 
 /* ---- Layouts --------------------------------------------------------------------------------- */
@@ -141,6 +143,23 @@ ir_value *heads_to(op_body *b, ir_value *x, const heads_layout *l)
     for (int32_t k = 0; k < 4; k++)
         perm[l->place[k]] = k;
     return body_1(b, x, "Transpose perm=%d,%d,%d,%d", perm[0], perm[1], perm[2], perm[3]);
+}
+
+ir_value *heads_repeat(op_body *b, ir_value *x, const heads_layout *l, int64_t times)
+{
+    ir_value *apart[5], *dims[4], *n = body_ints(b, 1, &times),
+                                  *one = body_ints(b, 1, (int64_t[]){1});
+    int32_t at = l->place[1];
+    if (b->status || times == 1)
+        return b->status ? NULL : x;
+    for (int32_t i = 0; i < 5; i++)
+        apart[i] = i == at + 1 ? n : one;
+    for (int32_t i = 0; i < 4; i++)
+        dims[i] = i == at ? body_2(b, body_dim(b, x, i), n, "Mul") : body_dim(b, x, i);
+    char axis[4] = {(char)('0' + at + 1)};
+    x = body_unsqueeze(b, x, axis);
+    x = body_2(b, x, body_n(b, 5, apart, "Concat axis=0"), "Expand");
+    return body_reshape_to(b, x, 4, dims);
 }
 
 /* ---- Products -------------------------------------------------------------------------------- */

@@ -70,7 +70,7 @@ static heed_status infer_paged(op_infer *c)
     for (size_t i = 0; i < 4; i++)
         if (!heads_layout_read(c->node, layout_names[i], &layouts[i]))
             return infer_error(c, "a layout of the letters b, h, s, d", "%s", layout_names[i]);
-    TRY(heads_infer_in(c, layouts, &layouts[3], scores));
+    TRY(heads_infer_in(c, layouts, &layouts[3], true, scores));
     if (dim_known(scores[0]) && scores[0] != 1)
         return infer_error(c, "the tokens of all sequences in one batch", "a batch of %lld",
                            (long long)scores[0]);

@@ -10,7 +10,7 @@
 
 #include "scores.h"
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, INPUTS };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, MORE, INPUTS };
 
 /* A fill from here on absorbs scores that it is added to. */
 #define ABSORBS (-1e30f)
@@ -25,6 +25,8 @@ static bool takes_dtype(const heed_node *node, uint32_t input)
     heed_dtype first = cpu_dtype(node->in[Q]->dtype);
     if (input == BIAS)
         return dtype == HEED_BOOL || is_real(dtype);
+    if (input == MORE)
+        return is_real(dtype);
     if (input == MASK)
         return dtype == HEED_BOOL;
     if (input == LENGTHS || input == OFFSETS)

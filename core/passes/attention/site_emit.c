@@ -165,6 +165,30 @@ static axes_list joined(axes_table *t, const axes_list *a, const axes_list *b)
     return out;
 }
 
+static bool keys_have(const site *s, uint8_t atom)
+{
+    bool have = axes_have(&s->k.at, atom);
+    for (uint32_t i = 0; i < s->n_pairs; i++)
+        have |= axes_have(&s->pairs[i].k.at, atom);
+    return have;
+}
+
+static bool values_have(const site *s, uint8_t atom)
+{
+    return axes_have(&s->v.at, atom) || s->n_changes > 0;
+}
+
+/* The outer ones of the heads, as far as keys or values have any: the operator reads them for all
+ * that are inside. */
+static axes_list own_heads(const site *s, const axes_list *heads,
+                           bool (*have)(const site *s, uint8_t atom))
+{
+    axes_list own = *heads;
+    while (own.n && !s->additive && !have(s, own.atoms[own.n - 1]))
+        own.n--;
+    return own;
+}
+
 ir_value *site_emit(site *s, op_body *b, ir_value **weights)
 {
     site_parts p;
@@ -184,10 +208,12 @@ ir_value *site_emit(site *s, op_body *b, ir_value **weights)
     e.scores.axis[1] = heads;
     e.scores.axis[2] = p.rows;
     e.scores.axis[3] = s->keys;
+    axes_list k_heads = own_heads(s, &p.heads, keys_have);
+    axes_list v_heads = own_heads(s, &p.heads, values_have);
     site_arrangement a[4] = {
         {.axis = {p.batch, heads, p.rows, s->sum}},
-        {.axis = {p.batch, p.heads, s->keys, s->sum}},
-        {.axis = {p.batch, p.heads, s->keys, channels}},
+        {.axis = {p.batch, k_heads, s->keys, s->sum}},
+        {.axis = {p.batch, v_heads, s->keys, channels}},
         {.axis = {p.batch, heads, p.rows, channels}},
     };
     const axes *at[] = {&s->q.at, &s->k.at, &s->v.at, &s->y.at};

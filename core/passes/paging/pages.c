@@ -30,6 +30,26 @@ typedef struct writer {
 /* ---- One attention ----------------------------------------------------------------------------
  */
 
+/* Pages have as many heads of keys as of values: pairs of one and the other. */
+static int64_t pairs(int64_t keys, int64_t values)
+{
+    int64_t a = keys, b = values;
+    for (int64_t rest; b > 0; a = b, b = rest)
+        rest = a % b;
+    return keys < 0 || values < 0 ? -1 : a ? keys / a * values : 0;
+}
+
+/* Keys or values with so many heads. */
+static ir_value *with_heads(op_body *b, const ir_node *n, uint32_t input, int64_t heads)
+{
+    static const char *const layouts[] = {"q_layout", "k_layout", "v_layout"};
+    heads_layout layout;
+    heads_layout_read(n, layouts[input], &layout);
+    ir_value *x = ir_input(n, input);
+    int64_t own = x->type.dims[layout.place[1]];
+    return heads_repeat(b, x, &layout, own ? heads / own : 1);
+}
+
 static heed_status read_layer(writer *w, const ir_node *n, paging_layer *out)
 {
     heads_layout k, v;
@@ -46,8 +66,7 @@ static heed_status read_layer(writer *w, const ir_node *n, paging_layer *out)
                        .window = ir_attr_int(n, "left_window", -1)};
     if (out->heads < 0 || out->key_dim < 0 || out->value_dim < 0)
         return paging_stop(w->run, "heads whose number or size only a run tells", n);
-    if (values->dims[v.place[1]] != out->heads)
-        return paging_stop(w->run, "keys and values of different numbers of heads", n);
+    out->heads = pairs(keys->dims[k.place[1]], values->dims[v.place[1]]);
     double least = ir_attr_float(n, "scores_min", -(double)INFINITY);
     double most = ir_attr_float(n, "scores_max", (double)INFINITY);
     if (!isinf(least) || !isinf(most))
@@ -114,9 +133,10 @@ static heed_status write_layer(writer *w, ir_node *n)
     op_body b = pass_body(w->run, n);
     ir_value *bias;
     TRY(write_bias(w, n, &b, &bias));
-    ir_value *in[] = {ir_input(n, Q),     ir_input(n, K), ir_input(n, V), pages[0],
-                      pages[1],           w->starts,      w->past,        w->table,
-                      ir_input(n, SINKS), pages[2],       pages[3],       bias};
+    ir_value *k = with_heads(&b, n, K, layer.heads), *v = with_heads(&b, n, V, layer.heads);
+    ir_value *in[] = {ir_input(n, Q),     k,         v,        pages[0],
+                      pages[1],           w->starts, w->past,  w->table,
+                      ir_input(n, SINKS), pages[2],  pages[3], bias};
     body_nodes(&b, 12, in, 1 + n_pages, out,
                "heed.PagedAttention scale=%.9g softcap=%.9g left_window=%lld bias_by=%s "
                "q_layout=%s k_layout=%s v_layout=%s y_layout=%s",

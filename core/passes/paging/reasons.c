@@ -36,7 +36,6 @@ static const struct {
     {"nothing reads earlier tokens by attention", ""},
     {"heads whose number or size only a run tells",
      "export with the number of heads and their size as numbers"},
-    {"keys and values of different numbers of heads", ""},
     {"scores with bounds", ""},
     {"a bias that cannot be computed for other numbers of tokens",
      "compute the bias from positions, by distance or by key, and not from a table of one size"},
