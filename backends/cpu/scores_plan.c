@@ -66,7 +66,10 @@ static size_t y_floats(const scores_job *job) { return job->y_lies ? 0 : job->ro
 static void cut(scores_job *job)
 {
     size_t each = q_floats(job) + k_floats(job) + v_floats(job) + s_floats(job) + y_floats(job);
-    size_t fit = flash_max(1, BOX_FLOATS / flash_max(each, 1));
+    size_t moved = flash_max(each - s_floats(job), 1), all = job->heads * job->in.batch;
+    /* What is moved is no more than the results. */
+    size_t most = flash_max(1, all * job->rows * job->in.dv / moved);
+    size_t fit = flash_min(most, flash_max(1, BOX_FLOATS / flash_max(each, 1)));
     job->by_sequence = job->in.lengths && job->in.rules->infinite;
     if (fit < job->heads || job->by_sequence)
         job->box = flash_min(fit, job->heads);

@@ -101,9 +101,9 @@ static heed_status check_whole(const op_infer *c, uint32_t input, const ir_dim *
 /* Two biases that are added up. */
 static heed_status check_more(const op_infer *c, const ir_dim *scores)
 {
-    if (!c->in[MORE])
+    if (!infer_has(c, MORE))
         return HEED_OK;
-    if (!c->in[BIAS] || c->in[BIAS]->dtype == HEED_BOOL)
+    if (!infer_has(c, BIAS) || c->in[BIAS]->dtype == HEED_BOOL)
         return infer_error(c, "a bias that more is added to", "%s", "none");
     if (!ir_attr_int(c->node, "relative", 0))
         TRY(check_whole(c, BIAS, scores));

@@ -115,6 +115,7 @@ void planner_alias(planner *w, uint32_t local, uint32_t of, size_t offset)
     v->offset = w->offset_of[local] = w->offset_of[of] + offset;
     w->root_of[local] = root;
     settle_alias(w, v);
+    w->roots[root].needed = true;
     if (w->roots[root].value && w->p->last_use[local] > w->roots[root].last_use)
         w->roots[root].last_use = w->p->last_use[local];
 }
@@ -186,7 +187,10 @@ static bool may_reuse(const plan_step *step, uint32_t o, uint32_t input)
         return first && (step->node->op->flags & OP_INPLACE);
     if (first && (kernel->flags & HEED_INPLACE))
         return true;
-    return HEED_HAS(kernel, reuse) && (kernel->reuse & HEED_REUSE(o, input));
+    uint64_t reuse = HEED_HAS(kernel, reuse) ? kernel->reuse : 0;
+    if (HEED_HAS(kernel, reuses))
+        reuse = kernel->reuses(step->where->backend->device, step->where->state);
+    return reuse & HEED_REUSE(o, input);
 }
 
 /* Is the root another input's too, or an earlier output's? */

@@ -9,9 +9,10 @@
 #include "plan/layout.h"
 #include "plan/stretch.h"
 
-/* What is known of a local that has memory of its own here. */
+/* What is known of a local that has memory of its own here, or content. */
 typedef struct planner_root {
     uint32_t value;    /* index + 1 in stretch->values; 0: not planned here */
+    bool needed;       /* content: a step reads it, or another value lies in it */
     uint32_t last_use; /* of itself and all its aliases */
     uint32_t listed;   /* the node in whose list it stands, + 1 */
     uint32_t born;     /* at this node */

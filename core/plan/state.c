@@ -40,6 +40,8 @@ static void replay(planner *w, const plan_stretch *s)
     replay_tail(w, s);
     for (uint32_t i = 0; i < s->n_values; i++) {
         const plan_value *v = &s->values[i];
+        if (v->storage == PLAN_CONTENT && !v->content)
+            continue; /* nothing reads it any more */
         if (v->storage == PLAN_CONTENT) {
             w->types[v->local] = (ir_type){.dtype = v->content->dtype,
                                            .rank = tensor_rank(v->content),

@@ -75,6 +75,7 @@ static heed_status set_content(planner *w, uint32_t local, heed_tensor *t)
     w->contents[local] = t;
     w->types[local] = op_type_of(t);
     planner_add_value(w, local, PLAN_CONTENT)->content = t;
+    w->roots[local].value = w->s->n_values;
     return HEED_OK;
 }
 
@@ -146,8 +147,12 @@ static heed_status add_step(planner *w, visit *v)
     *step = (plan_step){
         .node = v->n, .where = &w->p->places->by_node[v->n->id], .operands = s->n_operands};
     TRY(measure(w, v, step->where, &workspace));
-    for (uint32_t i = 0; i < v->n->n_in; i++)
-        s->operands[s->n_operands++] = program_local(w->p, v->n->in[i].value);
+    for (uint32_t i = 0; i < v->n->n_in; i++) {
+        uint32_t local = program_local(w->p, v->n->in[i].value);
+        s->operands[s->n_operands++] = local;
+        if (local != PROGRAM_NONE)
+            w->roots[local].needed = true;
+    }
     for (uint32_t o = 0; o < v->n->n_out; o++) {
         uint32_t local = program_local(w->p, v->n->out[o]);
         s->operands[s->n_operands++] = local;
@@ -309,6 +314,39 @@ static heed_status visit_node(planner *w, const ir_node *n, uint32_t at, bool *l
     return is_view(&v) ? add_views(w, &v) : add_step(w, &v);
 }
 
+static void free_content(plan_stretch *s, const heed_tensor *content)
+{
+    struct plan_owned *i = s->contents_owned;
+    while (i && i->tensor != content)
+        i = i->next;
+    if (i) {
+        tensor_free(i->tensor);
+        i->tensor = NULL;
+    }
+}
+
+/* Content that only served to compute others, and did so for the last time. */
+static void bury_content(planner *w, const ir_value *v, uint32_t at)
+{
+    uint32_t local = program_local(w->p, v);
+    if (local == PROGRAM_NONE || w->p->last_use[local] != at || w->roots[local].needed ||
+        !w->roots[local].value)
+        return;
+    plan_value *planned = &w->s->values[w->roots[local].value - 1];
+    if (planned->storage != PLAN_CONTENT || !planned->content)
+        return;
+    free_content(w->s, planned->content);
+    w->contents[local] = planned->content = NULL;
+}
+
+static void bury_contents(planner *w, const ir_node *n, uint32_t at)
+{
+    for (uint32_t i = 0; i < n->n_in; i++)
+        bury_content(w, n->in[i].value, at);
+    for (uint32_t o = 0; o < n->n_out; o++)
+        bury_content(w, n->out[o], at);
+}
+
 static heed_status walk(planner *w)
 {
     plan_stretch *s = w->s;
@@ -321,6 +359,7 @@ static heed_status walk(planner *w)
             return HEED_OK;
         }
         TRY(planner_bury(w, at));
+        bury_contents(w, w->p->nodes[at], at);
         arena_reset(&w->scratch);
     }
     s->limit = w->p->n_nodes;
@@ -343,17 +382,6 @@ static uint8_t *find_read(const plan_stretch *s)
     for (uint32_t o = 0; read && o < p->graph->n_outputs; o++)
         read[p->outputs[o]] = 1;
     return read;
-}
-
-static void free_content(plan_stretch *s, const heed_tensor *content)
-{
-    struct plan_owned *i = s->contents_owned;
-    while (i && i->tensor != content)
-        i = i->next;
-    if (i) {
-        tensor_free(i->tensor);
-        i->tensor = NULL;
-    }
 }
 
 /* Shapes are known when nothing is left to plan: what was computed for them is dropped. */

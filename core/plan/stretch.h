@@ -26,7 +26,7 @@ typedef struct plan_value {
     int32_t rank;
     size_t offset, bytes;
     const int64_t *dims;
-    const heed_tensor *content;
+    const heed_tensor *content; /* NULL: dropped, since nothing reads it any more */
     /* PLAN_OUTPUT: the shape of the output, which may be a view of the value. */
     int32_t result_rank;
     const int64_t *result_dims;

@@ -140,6 +140,16 @@ static void release(void *device, void *state)
     cpu_host->free(state, sizeof(scores_rules));
 }
 
+/* A row of results is written where the row of its query lies, when that was read: the rows of a
+ * panel, and those of a box of heads. */
+static uint64_t reuses(void *device, const void *state)
+{
+    (void)device;
+    const scores_rules *s = state;
+    bool alike = memcmp(s->rules.place[Q], s->rules.place[3], sizeof(s->rules.place[Q])) == 0;
+    return alike ? HEED_REUSE(0, Q) : 0;
+}
+
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
 static heed_status flash_measure(void *device, void *state, const heed_call *shapes,
@@ -188,13 +198,16 @@ static heed_status scores_call(const heed_call *call)
 // clang-format off
 static const heed_kernel flash = HEED_KERNEL(
     .domain = "heed", .op = "FlashAttention", .since = 1, .accepts = flash_accepts,
-    .prepare = prepare, .measure = flash_measure, .run = flash_call, .release = release);
+    .prepare = prepare, .measure = flash_measure, .run = flash_call, .release = release,
+    .reuses = reuses);
 static const heed_kernel multi_head = HEED_KERNEL(
     .domain = "heed", .op = "MultiHeadAttention", .since = 1, .accepts = accepts,
-    .prepare = prepare, .measure = scores_measure, .run = scores_call, .release = release);
+    .prepare = prepare, .measure = scores_measure, .run = scores_call, .release = release,
+    .reuses = reuses);
 static const heed_kernel grouped_query = HEED_KERNEL(
     .domain = "heed", .op = "GroupedQueryAttention", .since = 1, .accepts = accepts,
-    .prepare = prepare, .measure = scores_measure, .run = scores_call, .release = release);
+    .prepare = prepare, .measure = scores_measure, .run = scores_call, .release = release,
+    .reuses = reuses);
 // clang-format on
 
 const heed_kernel *const kernels_attention[] = {&flash, &multi_head, &grouped_query, NULL};

@@ -187,6 +187,9 @@ typedef struct heed_kernel {
      * may lie where the output is written. Each output gets the memory of one input at most, no
      * two the same, and no other input shares it; any such choice may come. */
     uint64_t reuse;
+    /* Instead of `reuse`, where that depends on the node: `state` is what prepare made of it. [any]
+     */
+    uint64_t (*reuses)(void *device, const void *state);
 } heed_kernel;
 
 #define HEED_KERNEL(...)                                                                           \

@@ -8,13 +8,14 @@
 
 #include "check.h"
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, MORE };
 enum { B, H, S, D };
 
 static const char letters[] = "bhsd";
 
 typedef struct attention_case {
     int64_t batch, group, kv_heads, queries, keys, d, dv;
+    int64_t own[3]; /* heads of keys and of values, which may differ from kv_heads */
     heed_dtype type, bias_type;
     bool wild, relative; /* relative: the bias goes by distance */
     double scale, cap, fill;
@@ -108,6 +109,7 @@ static inline double operand(const attention_case *c, int input, int64_t b, int6
                              int64_t d)
 {
     const DLTensor *t = c->node.in[input];
+    h = input == Q ? h : h / (c->group * c->kv_heads / c->own[input]);
     return (double)get(t, c->type, place(t, c->layout[input], (int64_t[]){b, h, s, d}));
 }
 
@@ -120,7 +122,7 @@ static inline int64_t cover_place(const DLTensor *t, const int64_t at[4])
         bool last = a == t->ndim - 1;
         if (last && want >= t->shape[a])
             return -1;
-        i = i * t->shape[a] + (t->shape[a] == 1 && !last ? 0 : want);
+        i = i * t->shape[a] + (last ? want : want % t->shape[a]);
     }
     return i;
 }
@@ -154,9 +156,11 @@ static inline bool visible(const attention_case *c, const int64_t at[4])
 static inline double added(const attention_case *c, const int64_t at[4])
 {
     int64_t by[4] = {at[0], at[1], 0, c->queries - 1 - at[2] + at[3]};
-    int64_t i = cover_place(c->node.in[BIAS], c->relative ? by : at);
-    return i < 0 ? -INFINITY
-                 : rounded(c->type, (double)get(c->node.in[BIAS], c->bias_type, (size_t)i));
+    const DLTensor *bias = c->node.in[BIAS], *more = c->node.in[MORE];
+    int64_t i = cover_place(bias, c->relative ? by : at), k = more ? cover_place(more, at) : 0;
+    double x = i < 0 ? -INFINITY : rounded(c->type, (double)get(bias, c->bias_type, (size_t)i));
+    double y = more ? rounded(c->type, (double)get(more, c->type, (size_t)k)) : 0;
+    return rounded(c->type, x + y);
 }
 
 /* The score after bias and mask. Keys behind a length are not looked at, not even for a NaN. */
@@ -165,11 +169,10 @@ static inline double score(const attention_case *c, const int64_t at[4], bool *s
     *seen = false;
     if (isinf(c->fill) && at[3] >= number_at(c->node.in[LENGTHS], at[0], c->keys))
         return -INFINITY;
-    int64_t group = at[1] / c->group;
     double sum = 0, scale = c->scale != 0 ? c->scale : 1 / sqrt((double)c->d);
     for (int64_t i = 0; i < c->d; i++)
         sum += (double)(float)scale * operand(c, Q, at[0], at[1], at[2], i) *
-               operand(c, K, at[0], group, at[3], i);
+               operand(c, K, at[0], at[1], at[3], i);
     if (c->cap > 0)
         sum = c->cap * tanh(sum / c->cap);
     bool adds = c->node.in[BIAS] && c->bias_type != HEED_BOOL, shown = visible(c, at);
@@ -232,14 +235,15 @@ static inline bool row_weights(const attention_case *c, int64_t b, int64_t h, in
 /* Says what the case was: shapes, rules, and which inputs there are. */
 static inline void fail_at(const attention_case *c, const int64_t at[4], double got, double want)
 {
-    char inputs[] = "---------";
-    for (int i = 0; i <= FACTOR; i++)
-        inputs[i] = c->node.in[i] ? "qkvblosmf"[i] : '-';
-    fail_msg("b %d, g %d, kv %d, %d x %d, d %d, dv %d, type %d, bias type %d of rank %d, wild %d, "
+    char inputs[] = "----------";
+    for (int i = 0; i <= MORE; i++)
+        inputs[i] = c->node.in[i] ? "qkvblosmf+"[i] : '-';
+    fail_msg("b %d, g %d, kv %d (%d, %d), %d x %d, d %d, dv %d, type %d, bias type %d of rank %d, "
+             "wild %d, "
              "cap %g, fill %g, causal %d, window %d %d, %s, %s %s %s %s, %s: "
              "[%d, %d, %d, %d] is %.9g, not %.9g",
-             (int)c->batch, (int)c->group, (int)c->kv_heads, (int)c->queries, (int)c->keys,
-             (int)c->d, (int)c->dv, (int)c->type, (int)c->bias_type,
+             (int)c->batch, (int)c->group, (int)c->kv_heads, (int)c->own[K], (int)c->own[V],
+             (int)c->queries, (int)c->keys, (int)c->d, (int)c->dv, (int)c->type, (int)c->bias_type,
              c->node.in[BIAS] ? c->node.in[BIAS]->ndim : 0, c->wild, c->cap, c->fill, c->causal,
              (int)c->left, (int)c->right, c->empty, c->layout[0], c->layout[1], c->layout[2],
              c->layout[3], inputs, (int)at[0], (int)at[1], (int)at[2], (int)at[3], got, want);
@@ -255,12 +259,27 @@ static inline void check_row(const attention_case *c, int64_t b, int64_t h, int6
     for (int64_t d = 0; d < c->dv; d++) {
         double want = 0;
         for (int64_t j = 0; j < c->keys && filled; j++)
-            want += w[j] * operand(c, V, b, h / c->group, j, d);
+            want += w[j] * operand(c, V, b, h, j, d);
         size_t at = place(y, c->layout[3], (int64_t[]){b, h, i, d});
         double got = (double)get(y, c->type, at);
         if (!close_to(got, want, slack, slack))
             fail_at(c, (int64_t[]){b, h, i, d}, got, want);
     }
+}
+
+/* Results where the queries were, as kernels allow it when both lie alike. */
+static inline void check_in_place(const attention_case *c)
+{
+    mini_node node = c->node;
+    const DLTensor *y = c->node.out[0], *q = c->node.in[Q];
+    if (strcmp(c->layout[0], c->layout[3]) != 0 || c->d != c->dv)
+        return;
+    node.in[Q] = node.out[0] = tensor(c->type, 4, q->shape);
+    memcpy(mini_data(node.in[Q]), mini_data(q), mini_bytes(q));
+    run_node(&node);
+    if (memcmp(mini_data(node.out[0]), mini_data(y), mini_bytes(y)) != 0)
+        fail_at(c, (int64_t[4]){0}, 0, 0);
+    assert_true(mini_free(node.in[Q]));
 }
 
 static inline void check_case(const attention_case *c)
@@ -271,6 +290,7 @@ static inline void check_case(const attention_case *c)
         for (int64_t h = 0; h < c->group * c->kv_heads; h++)
             for (int64_t i = 0; i < c->queries; i++)
                 check_row(c, b, h, i, w);
+    check_in_place(c);
     free(w);
 }
 
@@ -309,7 +329,7 @@ static inline void make_wild(attention_case *c)
     static const float odd[3] = {NAN, INFINITY, -INFINITY};
     for (int k = 0; k < 2 && c->wild; k++) {
         int which = (int)any(3);
-        int64_t heads = which ? c->kv_heads : c->kv_heads * c->group;
+        int64_t heads = which ? c->own[which] : c->kv_heads * c->group;
         int64_t b = any((uint32_t)c->batch), most = which ? c->keys : c->queries;
         int64_t known = number_at(c->node.in[LENGTHS], b, most);
         most = which && known < most ? known : most;
@@ -330,6 +350,8 @@ static inline DLTensor *draw_cover(const attention_case *c, heed_dtype type)
         dims[a] = chance(2) ? 1 : full[4 - rank + a];
     if (rank)
         dims[rank - 1] = chance(4) ? any((uint32_t)c->keys + 1) : c->keys;
+    if (rank == 4 && dims[0] == 4 && chance(2))
+        dims[0] = 2;
     DLTensor *t = tensor(type, rank, dims);
     uint32_t rare = chance(3) ? 2 : 12, row = rank ? (uint32_t)dims[rank - 1] : 1;
     bool dead = false;
@@ -348,7 +370,7 @@ static inline DLTensor *draw_cover(const attention_case *c, heed_dtype type)
     return t;
 }
 
-static inline DLTensor *draw_factor(const attention_case *c)
+static inline DLTensor *draw_whole(const attention_case *c)
 {
     int64_t full[4] = {c->batch, c->group * c->kv_heads, c->queries, c->keys}, dims[4];
     int rank = 1 + (int)any(4);
@@ -403,6 +425,9 @@ static inline void draw_masks(attention_case *c)
     c->bias_type = chance(2) ? HEED_BOOL : chance(3) ? types[any(3)] : c->type;
     if (chance(3))
         c->node.in[BIAS] = draw_cover(c, c->bias_type);
+    const DLTensor *bias = c->node.in[BIAS];
+    bool adds = bias && c->bias_type != HEED_BOOL;
+    bool short_of_keys = adds && bias->ndim && bias->shape[bias->ndim - 1] != c->keys;
     if (chance(4))
         c->node.in[LENGTHS] = draw_numbers(c->batch, -1, c->keys + 1);
     if (chance(4))
@@ -414,12 +439,14 @@ static inline void draw_masks(attention_case *c)
     if (chance(5))
         c->node.in[MASK] = draw_cover(c, HEED_BOOL);
     if (chance(6))
-        c->node.in[FACTOR] = draw_factor(c);
+        c->node.in[FACTOR] = draw_whole(c);
+    if (adds && c->node.in[BIAS]->ndim && !short_of_keys && chance(2))
+        c->node.in[MORE] = draw_whole(c);
 }
 
 static inline void draw_sizes(attention_case *c, uint32_t most_queries, uint32_t most_keys)
 {
-    c->batch = 1 + any(3), c->kv_heads = 1 + any(3), c->group = chance(2) ? 1 : 1 + any(9);
+    c->batch = 1 + any(4), c->kv_heads = 1 + any(3), c->group = chance(2) ? 1 : 1 + any(9);
     c->queries = any(most_queries + 1), c->keys = any(most_keys + 1);
     c->d = 1 + any(chance(4) ? 256 : 80);
     c->dv = chance(2) ? c->d : 1 + any(chance(4) ? 256 : 80);
@@ -437,12 +464,14 @@ static inline void random_case(uint32_t most_queries, uint32_t most_keys)
                                         HEED_BFLOAT16};
     attention_case c = {.type = attention_only ? attention_only : types[any(5)]};
     c.wild = chance(4);
-    c.node = (mini_node){.op = "FlashAttention", .n_in = 9, .n_out = 1};
+    c.node = (mini_node){.op = "FlashAttention", .n_in = 10, .n_out = 1};
     draw_sizes(&c, most_queries, most_keys);
     int64_t heads = c.group * c.kv_heads;
+    for (int i = K; i <= V; i++) /* as many keys as values, or not */
+        c.own[i] = !chance(4) ? c.kv_heads : chance(2) ? 1 : chance(2) ? heads : c.group;
     c.node.in[Q] = draw_operand(&c, 0, (int64_t[]){c.batch, heads, c.queries, c.d});
-    c.node.in[K] = draw_operand(&c, 1, (int64_t[]){c.batch, c.kv_heads, c.keys, c.d});
-    c.node.in[V] = draw_operand(&c, 2, (int64_t[]){c.batch, c.kv_heads, c.keys, c.dv});
+    c.node.in[K] = draw_operand(&c, 1, (int64_t[]){c.batch, c.own[K], c.keys, c.d});
+    c.node.in[V] = draw_operand(&c, 2, (int64_t[]){c.batch, c.own[V], c.keys, c.dv});
     c.node.out[0] = draw_operand(&c, 3, (int64_t[]){c.batch, heads, c.queries, c.dv});
     draw_rules(&c);
     draw_masks(&c);
@@ -483,6 +512,7 @@ static inline void padded_case(int64_t most_queries)
     c.type = attention_only ? attention_only : c.type;
     c.batch = 1 + any(2), c.kv_heads = 1 + any(2), c.group = 1 + any(3);
     c.queries = 1 + any((uint32_t)most_queries), c.keys = 500 + any(400);
+    c.own[K] = c.own[V] = c.kv_heads;
     c.d = 1 + any(24), c.dv = 1 + any(24);
     c.left = c.right = -1, c.causal = chance(3), c.empty = chance(2) ? "nan" : "zero";
     c.fill = chance(2) ? -INFINITY : fills[any(4)];

@@ -245,6 +245,7 @@ static void bound_case(void)
     c.left = c.right = -1, c.fill = -INFINITY, c.causal = chance(2);
     c.node = (mini_node){.op = "FlashAttention", .n_in = 3, .n_out = 1};
     int64_t heads = c.group * c.kv_heads;
+    c.own[K] = c.own[V] = c.kv_heads;
     c.node.in[Q] = draw_operand(&c, 0, (int64_t[]){c.batch, heads, c.queries, c.d});
     c.node.in[K] = draw_operand(&c, 1, (int64_t[]){c.batch, c.kv_heads, c.keys, c.d});
     c.node.in[V] = draw_operand(&c, 2, (int64_t[]){c.batch, c.kv_heads, c.keys, c.dv});

@@ -17,14 +17,15 @@
 
 #include "onnx_text.h"
 
-enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, INPUTS };
+enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, MORE, INPUTS };
 
-static const char *const names[INPUTS] = {"q",       "k",     "v",    "bias",  "lengths",
-                                          "offsets", "sinks", "mask", "factor"};
+static const char *const names[INPUTS] = {"q",       "k",     "v",    "bias",   "lengths",
+                                          "offsets", "sinks", "mask", "factor", "more"};
 static const char letters[] = "bhsd";
 
 typedef struct drawn {
     int64_t batch, group, kv_heads, queries, keys, d, dv;
+    int64_t own[3];        /* heads of keys and of values, which may differ from kv_heads */
     const char *op, *type; /* "" or the type of 16 bits */
     bool wild;
     int stage; /* -1: nobody reads the scores */
@@ -105,7 +106,7 @@ static void make_wild(drawn *c)
     for (int i = 0; i < 2 && c->wild; i++) {
         int which = (int)any(c->stage == 3 ? 2 : 3);
         int64_t b = any((uint32_t)c->batch), most = which ? length_of(c, b) : c->queries;
-        int64_t heads = which ? c->kv_heads : c->kv_heads * c->group;
+        int64_t heads = which ? c->own[which] : c->kv_heads * c->group;
         if (most <= 0 || (which == Q && c->in[LENGTHS]))
             continue;
         int64_t want[4] = {b, any((uint32_t)heads), any((uint32_t)most),
@@ -130,10 +131,12 @@ static int draw_cover_dims(const drawn *c, bool whole, int64_t dims[4])
     return rank;
 }
 
-static heed_tensor *draw_cover(const drawn *c, bool boolean)
+static heed_tensor *draw_cover(const drawn *c, bool boolean, bool bias)
 {
     int64_t dims[4];
     int rank = draw_cover_dims(c, false, dims);
+    if (rank == 4 && dims[0] == 4 && bias)
+        dims[0] = 2;
     heed_tensor *t = make(boolean ? HEED_BOOL : HEED_FLOAT32, rank, dims);
     void *data = heed_tensor_get_mutable_data(t);
     uint32_t rare = chance(3) ? 2 : 12;
@@ -189,11 +192,20 @@ static void draw_rules(drawn *c)
     also_int(c, "short_mask", 1);
 }
 
+/* For each key, or for each distance. */
+static bool has_float_bias(const drawn *c)
+{
+    const heed_tensor *bias = c->in[BIAS];
+    int rank = bias ? heed_tensor_get_ndim(bias) : 0;
+    return rank && heed_tensor_get_dtype(bias) == HEED_FLOAT32 &&
+           (strstr(c->attrs, "relative") || heed_tensor_get_dims(bias)[rank - 1] == c->keys);
+}
+
 static void draw_masks(drawn *c)
 {
     int64_t heads = c->group * c->kv_heads, dims[4];
     if (chance(2))
-        c->in[BIAS] = draw_cover(c, chance(2));
+        c->in[BIAS] = draw_cover(c, chance(2), true);
     else if (chance(2) && c->queries && c->keys)
         c->in[BIAS] = draw_distances(c);
     if (chance(4))
@@ -205,10 +217,14 @@ static void draw_masks(drawn *c)
     if (c->in[SINKS] && chance(3))
         ((float *)heed_tensor_get_mutable_data(c->in[SINKS]))[0] = -INFINITY;
     if (chance(5))
-        c->in[MASK] = draw_cover(c, true);
+        c->in[MASK] = draw_cover(c, true, false);
     if (chance(6)) {
         int rank = draw_cover_dims(c, true, dims);
         c->in[FACTOR] = make(HEED_FLOAT32, rank, dims);
+    }
+    if (has_float_bias(c) && chance(2)) {
+        int rank = draw_cover_dims(c, true, dims);
+        c->in[MORE] = make(HEED_FLOAT32, rank, dims);
     }
 }
 
@@ -219,14 +235,16 @@ static void draw(drawn *c, uint32_t most_queries, uint32_t most_keys)
     memset(c, 0, sizeof(*c));
     c->op = chance(2) ? "MultiHeadAttention" : "GroupedQueryAttention";
     c->type = types[any(5)], c->wild = chance(4), c->stage = chance(2) ? (int)any(4) : -1;
-    c->batch = 1 + any(3), c->kv_heads = 1 + any(3), c->group = chance(3) ? 1 : 1 + any(5);
+    c->batch = 1 + any(4), c->kv_heads = 1 + any(3), c->group = chance(3) ? 1 : 1 + any(5);
     c->queries = 1 + any(most_queries), c->keys = 1 + any(most_keys);
     c->d = chance(3) ? 64 : 1 + any(100), c->dv = chance(2) ? c->d : 1 + any(70);
     draw_layout(c, 0, (int64_t[]){c->batch, c->group * c->kv_heads, c->queries, c->d}, shape);
     c->in[Q] = make(HEED_FLOAT32, 4, shape);
-    draw_layout(c, 1, (int64_t[]){c->batch, c->kv_heads, c->keys, c->d}, shape);
+    for (int i = K; i <= V; i++)
+        c->own[i] = !chance(4) ? c->kv_heads : chance(2) ? 1 : c->group;
+    draw_layout(c, 1, (int64_t[]){c->batch, c->own[K], c->keys, c->d}, shape);
     c->in[K] = make(HEED_FLOAT32, 4, shape);
-    draw_layout(c, 2, (int64_t[]){c->batch, c->kv_heads, c->keys, c->dv}, shape);
+    draw_layout(c, 2, (int64_t[]){c->batch, c->own[V], c->keys, c->dv}, shape);
     c->in[V] = make(HEED_FLOAT32, 4, shape);
     draw_layout(c, 3, (int64_t[]){1, 1, 1, 1}, shape);
     draw_rules(c);
