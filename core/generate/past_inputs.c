@@ -246,9 +246,20 @@ static heed_status make_first_past(past_run *r, uint32_t i, const cache_pair *pa
     return make(r, i, dims);
 }
 
+/* Nothing of it comes out again: the sequence is computed from its beginning. */
+static heed_status make_no_past(past_run *r, uint32_t i)
+{
+    int64_t dims[TENSOR_MAX_RANK];
+    set_dims(r, i, -1, dims);
+    dims[r->p->roles.axis[i]] = 0;
+    return make(r, i, dims);
+}
+
 static heed_status make_past(past_run *r, uint32_t i)
 {
     const cache_pair *pair = pair_of(r, i);
+    if (!pair)
+        return make_no_past(r, i);
     const heed_tensor *side = given_by_name(r, r->p->names[i]);
     const heed_tensor *kept = r->state ? r->state->tensors[pair - r->p->caches.pairs] : NULL;
     if (!kept && side && pair->form >= CACHE_STATE) {

@@ -53,12 +53,38 @@ static const ir_value *find_input(const ir_graph *g, const char *name)
     return NULL;
 }
 
+static bool is_kept(const past_model *p, uint32_t input)
+{
+    for (uint32_t k = 0; k < p->caches.n; k++)
+        if (p->caches.pairs[k].input == input)
+            return true;
+    return false;
+}
+
+/* A past of which nothing comes out that grew: where the file gives the newest keys and values
+ * alone. Then it is empty, and all tokens come at once, if none of them sees later ones. */
+static heed_status check_pasts(const past_model *p, const ir_graph *g, uint8_t *seen)
+{
+    for (uint32_t i = 0; i < p->roles.n; i++) {
+        if (p->roles.role[i] != PAGING_PAST || is_kept(p, i) ||
+            !roles_is_given(p->roles.g->inputs[i]))
+            continue;
+        const ir_value *v = find_input(g, p->names[i]);
+        if (p->keeps || p->roles.axis[i] < 0 || (v && !hides_later(seen, v)))
+            return err_fail(HEED_UNSUPPORTED,
+                            "the model reads \"%s\", a past, and gives nothing to keep for it",
+                            p->names[i]);
+    }
+    return HEED_OK;
+}
+
 static heed_status find_many(past_model *p)
 {
     const ir_model *m = session_form(p->session)->ir;
     uint8_t *seen = arena_alloc(&p->memory, m->n_values);
     if (!seen)
         return HEED_NOMEM;
+    TRY(check_pasts(p, m->main, seen));
     p->many = p->keeps;
     for (uint32_t k = 0; k < p->caches.n && p->many; k++) {
         const cache_pair *pair = &p->caches.pairs[k];

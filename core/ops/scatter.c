@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/content.h"
 #include "ops/layout.h"
 
 /* ---- Reductions ---------------------------------------------------------------------------- */
@@ -184,6 +185,30 @@ static heed_status infer_elements(op_infer *c)
     return infer_set_like(c, 0, 0);
 }
 
+/* A few entries of a list of integers are written anew: how TorchScript makes the shape of indices
+ * for index_copy. */
+static void content_elements(op_infer *c)
+{
+    content_entry *data, *at, *with;
+    int64_t n, n_at, n_with;
+    if (c->out[0].rank != 1 || !dtype_is_int(c->out[0].dtype) ||
+        strcmp(ir_attr_string(c->node, "reduction", "none"), "none") != 0 ||
+        !content_get(c, 0, &data, &n) || !content_get(c, 1, &at, &n_at) ||
+        !content_get(c, 2, &with, &n_with) || n_at != n_with)
+        return;
+    ir_dim *values = infer_dims_new(c, n);
+    for (int64_t i = 0; values && i < n; i++)
+        values[i] = data[i].dim;
+    for (int64_t i = 0; values && i < n_at; i++) {
+        int64_t to = at[i].number + (at[i].number < 0 ? n : 0);
+        if (!at[i].known || to < 0 || to >= n)
+            return;
+        values[to] = with[i].dim;
+    }
+    if (values)
+        content_put(c, 0, n, values);
+}
+
 static heed_status run_elements(op_call *c)
 {
     int64_t *indices = call_ints(c, 1), strides[TENSOR_MAX_RANK], index[TENSOR_MAX_RANK] = {0};
@@ -260,7 +285,8 @@ static heed_status run_nd(op_call *c)
 static const op_def scatter_elements = {
     .domain = "", .name = "ScatterElements", .since = 18, .flags = OP_INPLACE,
     .signature = "data:T, indices:I, updates:T -> output:T", .types = "T=any I=int32|int64",
-    .attrs = "axis:int=0 reduction:string=none", .infer = infer_elements, .run = run_elements};
+    .attrs = "axis:int=0 reduction:string=none", .infer = infer_elements,
+    .content = content_elements, .run = run_elements};
 static const op_def scatter_nd = {
     .domain = "", .name = "ScatterND", .since = 18, .flags = OP_INPLACE,
     .signature = "data:T, indices:I, updates:T -> output:T", .types = "T=any I=int64",

@@ -16,6 +16,12 @@ static bool is_over_places(const cache_finder *f, const ir_type *mask)
     return false;
 }
 
+/* One number, to which places of any number of tokens are counted on. */
+static bool is_start(const decoder_roles *r, const ir_type *type)
+{
+    return type->rank == 0 || (type->rank == 1 && type->dims[0] == 1 && roles_tokens(r) != 1);
+}
+
 static heed_status refine_role(cache_finder *f, uint32_t i, const ir_node *const *updates,
                                uint32_t n)
 {
@@ -34,11 +40,14 @@ static heed_status refine_role(cache_finder *f, uint32_t i, const ir_node *const
         return HEED_OK;
     TRY(roles_search_from(r, r->g->inputs[i], updates, n, &s));
     r->writes[i] = whole && (s.found & SEES_PLACE);
-    if (r->role[i] == PAGING_POSITIONS)
+    if (r->role[i] == PAGING_POSITIONS) {
+        r->role[i] = is_start(r, type) ? PAGING_START : PAGING_POSITIONS;
         return HEED_OK;
-    if (is_over_places(f, type) && (s.found & (whole ? SEES_SOFTMAX : SEES_SCORES))) {
+    }
+    bool unless = !whole && (s.found & SEES_UNLESS) && (s.found & SEES_SOFTMAX);
+    if (is_over_places(f, type) && (unless || (s.found & (whole ? SEES_SOFTMAX : SEES_SCORES)))) {
         r->role[i] = PAGING_MASK;
-        r->added[i] = !whole;
+        r->added[i] = !whole && !unless;
         return HEED_OK;
     }
     if (!whole)
