@@ -217,7 +217,7 @@ const char *site_take_roles(site *s, const contraction *c, const axes in[2], con
 /* Scores: a product of two tensors, but for moves and numbers. */
 static bool are_scores(const ir_value *v, arena *scratch)
 {
-    static const char *const moves[] = {"Transpose", "Reshape", "Mul", "Div", "Cast"};
+    static const char *const moves[] = {"Transpose", "Reshape", "Mul", "Div", "Cast", "Add"};
     contraction before;
     for (int i = 0; i < MOST_STEPS && v->producer; i++) {
         const ir_node *n = v->producer;
@@ -233,7 +233,9 @@ static bool are_scores(const ir_value *v, arena *scratch)
     return false;
 }
 
-/* A layer's weights meet scores: channels of a Conv are heads, too. */
+static const char mixing[] = "a layer's weights mix the scores of all heads before the softmax";
+
+/* A layer's weights meet scores. */
 static bool mixes_heads(const contraction *c, arena *scratch)
 {
     return are_scores(c->in[pass_constant(c->in[0].value)].value, scratch);
@@ -252,7 +254,7 @@ static bool take_product(site *s, const site_place *p, const contraction *c, con
         return site_stop(s, n, "there are too many axes to follow");
     const char *reason = site_take_roles(s, c, in, &at, &pair);
     if (reason && mixes_heads(c, scratch))
-        return site_stop(s, n, "a layer's weights mix the scores of all heads before the softmax");
+        return site_stop(s, n, mixing);
     if (reason)
         return site_stop(s, n, reason);
     s->scores = (ir_node *)(uintptr_t)n;
@@ -287,6 +289,17 @@ static bool take_additive(site *s, const site_place *p, double alpha, const ir_n
     return true;
 }
 
+/* The node is none that the walk knows. Channels of a Conv are heads. */
+static const char *why_not(const ir_node *n, arena *scratch)
+{
+    if (pass_is(n, "DequantizeLinear") || pass_is(n, "QuantizeLinear"))
+        return "the scores are quantised before the softmax";
+    if (!ir_input(n, 0) || !are_scores(ir_input(n, 0), scratch))
+        return "no product of queries and keys comes before it";
+    return pass_is(n, "Conv") ? mixing
+                              : "an operator that attention has no place for changes the scores";
+}
+
 /* ---- The walk -------------------------------------------------------------------------------- */
 
 bool site_walk(site *s, site_place p, arena *scratch)
@@ -309,10 +322,8 @@ bool site_walk(site *s, site_place p, arena *scratch)
     if (site_step(s, &p, n, scratch, &found))
         return found;
     axes in;
-    if (pass_is(n, "Conv") && are_scores(ir_input(n, 0), scratch))
-        return site_stop(s, n, "a layer's weights mix the scores of all heads before the softmax");
     if (!axes_up(&s->table, n, &p.at, &in))
-        return site_stop(s, n, "no product of queries and keys comes before it");
+        return site_stop(s, n, why_not(n, scratch));
     p.value = ir_input(n, 0);
     p.at = in;
     return site_walk(s, p, scratch);

@@ -185,6 +185,24 @@ static bool drop_sink(site *s, const ir_node *n, axes *at)
     return true;
 }
 
+/* The node is none that the walk knows. */
+static const char *why_not(const ir_use *u)
+{
+    static const struct {
+        const char *op, *reason;
+    } rows[] = {
+        {"Conv", "a layer's weights mix the heads between the softmax and the values"},
+        {"Dropout", "a dropout in training mode draws which weights count"},
+        {"QuantizeLinear", "the attention weights are quantised before they meet the values"},
+        {"Add", "something is added to the attention weights"},
+        {"Sub", "something is added to the attention weights"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        if (pass_is(u->node, rows[i].op) && (u->slot == 0 || i > 2))
+            return rows[i].reason;
+    return "no product with values follows the softmax";
+}
+
 static bool walk(site *s, ir_value *p, axes at, arena *scratch)
 {
     contraction c;
@@ -215,13 +233,8 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
             p = u->node->out[0];
             continue;
         }
-        if (pass_is(u->node, "Conv") && u->slot == 0)
-            return site_stop(s, u->node,
-                             "a layer's weights mix the heads between the softmax and the values");
-        if (pass_is(u->node, "Dropout"))
-            return site_stop(s, u->node, "a dropout in training mode draws which weights count");
         if (u->slot != 0 || !axes_down(&s->table, u->node, &at, &out))
-            return site_stop(s, u->node, "no product with values follows the softmax");
+            return site_stop(s, u->node, why_not(u));
         p = u->node->out[0];
         at = out;
     }

@@ -152,29 +152,31 @@ static ir_value *from_padding(const ir_node *n, op_body *b)
     return body_1(b, longer, "Softmax axis=%d", (int)axis);
 }
 
-static ir_value *from_matrix(const ir_node *n, op_body *b)
+/* Stands where the softmax did: it has its name. */
+static heed_status visit_matrix(pass_run *p, ir_node *n)
 {
     const ir_value *flat = pieces_operand(ir_input(n, 0), "Softmax", 0);
     ir_value *x = pieces_operand(flat, "Flatten", 0);
     if (!x || x->type.rank < 2)
-        return NULL;
+        return HEED_OK;
     int64_t axis = ir_attr_int(ir_input(n, 0)->producer, "axis", -1),
             from = ir_attr_int(flat->producer, "axis", 1);
     from += from < 0 ? x->type.rank : 0;
     if ((axis != -1 && axis != 1) || from != x->type.rank - 1 || !pass_same_type(x, n->out[0]))
-        return NULL;
-    return body_1(b, x, "Softmax axis=-1");
+        return HEED_OK;
+    op_body b = pass_body(p, ir_input(n, 0)->producer);
+    return pass_settle(p, n, &b, body_1(&b, x, "Softmax axis=-1"));
 }
 
 static heed_status visit(pass_run *p, ir_node *n)
 {
     pieces s;
     ir_value *y = NULL;
+    if (pass_is(n, "Reshape"))
+        return visit_matrix(p, n);
     op_body b = pass_body(p, n);
     if (pass_is(n, "Softmax"))
         y = from_padding(n, &b);
-    else if (pass_is(n, "Reshape"))
-        y = from_matrix(n, &b);
     else if (pieces_read_logs(n, &s) && dtype_is_float(s.x->type.dtype))
         y = softmax(&s, &b);
     else if (pieces_read(n, &s))

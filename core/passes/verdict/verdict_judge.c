@@ -17,6 +17,7 @@ static const char *const between[] = {
     "Cast",
     "Clip",
     "Concat",
+    "DequantizeLinear",
     "Div",
     "Dropout",
     "Exp",
@@ -32,6 +33,7 @@ static const char *const between[] = {
     "Neg",
     "Pad",
     "Pow",
+    "QuantizeLinear",
     "Relu",
     "Reshape",
     "ScatterElements",
@@ -77,7 +79,7 @@ static void push(queue *q, const ir_node *n, bool mixed)
 
 static bool is_product(const ir_node *n)
 {
-    return pass_is(n, "MatMul") || pass_is(n, "Gemm") || pass_is(n, "Einsum");
+    return pass_is(n, "MatMul") || pass_is(n, "Gemm") || pass_is(n, "Einsum") || pass_is(n, "Conv");
 }
 
 /* Two different tensors, neither of them weights. */

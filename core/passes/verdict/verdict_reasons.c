@@ -13,12 +13,18 @@ typedef struct row {
 #define PLAIN "write the scores as a plain product of queries and keys, then scale, bias, mask"
 #define TALKING                                                                                    \
     "talking heads: fused attention takes one head at a time and cannot; computed node by node"
+#define QUANTISED                                                                                  \
+    "quantise weights alone, or leave the products of attention and what stands between them out"
 #define FIXED "export with this size fixed, or with the same symbol for it everywhere"
 
 // clang-format off
 static const row rows[] = {
     /* before the softmax */
     {"no product of queries and keys comes before it", PLAIN},
+    {"the scores are quantised before the softmax", QUANTISED},
+    {"an operator that attention has no place for changes the scores",
+     "scale, bias, mask, bound or cap the scores; with anything else they are computed node by "
+     "node"},
     {"neither operand leads to a product of queries and keys", PLAIN},
     {"too many nodes before the softmax", PLAIN},
     {"the scores are chosen from two tensors",
@@ -52,6 +58,9 @@ static const row rows[] = {
      "mixed in between cannot be fused"},
     {"a dropout in training mode draws which weights count",
      "export after model.eval(), or run with --no-dropout"},
+    {"the attention weights are quantised before they meet the values", QUANTISED},
+    {"something is added to the attention weights",
+     "multiply the softmax's own result with the values, and add a product of what is added"},
     {"too many nodes after the softmax", "multiply the softmax's result with the values directly"},
     {"the product after the softmax is not over its axis",
      "sum the product with the values over the keys, and over nothing else"},
