@@ -129,7 +129,8 @@ static heed_status run(const heed_call *call)
     return status;
 }
 
-/* Scales have no number that HEED_REUSE can say. */
+/* Scales lie behind the inputs that HEED_REUSE can say, which costs nothing: pages are inputs and
+ * outputs of a generator's graph, and it gives both the same memory. */
 static const heed_kernel paged =
     HEED_KERNEL(.domain = "heed", .op = "PagedAttention", .since = 1, .accepts = accepts,
                 .prepare = prepare, .measure = measure, .run = run, .release = release,

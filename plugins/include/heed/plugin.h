@@ -160,8 +160,8 @@ enum {
     HEED_UNALIGNED = 1u << 2
 };
 
-/* Output o may have the memory of input i; both below 8. */
-#define HEED_REUSE(o, i) (UINT64_C(1) << (8 * (o) + (i)))
+/* Output o may have the memory of input i. The first 8 of each have a bit; others: 0, nothing. */
+#define HEED_REUSE(o, i) ((o) < 8 && (i) < 8 ? UINT64_C(1) << ((8 * (o) + (i)) & 63) : 0)
 
 /* How one backend computes one operator. Only `run` is required. */
 typedef struct heed_kernel {

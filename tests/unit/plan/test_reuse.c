@@ -68,6 +68,8 @@ static const expectation expectations[] = {
     {"two outputs: the sum", NORMS, PAIRS, "s", "b", BOTH NORM "Sub(y, s) -> (o)\n"},
     {"two outputs, one input", NORMS, HEED_REUSE(0, 0) | HEED_REUSE(1, 0), "s", NULL,
      BOTH NORM "Sub(y, s) -> (o)\n"},
+    {"a ninth input has no bit", NORMS, HEED_REUSE(0, 8), "s", NULL,
+     BOTH NORM "Sub(y, s) -> (o)\n"},
     {"two outputs, of which nobody reads the first", NORMS,
      HEED_REUSE(0, 0) | HEED_REUSE(1, 0), "s", NULL, BOTH NORM "Neg(s) -> (o)\n"},
 };
