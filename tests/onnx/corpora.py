@@ -57,6 +57,31 @@ def unpacked(archive):
     return folder
 
 
+def transformers():
+    """(name, folder, what case.json says) of each case of the corpus of tiny transformers."""
+    archive = os.path.join(SHARED, "models", "corpus.tar.xz")
+    if not os.path.exists(archive):
+        skip("the corpus is not there: ../shared/models/corpus.tar.xz")
+    root = unpacked(archive)
+    for path in sorted(glob.glob(os.path.join(root, "*", "*", "case.json"))):
+        folder = os.path.dirname(path)
+        with open(path, encoding="utf-8") as file:
+            yield os.path.relpath(folder, root), folder, json.load(file)
+
+
+def decoders():
+    """Those of them whose tokens read earlier tokens."""
+    return (case for case in transformers()
+            if "causal" in case[2]["features"] or "past" in case[2]["features"])
+
+
+def tool(name, *words):
+    """A program of tests/tools: (what it prints, its errors)."""
+    done = subprocess.run([os.path.join(BUILD, "tests", name), *words], capture_output=True,
+                          text=True, check=False)
+    return done.stdout.strip(), done.stderr.strip()
+
+
 def run(folder, *flags):
     """{case: row} of `heed test` over a folder; a row has status and reason."""
     command = [HEED, "test", folder, "--json", "--jobs", "2", *flags]
@@ -82,6 +107,15 @@ def read_list(name):
 def write_list(name, cases):
     with open(os.path.join(HERE, name), "w", encoding="utf-8") as file:
         file.write("".join(case + "\n" for case in sorted(cases)))
+
+
+def grow(name, expected, reached):
+    """Lines that were reached and are not listed: they are told, or written with --update."""
+    new = set(reached) - set(expected)
+    if new and "--update" in sys.argv:
+        write_list(name, {*expected, *reached})
+    elif new:
+        print("%d lines are right and not listed: run this with --update" % len(new))
 
 
 def judge(name, runs, may_fail):

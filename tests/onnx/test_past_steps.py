@@ -7,10 +7,6 @@ the beginning each time where it has none. No result may differ. Which cases do 
 expected_pasts.txt with the form of their cache, a list that may only grow (`--update`)."""
 
 import collections
-import glob
-import json
-import os
-import subprocess
 import sys
 
 import corpora
@@ -21,36 +17,22 @@ LEAST = 0.95
 WORST = {"fp16": 20 / 2**11, "bf16": 20 / 2**8, "int4": 2e-2}
 
 
-def reads_earlier_tokens(facts):
-    return "causal" in facts["features"] or "past" in facts["features"]
-
-
 def run_case(folder, facts):
     """(the form of its cache or "", what is wrong)"""
-    done = subprocess.run([os.path.join(corpora.BUILD, "tests", "past_steps"), folder],
-                          capture_output=True, text=True, check=False)
-    words = done.stdout.split()
+    said, error = corpora.tool("past_steps", folder)
+    words = said.split()
     if not words or words[0] not in ("same", "different"):
-        return "", done.stdout.strip() or done.stderr.strip()
+        return "", said or error
     if float(words[1]) > WORST.get(facts["dtype"], 1e-3):
         return "", "differs by " + words[1]
     return words[2], ""
 
 
 def main():
-    archive = os.path.join(corpora.SHARED, "models", "corpus.tar.xz")
-    if not os.path.exists(archive):
-        corpora.skip("the corpus is not there: ../shared/models/corpus.tar.xz")
-    folder = corpora.unpacked(archive)
     expected, reached, forms = set(corpora.read_list(LIST)), set(), collections.Counter()
     failed = tried = 0
-    for path in sorted(glob.glob(os.path.join(folder, "*", "*", "case.json"))):
-        with open(path, encoding="utf-8") as file:
-            facts = json.load(file)
-        if not reads_earlier_tokens(facts):
-            continue
-        case = os.path.relpath(os.path.dirname(path), folder)
-        form, wrong = run_case(os.path.dirname(path), facts)
+    for case, folder, facts in corpora.decoders():
+        form, wrong = run_case(folder, facts)
         tried += 1
         forms[form or "not right"] += 1
         if form:
@@ -64,11 +46,7 @@ def main():
         print("%4d %s" % (count, form))
     print("caches: %d of %d cases (%.1f %%)" % (len(reached), tried, 100 * len(reached) / tried))
     failed += len(reached) < LEAST * tried
-    if reached - expected and "--update" in sys.argv:
-        corpora.write_list(LIST, sorted(expected | reached))
-    elif reached - expected:
-        print("%d cases are right and not listed: run this with --update"
-              % len(reached - expected))
+    corpora.grow(LIST, expected, reached)
     print("%d passed, %d failed, 0 skipped" % (tried - failed, failed))
     sys.exit(1 if failed else 0)
 

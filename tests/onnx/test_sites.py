@@ -7,7 +7,6 @@ be those of case.json. `--update` writes higher counts into the list. What is sa
 judged in told.py."""
 
 import collections
-import glob
 import json
 import os
 import subprocess
@@ -52,23 +51,16 @@ def count_reasons(told, reasons):
 
 
 def main():
-    archive = os.path.join(corpora.SHARED, "models", "corpus.tar.xz")
-    if not os.path.exists(archive):
-        corpora.skip("the corpus is not there: ../shared/models/corpus.tar.xz")
-    folder = corpora.unpacked(archive)
     expected, reached, reasons = read_list(), {}, collections.Counter()
     features = collections.Counter()
-    failed = sites = 0
-    cases = sorted(glob.glob(os.path.join(folder, "*", "*", "case.json")))
-    for path in cases:
-        case = os.path.relpath(os.path.dirname(path), folder)
-        with open(path, encoding="utf-8") as file:
-            facts = json.load(file)
-        told, error = explain(os.path.join(os.path.dirname(path), "model.onnx"))
+    failed = sites = tried = 0
+    for case, folder, facts in corpora.transformers():
+        told, error = explain(os.path.join(folder, "model.onnx"))
         wrong = judge_case(case, facts, told, expected.get(case, 0)) if told else [error]
         lines = ["FAILED %s: %s" % (case, line) for line in wrong]
         print("\n".join(lines), end="\n" if lines else "")
         failed += bool(lines)
+        tried += 1
         sites += facts["attention_sites"]
         if told:
             reached[case] = told["attention"]["fused"]
@@ -88,7 +80,7 @@ def main():
     elif more:
         print("%d cases fuse more than is listed: run this with --update" % len(more))
     failed += len(missing)
-    print("%d passed, %d failed, 0 skipped" % (len(cases) + len(missing) - failed, failed))
+    print("%d passed, %d failed, 0 skipped" % (tried + len(missing) - failed, failed))
     sys.exit(1 if failed else 0)
 
 

@@ -8,10 +8,6 @@ are counted. So are the forms in which the files have their cache, and how many 
 for what they are."""
 
 import collections
-import glob
-import json
-import os
-import subprocess
 import sys
 
 import corpora
@@ -27,10 +23,6 @@ LEAST = 0.95  # of forms recognised
 SAME, DIFFERENT, NONE = "same", "different", "none"
 
 
-def reads_earlier_tokens(facts):
-    return "causal" in facts["features"] or "past" in facts["features"]
-
-
 def forms_of(features):
     """Which forms of a cache a case may have, by what it was made from."""
     if "past" not in features:
@@ -42,11 +34,10 @@ def forms_of(features):
 
 def run_case(folder):
     """(the form of its cache, what became of it, its difference or the reason)"""
-    done = subprocess.run([os.path.join(corpora.BUILD, "tests", "stepwise"), folder],
-                          capture_output=True, text=True, check=False)
-    words = done.stdout.strip().split(" ", 2)
+    said, error = corpora.tool("stepwise", folder)
+    words = said.split(" ", 2)
     if len(words) < 3:
-        return "unknown", "failed", done.stderr.strip()
+        return "unknown", "failed", error
     return words[0], words[1].rstrip(":"), words[2]
 
 
@@ -65,20 +56,11 @@ def judge(facts, kind, rest):
 
 
 def main():
-    archive = os.path.join(corpora.SHARED, "models", "corpus.tar.xz")
-    if not os.path.exists(archive):
-        corpora.skip("the corpus is not there: ../shared/models/corpus.tar.xz")
-    folder = corpora.unpacked(archive)
     expected, reached, reasons = set(corpora.read_list(LIST)), set(), collections.Counter()
     forms, paged = collections.Counter(), collections.Counter()
     failed = tried = 0
-    for path in sorted(glob.glob(os.path.join(folder, "*", "*", "case.json"))):
-        with open(path, encoding="utf-8") as file:
-            facts = json.load(file)
-        if not reads_earlier_tokens(facts):
-            continue
-        case = os.path.relpath(os.path.dirname(path), folder)
-        form, kind, rest = run_case(os.path.dirname(path))
+    for case, folder, facts in corpora.decoders():
+        form, kind, rest = run_case(folder)
         kind, wrong = judge(facts, kind, rest)
         tried += 1
         right = form in forms_of(facts["features"])
@@ -101,11 +83,7 @@ def main():
     recognised = tried - forms["not recognised"]
     print("forms recognised: %d of %d (%.1f %%)" % (recognised, tried, 100 * recognised / tried))
     failed += recognised < LEAST * tried
-    if reached - expected and "--update" in sys.argv:
-        corpora.write_list(LIST, sorted(expected | reached))
-    elif reached - expected:
-        print("%d cases have pages and are not listed: run this with --update"
-              % len(reached - expected))
+    corpora.grow(LIST, expected, reached)
     print("%d passed, %d failed, 0 skipped" % (tried - failed, failed))
     sys.exit(1 if failed else 0)
 
