@@ -254,18 +254,23 @@ bool flash_load_cover(const flash_job *job, flash_slot *slot, flash_panel *p, si
 
 /* ---- On the scores -------------------------------------------------------------------------- */
 
-/* Scores of a type of 16 bits lose what that type cannot hold: a bias may absorb them. */
-static void round_scores(const flash_job *job, const flash_slot *slot, size_t rows, size_t n)
+/* Numbers of a type of 16 bits lose what that type cannot hold. */
+static void round_run(const flash_job *job, float *x, size_t n)
 {
     uint16_t block[256];
+    for (size_t i = 0; i < n && job->narrow; i += 256) {
+        size_t m = flash_min(256, n - i);
+        job->narrow(block, x + i, m, NULL);
+        job->widen(x + i, block, m, NULL);
+    }
+}
+
+/* So do scores: a bias may absorb them. */
+static void round_scores(const flash_job *job, const flash_slot *slot, size_t rows, size_t n)
+{
     size_t run = job->few ? n : n * job->height, step = job->few ? slot->s_row : run;
     for (size_t r = 0; r < (job->few ? rows : 1) && job->narrow; r++)
-        for (size_t i = 0; i < run; i += 256) {
-            float *at = slot->s + r * step + i;
-            size_t m = flash_min(256, run - i);
-            job->narrow(block, at, m, NULL);
-            job->widen(at, block, m, NULL);
-        }
+        round_run(job, slot->s + r * step, run);
 }
 
 static void add_bias(const flash_job *job, const flash_slot *slot, const flash_panel *p, size_t n)
@@ -337,11 +342,7 @@ static void sum_row(const flash_job *job, const flash_panel *p, float *x, const 
     for (size_t j = 0; j < n; j++)
         if (j < span[0] || j >= span[1] || (marks && !marks[j]))
             x[j] += job->fill;
-    for (size_t j = 0; j < n && job->narrow; j++) {
-        uint16_t half;
-        job->narrow(&half, x + j, 1, NULL);
-        job->widen(x + j, &half, 1, NULL);
-    }
+    round_run(job, x, n);
 }
 
 static void hide(const flash_job *job, const flash_slot *slot, const flash_panel *p, size_t first,

@@ -102,6 +102,8 @@ typedef struct tile {
     float *y;           /* first element of the tile */
 } tile;
 
+static size_t y_row(const cpu_gemm *g) { return g->y_row ? g->y_row : g->n; }
+
 static tile tile_at(const tiling *t, size_t index)
 {
     const cpu_gemm *g = t->gemm;
@@ -115,11 +117,13 @@ static tile tile_at(const tiling *t, size_t index)
     at.entry = entry;
     at.a = g->a;
     at.b = g->b;
-    at.y =
-        t->deep > 1 ? g->parts + part * g->n : g->y + entry * g->m * g->n + at.row * g->n + at.col;
+    at.y = t->deep > 1 ? g->parts + part * g->n
+                       : g->y + (g->y_row ? 0 : entry * g->m * g->n) + at.row * y_row(g) + at.col;
     for (int d = g->batch_rank - 1; d >= 0; d--) {
-        at.a += entry % g->batch[d] * g->a_stride[d];
-        at.b += entry % g->batch[d] * g->b_stride[d];
+        size_t own = entry % g->batch[d];
+        at.a += own * g->a_stride[d];
+        at.b += own * g->b_stride[d];
+        at.y += g->y_row ? own * g->y_stride[d] : 0;
         entry /= g->batch[d];
     }
     return at;
@@ -154,7 +158,7 @@ static void fill_bias(const cpu_gemm *g, const tile *t)
     const float *bias = g->bias + t->entry * g->bias_entry + t->col * g->bias_col;
     for (size_t r = 0; r < t->rows; r++) {
         const float *from = bias + (t->row + r) * g->bias_row;
-        float *to = t->y + r * g->n;
+        float *to = t->y + r * y_row(g);
         float one;
         memcpy(&one, from, sizeof(one)); /* it may be a weight, at any byte of its file */
         for (size_t c = 0; c < t->cols && !g->bias_col; c++)
@@ -169,7 +173,7 @@ static void fill_bias(const cpu_gemm *g, const tile *t)
 static void fill_zero(const cpu_gemm *g, const tile *t)
 {
     for (size_t r = 0; r < t->rows; r++)
-        memset(t->y + r * g->n, 0, t->cols * sizeof(*t->y));
+        memset(t->y + r * y_row(g), 0, t->cols * sizeof(*t->y));
 }
 
 static void run_ours(const cpu_gemm *g, const tile *t)
@@ -182,7 +186,7 @@ static void run_ours(const cpu_gemm *g, const tile *t)
     p.b = t->b + (g->transpose_b ? t->col * g->ldb : t->col + t->from * g->ldb);
     p.b_row = g->ldb;
     p.c = t->y;
-    p.c_row = g->n;
+    p.c_row = y_row(g);
     p.add = g->bias && t->depth == g->k;
     g->lanes->product(&p);
 }
@@ -192,14 +196,14 @@ static void run_openblas(const cpu_gemm *g, const tile *t)
     const float *a = t->a + t->row * (g->transpose_a ? 1 : g->lda);
     const float *b = t->b + t->col * (g->transpose_b ? g->ldb : 1);
     float add = g->bias ? 1.0f : 0.0f;
-    if (g->n == 1 && !g->transpose_a) {
+    if (g->n == 1 && !g->y_row && !g->transpose_a) {
         cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)t->rows, (int)g->k, g->alpha, a, (int)g->lda,
                     b, g->transpose_b ? 1 : (int)g->ldb, add, t->y, 1);
         return;
     }
     cblas_sgemm(CblasRowMajor, g->transpose_a ? CblasTrans : CblasNoTrans,
                 g->transpose_b ? CblasTrans : CblasNoTrans, (int)t->rows, (int)t->cols, (int)g->k,
-                g->alpha, a, (int)g->lda, b, (int)g->ldb, add, t->y, (int)g->n);
+                g->alpha, a, (int)g->lda, b, (int)g->ldb, add, t->y, (int)y_row(g));
 }
 
 static void run_tile(const tiling *all, size_t index)

@@ -18,11 +18,13 @@ typedef struct cpu_gemm {
     size_t bias_entry; /* from one product of the batch to the next */
     float beta;
     float *y;     /* dense, row-major, the products of the batch one after the other */
+    size_t y_row; /* 0, or elements from row to row (n at least, and n > 1), and then y_stride */
     float *parts; /* NULL, or cpu_gemm_parts(m, n, k) elements for sums over parts of k */
     /* The batch: extents, the outermost first, and strides of A and B (0: shared). */
     int batch_rank;
     size_t batch[CPU_GEMM_BATCH_RANK];
     size_t a_stride[CPU_GEMM_BATCH_RANK], b_stride[CPU_GEMM_BATCH_RANK];
+    size_t y_stride[CPU_GEMM_BATCH_RANK];
 } cpu_gemm;
 
 /* Runs all of the batch, cut into tiles that follow from the shapes alone. Zero extents are

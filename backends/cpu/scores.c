@@ -92,7 +92,6 @@ static heed_status find_scores(const scores_job *job)
 static heed_status weigh_values(const scores_job *job)
 {
     const flash_job *in = &job->in;
-    size_t stride[2];
     cpu_gemm g = product_of(job);
     g.n = in->dv;
     g.k = job->keys;
@@ -103,8 +102,9 @@ static heed_status weigh_values(const scores_job *job)
                       : moved(job, job->v, job->keys * in->dv, g.b_stride);
     g.y = job->y;
     if (job->y_lies) {
-        const float *y = lying(job, &in->y, job->group, stride);
+        const float *y = lying(job, &in->y, job->group, g.y_stride);
         g.y = (float *)(void *)in->y.data + (y - (const float *)(const void *)in->y.data);
+        g.y_row = flash_max(in->y.step[FLASH_S], in->dv);
     }
     return run_product(&g);
 }

@@ -127,22 +127,27 @@ void scores_load(const scores_job *job)
         cpu_range_run(entries * job->keys, cpu_rows_per_piece(dv), load_values, job);
 }
 
+static float *lying_row(const flash_operand *o, const scores_place *p)
+{
+    size_t at = p->b * o->step[FLASH_B] + p->head * o->step[FLASH_H] + p->query * o->step[FLASH_S];
+    return (float *)(void *)o->data + at;
+}
+
 static void store_rows(const void *arg, size_t first, size_t last)
 {
     const scores_job *job = arg;
-    float *y = job->y;
-    if (job->y_lies) {
-        size_t head = (job->b * job->heads + job->h) * job->group;
-        y = (float *)(void *)job->in.y.data + head * job->in.queries * job->in.dv;
-    }
-    for (size_t i = first; i < last; i++) {
-        float *row = y + i * job->in.dv;
-        for (size_t c = 0; c < job->in.dv && job->emptied[i] != SCORES_FULL; c++)
-            row[c] = job->emptied[i] == SCORES_ZERO ? 0.0f : __builtin_nanf("");
-        if (job->y_lies)
+    scores_place p = scores_place_of(job, first);
+    for (size_t i = first; i < last; i++, p.query++) {
+        if (p.query == job->in.queries)
+            p = scores_place_of(job, i);
+        bool full = !job->may_empty || job->emptied[i] == SCORES_FULL;
+        if (job->y_lies && full)
             continue;
-        scores_place p = scores_place_of(job, i);
-        flash_store_row(&job->in, row, p.b, p.head, p.query);
+        float *row = job->y_lies ? lying_row(&job->in.y, &p) : job->y + i * job->in.dv;
+        for (size_t c = 0; c < job->in.dv && !full; c++)
+            row[c] = job->emptied[i] == SCORES_ZERO ? 0.0f : __builtin_nanf("");
+        if (!job->y_lies)
+            flash_store_row(&job->in, row, p.b, p.head, p.query);
     }
 }
 

@@ -1,5 +1,6 @@
 /* Sizes a call of attention with its scores in memory: what is used where it lies, how many heads
  * are worked on at once, and the workspace for that. */
+#include <math.h>
 #include <string.h>
 
 #include "scores.h"
@@ -33,12 +34,22 @@ static bool has_step(const scores_job *job, const flash_operand *o)
     return o->step[FLASH_H] == 0 || (o->share == 1 && (job->stacked || job->in.group == 1));
 }
 
+/* Nothing is to be done with a row of scores but to weigh it. */
+static void find_plain(scores_job *job)
+{
+    const flash_job *in = &job->in;
+    const flash_rules *rules = in->rules;
+    job->plain = (job->stage < 0 || job->s_lies) && !in->hides && !in->factor.data && !in->sinks &&
+                 rules->cap <= 0 && isinf(rules->least) && isinf(rules->most) &&
+                 rules->empty != FLASH_GUARD;
+}
+
 /* What the products can take as it is. */
 static void find_lying(scores_job *job)
 {
     const flash_job *in = &job->in;
     const size_t *q = in->q.step, *y = in->y.step;
-    size_t queries = in->queries, heads = in->q.dims[FLASH_H];
+    size_t queries = in->queries;
     bool plain = !in->q.widen;
     job->few = job->rows <= FEW_ROWS && in->k.step[FLASH_D] == 1;
     job->depth = job->few ? flash_round(in->d, in->f->lanes) : in->d;
@@ -47,8 +58,8 @@ static void find_lying(scores_job *job)
     job->k_lies = plain && has_step(job, &in->k) &&
                   (job->few ? job->depth == in->d : in->k.step[FLASH_S] == 1);
     job->v_lies = plain && has_step(job, &in->v) && in->v.step[FLASH_D] == 1;
-    job->y_lies = plain && y[FLASH_D] == 1 && y[FLASH_S] == in->dv &&
-                  y[FLASH_H] == queries * in->dv && y[FLASH_B] == heads * queries * in->dv;
+    job->y_lies = plain && in->dv > 1 && y[FLASH_D] == 1 &&
+                  (job->group == 1 || y[FLASH_H] == queries * y[FLASH_S]);
 }
 
 static size_t q_floats(const scores_job *job) { return job->q_lies ? 0 : job->rows * job->depth; }
@@ -90,8 +101,9 @@ heed_status scores_plan(scores_job *job, const scores_rules *rules, const heed_c
     job->heads = job->stacked ? in->kv_heads : in->q.dims[FLASH_H];
     job->rows = job->group * in->queries;
     job->folds = in->folds || rules->rules.adds_fill;
-    job->may_empty = rules->rules.empty == FLASH_ZERO || in->lengths;
     read_kept(job, rules->stage, call);
+    find_plain(job);
+    job->may_empty = !job->plain && (rules->rules.empty == FLASH_ZERO || in->lengths);
     find_lying(job);
     cut(job);
     scores_take_workspace(job, NULL);

@@ -335,6 +335,11 @@ static uint8_t run_row(const scores_job *job, const score_row *r)
 void scores_weigh(const void *arg, size_t first, size_t last)
 {
     const scores_job *job = arg;
+    if (job->plain) {
+        for (float *s = job->s + first * job->wide; first < last; first++, s += job->wide)
+            job->in.lanes->softmax(s, s, job->wide);
+        return;
+    }
     scores_place at = scores_place_of(job, first);
     for (size_t i = first; i < last; i++, at.query++) {
         if (at.query == job->in.queries)

@@ -1,6 +1,6 @@
-/* Loops over one row: sums and extremes, softmax, norms. A row is summed in blocks, and
- * a block in four chains over its four quarters, each as wide as a vector: this keeps the adders
- * busy, and rounding errors of long rows small. */
+/* Loops over one row: sums and extremes, and norms (softmax: row_softmax.h). A row is summed in
+ * blocks, and a block in four chains over its four quarters, each as wide as a vector: this keeps
+ * the adders busy, and rounding errors of long rows small. */
 #ifndef CPU_LANES_ROWS_H
 #define CPU_LANES_ROWS_H
 
@@ -195,33 +195,6 @@ static void row_axpy(float *y, const float *x, size_t n, float a)
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
         y[i] += a * x[i];
-}
-
-/* A row with a NaN, with +infinity, or of -infinity alone becomes NaN, as the arithmetic of the
- * definition gives: the exponentials carry it into the sum. */
-static void row_softmax(float *y, const float *x, size_t n)
-{
-    float peak = row_peak(x, n);
-#pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        y[i] = lane_exp_negative(x[i] - peak);
-    float scale = 1.0f / row_sum(y, n);
-#pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        y[i] *= scale;
-}
-
-static void row_log_softmax(float *y, const float *x, size_t n)
-{
-    float peak = row_peak(x, n);
-    float sum = 0.0f;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++)
-        sum += lane_exp_negative(x[i] - peak);
-    float shift = lane_log(sum);
-#pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        y[i] = (x[i] - peak) - shift;
 }
 
 static inline void row_scale(float *y, const float *x, size_t n, float center, float factor,

@@ -7,6 +7,7 @@
 #include "lanes/parts.h"
 #include "lanes/residual.h"
 #include "lanes/rotary.h"
+#include "lanes/row_softmax.h"
 #include "lanes/rows.h"
 #include "lanes/zips.h"
 
