@@ -26,19 +26,28 @@ void dims_free(ir_dims *t)
 
 /* ---- The table ------------------------------------------------------------------------------ */
 
-poly dims_load(const ir_dims *t, ir_dim d)
+/* The expression that d stands for, or NULL: a number, or unknown. */
+static const dim_stored *stored_at(const ir_dims *t, ir_dim d)
 {
-    if (d >= 0)
-        return poly_constant(d);
-    if (d < NEGATIVE_BASE && d != DIM_UNKNOWN)
-        return poly_constant(d - NEGATIVE_BASE);
     size_t i = (size_t)(-(d + 1));
-    poly p = {.failed = d == DIM_UNKNOWN || !t || i >= t->n_expressions};
-    if (!p.failed) {
-        p.n = t->expressions[i].n;
-        memcpy(p.words, t->expressions[i].words, p.n * sizeof(*p.words));
+    return d < 0 && t && i < t->n_expressions ? &t->expressions[i] : NULL;
+}
+
+void dims_load(const ir_dims *t, ir_dim d, poly *out)
+{
+    if (d >= 0) {
+        poly_constant(d, out);
+        return;
     }
-    return p;
+    if (d < NEGATIVE_BASE && d != DIM_UNKNOWN) {
+        poly_constant(d - NEGATIVE_BASE, out);
+        return;
+    }
+    const dim_stored *stored = stored_at(t, d);
+    out->failed = !stored;
+    out->n = stored ? stored->n : 0;
+    if (stored)
+        memcpy(out->words, stored->words, stored->n * sizeof(*out->words));
 }
 
 ir_dim dims_store(ir_dims *t, const poly *p)
@@ -97,14 +106,17 @@ ir_dim dims_add_symbol(ir_dims *t, const dim_symbol *symbol)
 
 ir_dim dims_symbol_at(ir_dims *t, int64_t id)
 {
-    poly p = {.n = 3, .words = {1, 1, id}};
+    poly p;
+    p.failed = false;
+    p.n = 3;
+    memcpy(p.words, (const int64_t[]){1, 1, id}, p.n * sizeof(*p.words));
     return dims_store(t, &p);
 }
 
 int64_t dims_symbol_of(const ir_dims *t, ir_dim d)
 {
-    poly p = dims_load(t, d);
-    return !p.failed && p.n == 3 && p.words[0] == 1 && p.words[1] == 1 ? p.words[2] : -1;
+    const dim_stored *p = stored_at(t, d);
+    return p && p->n == 3 && p->words[0] == 1 && p->words[1] == 1 ? p->words[2] : -1;
 }
 
 bool dims_is_symbol(const ir_dims *t, ir_dim d) { return dims_symbol_of(t, d) >= 0; }
@@ -138,7 +150,9 @@ ir_dim dims_add(ir_dims *t, ir_dim a, ir_dim b)
     int64_t sum;
     if (a >= 0 && b >= 0)
         return __builtin_add_overflow(a, b, &sum) ? DIM_UNKNOWN : sum;
-    poly x = dims_load(t, a), y = dims_load(t, b), out;
+    poly x, y, out;
+    dims_load(t, a, &x);
+    dims_load(t, b, &y);
     poly_add(&x, &y, 1, &out);
     return dims_store(t, &out);
 }
@@ -147,7 +161,9 @@ ir_dim dims_sub(ir_dims *t, ir_dim a, ir_dim b)
 {
     if (a >= 0 && b >= 0 && a >= b)
         return a - b;
-    poly x = dims_load(t, a), y = dims_load(t, b), out;
+    poly x, y, out;
+    dims_load(t, a, &x);
+    dims_load(t, b, &y);
     poly_add(&x, &y, -1, &out);
     return dims_store(t, &out);
 }
@@ -157,14 +173,17 @@ ir_dim dims_mul(ir_dims *t, ir_dim a, ir_dim b)
     int64_t product;
     if (a >= 0 && b >= 0)
         return __builtin_mul_overflow(a, b, &product) ? DIM_UNKNOWN : product;
-    poly x = dims_load(t, a), y = dims_load(t, b), out;
+    poly x, y, out;
+    dims_load(t, a, &x);
+    dims_load(t, b, &y);
     poly_multiply(&x, &y, &out);
     return dims_store(t, &out);
 }
 
 ir_dim dims_constant(ir_dims *t, int64_t value)
 {
-    poly p = poly_constant(value);
+    poly p;
+    poly_constant(value, &p);
     return dims_store(t, &p);
 }
 
@@ -174,11 +193,12 @@ bool dims_value(const ir_dims *t, ir_dim d, int64_t *value)
         *value = d;
         return true;
     }
-    poly p = dims_load(t, d);
-    if (p.failed || p.n != 2 || p.words[1] != 0)
-        return false;
-    *value = p.words[0];
-    return true;
+    const dim_stored *p = stored_at(t, d);
+    bool is_small = d < NEGATIVE_BASE && d != DIM_UNKNOWN;
+    bool is_number = is_small || (p && p->n == 2 && p->words[1] == 0);
+    if (is_number)
+        *value = is_small ? d - NEGATIVE_BASE : p->words[0];
+    return is_number;
 }
 
 /* ---- Copies --------------------------------------------------------------------------------- */

@@ -33,7 +33,8 @@ static bool least_of_term(const ir_dims *t, const int64_t *term, int64_t *out)
 
 bool dims_nonnegative(const ir_dims *t, ir_dim d)
 {
-    poly p = dims_load(t, d);
+    poly p;
+    dims_load(t, d, &p);
     int64_t least = 0, term;
     for (size_t i = 0; !p.failed && i < p.n; i += poly_term_size(p.words + i))
         p.failed =

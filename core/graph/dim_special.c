@@ -61,7 +61,9 @@ static int64_t floor_quotient(int64_t a, int64_t b)
 
 static bool divides(ir_dims *t, ir_dim a, ir_dim b, ir_dim *out)
 {
-    poly p = dims_load(t, a), q = dims_load(t, b), quotient;
+    poly p, q, quotient;
+    dims_load(t, a, &p);
+    dims_load(t, b, &q);
     if (p.failed || q.failed || !poly_divide(&p, &q, &quotient))
         return false;
     *out = dims_store(t, &quotient);
@@ -95,7 +97,9 @@ ir_dim dims_ceil_div(ir_dims *t, ir_dim a, ir_dim b)
 /* a - b as a number, if it is one. */
 static bool difference(ir_dims *t, ir_dim a, ir_dim b, int64_t *out)
 {
-    poly x = dims_load(t, a), y = dims_load(t, b), d;
+    poly x, y, d;
+    dims_load(t, a, &x);
+    dims_load(t, b, &y);
     poly_add(&x, &y, -1, &d);
     if (d.failed || d.n > 2 || (d.n == 2 && d.words[1] != 0))
         return false;
@@ -223,7 +227,8 @@ static ir_dim replaced_factor(ir_dims *t, int64_t id, ir_dim symbol, ir_dim by, 
 
 static ir_dim replaced(ir_dims *t, ir_dim d, ir_dim symbol, ir_dim by, int depth)
 {
-    poly p = dims_load(t, d);
+    poly p;
+    dims_load(t, d, &p);
     ir_dim sum = 0;
     if (d >= 0 || p.failed)
         return d;

@@ -45,9 +45,9 @@ struct ir_dims {
     int64_t least, most;
 };
 
-poly dims_load(const ir_dims *t, ir_dim d);       /* failed: unknown */
-ir_dim dims_store(ir_dims *t, const poly *p);     /* t may be NULL: numbers only */
-ir_dim dims_symbol(ir_dims *t, const char *name); /* the one of this name, new or known */
+void dims_load(const ir_dims *t, ir_dim d, poly *out); /* failed: unknown */
+ir_dim dims_store(ir_dims *t, const poly *p);          /* t may be NULL: numbers only */
+ir_dim dims_symbol(ir_dims *t, const char *name);      /* the one of this name, new or known */
 ir_dim dims_add_symbol(ir_dims *t, const dim_symbol *symbol); /* a new one; copies its name */
 ir_dim dims_symbol_at(ir_dims *t, int64_t id);
 int64_t dims_symbol_of(const ir_dims *t, ir_dim d); /* the one symbol that it is, or -1 */

@@ -36,7 +36,8 @@ static size_t put_term(const ir_dims *t, const int64_t *term, bool first, char *
 
 const char *dims_text(const ir_dims *t, ir_dim d, char *text, size_t size)
 {
-    poly p = dims_load(t, d);
+    poly p;
+    dims_load(t, d, &p);
     size_t at = 0;
     if (size > 0)
         text[0] = 0;
@@ -153,7 +154,8 @@ static bool symbol_value(const ir_dims *t, int64_t id, const ir_dim *dims, const
                          size_t n, int64_t *value)
 {
     for (size_t i = 0; i < n; i++) {
-        poly p = dims_load(t, dims[i]);
+        poly p;
+        dims_load(t, dims[i], &p);
         if (!p.failed && is_symbol(&p) && p.words[2] == id) {
             *value = values[i];
             return true;
@@ -183,7 +185,8 @@ static bool evaluate(const ir_dims *t, const poly *p, const ir_dim *dims, const 
 bool dims_agree(const ir_dims *t, const ir_dim *dims, const int64_t *values, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        poly p = dims_load(t, dims[i]);
+        poly p;
+        dims_load(t, dims[i], &p);
         int64_t value;
         if (p.failed || is_symbol(&p))
             continue;

@@ -14,6 +14,20 @@ static int term_compare(const int64_t *a, const int64_t *b)
     return 0;
 }
 
+/* Zero: words behind n are never read, and there are many. */
+static void poly_clear(poly *p, bool failed)
+{
+    p->n = 0;
+    p->failed = failed;
+}
+
+static void poly_copy(poly *to, const poly *from)
+{
+    to->n = from->n;
+    to->failed = from->failed;
+    memcpy(to->words, from->words, from->n * sizeof(*from->words));
+}
+
 static void poly_push(poly *p, int64_t coefficient, const int64_t *term)
 {
     size_t size = poly_term_size(term);
@@ -29,7 +43,7 @@ static void poly_push(poly *p, int64_t coefficient, const int64_t *term)
 void poly_add(const poly *a, const poly *b, int64_t factor, poly *out)
 {
     size_t i = 0, k = 0;
-    *out = (poly){.failed = a->failed || b->failed};
+    poly_clear(out, a->failed || b->failed);
     while (i < a->n || k < b->n) {
         const int64_t *x = a->words + i, *y = b->words + k;
         int order = i == a->n ? 1 : k == b->n ? -1 : term_compare(x, y);
@@ -61,7 +75,7 @@ static bool term_multiply(const int64_t *a, const int64_t *b, int64_t *out)
 /* out = p * term. */
 static void poly_scale(const poly *p, const int64_t *term, poly *out)
 {
-    *out = (poly){.failed = p->failed};
+    poly_clear(out, p->failed);
     for (size_t i = 0; i < p->n; i += poly_term_size(p->words + i)) {
         int64_t product[2 + 16];
         if (term_multiply(p->words + i, term, product))
@@ -73,13 +87,14 @@ static void poly_scale(const poly *p, const int64_t *term, poly *out)
 
 void poly_multiply(const poly *a, const poly *b, poly *out)
 {
-    poly part, sum = {.failed = a->failed || b->failed};
+    poly part, sum;
+    poly_clear(&sum, a->failed || b->failed);
+    poly_clear(out, sum.failed);
     for (size_t i = 0; i < b->n; i += poly_term_size(b->words + i)) {
         poly_scale(a, b->words + i, &part);
         poly_add(&sum, &part, 1, out);
-        sum = *out;
+        poly_copy(&sum, out);
     }
-    *out = sum;
 }
 
 /* The quotient of two monomials; false when b does not divide a. */
@@ -101,26 +116,28 @@ static bool term_divide(const int64_t *a, const int64_t *b, int64_t *out)
 
 bool poly_divide(const poly *a, const poly *b, poly *out)
 {
-    poly rest = *a, quotient = {0}, part, next;
+    poly rest, quotient, part, next;
+    poly_copy(&rest, a);
+    poly_clear(&quotient, false);
     for (int step = 0; rest.n > 0 && step < 32; step++) {
-        poly term = {.n = 2};
+        poly term;
+        poly_clear(&term, false);
         if (b->n == 0 || !term_divide(rest.words, b->words, term.words))
             return false;
         term.n = poly_term_size(term.words);
         poly_scale(b, term.words, &part);
         poly_add(&rest, &part, -1, &next);
-        rest = next;
+        poly_copy(&rest, &next);
         poly_add(&quotient, &term, 1, &next);
-        quotient = next;
+        poly_copy(&quotient, &next);
     }
-    *out = quotient;
+    poly_copy(out, &quotient);
     return rest.n == 0 && !rest.failed && !quotient.failed;
 }
 
-poly poly_constant(int64_t value)
+void poly_constant(int64_t value, poly *out)
 {
-    poly p = {0};
+    poly_clear(out, false);
     if (value != 0)
-        poly_push(&p, value, (const int64_t[]){value, 0});
-    return p;
+        poly_push(out, value, (const int64_t[]){value, 0});
 }

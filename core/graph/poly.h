@@ -20,7 +20,7 @@ typedef struct poly {
 
 static inline size_t poly_term_size(const int64_t *term) { return 2 + (size_t)term[1]; }
 
-poly poly_constant(int64_t value);
+void poly_constant(int64_t value, poly *out);
 /* out = a + factor * b */
 void poly_add(const poly *a, const poly *b, int64_t factor, poly *out);
 void poly_multiply(const poly *a, const poly *b, poly *out);

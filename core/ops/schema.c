@@ -203,6 +203,9 @@ static heed_status check_type(const ir_node *n, uint32_t i, const formal *f, con
                               bindings *b)
 {
     char names[160];
+    const ir_type *before = f->mixed ? NULL : bound(b, f->type);
+    if (before && before->dtype == actual->dtype && type_bits(before) == type_bits(actual))
+        return HEED_OK; /* as the one that was looked at */
     uint32_t variable = set_of_variable(n->op->types, f->type);
     uint32_t allowed = variable ? variable : set_of(f->type);
     if ((type_bits(actual) & ~allowed) && actual->dtype)
@@ -227,11 +230,13 @@ heed_status op_bind_types(const ir_node *n, const ir_type *const *in, ir_type *o
         if (!formal_at(outputs_of(n->op->signature), o, &f))
             continue;
         const ir_type *known = f.mixed ? NULL : bound(&b, f.type);
-        uint32_t mask = set_of_variable(n->op->types, f.type) ? 0 : set_of(f.type);
-        if (known)
+        if (known) {
             out[o] = (ir_type){known->kind, known->dtype, -1, known->optional_sequence,
                                NULL,        known->keys};
-        else if (mask && !(mask & (mask - 1)))
+            continue;
+        }
+        uint32_t mask = set_of_variable(n->op->types, f.type) ? 0 : set_of(f.type);
+        if (mask && !(mask & (mask - 1)))
             out[o].dtype = (heed_dtype)__builtin_ctz(mask);
     }
     return HEED_OK;

@@ -165,13 +165,11 @@ static bool find(const pass_run *p, site *s)
     return true;
 }
 
-static heed_status visit(pass_run *p, ir_node *n)
+static heed_status try_softmax(pass_run *p, ir_node *n)
 {
     site s = {.softmax = n};
     const ir_node *made = NULL;
     bool known = true;
-    if (!pass_is(n, "Softmax"))
-        return HEED_OK;
     axes_table_init(&s.table, p->model->dims);
     err_clear();
     bool found = find(p, &s);
@@ -186,14 +184,18 @@ static heed_status visit(pass_run *p, ir_node *n)
     return verdict_tell(p, &s, made);
 }
 
+/* A site is large, and most nodes are none. */
+static heed_status visit(pass_run *p, ir_node *n)
+{
+    return pass_is(n, "Softmax") ? try_softmax(p, n) : HEED_OK;
+}
+
 /* What the file calls attention became heed.Attention when it was decomposed. */
-static heed_status visit_named(pass_run *p, ir_node *n)
+static heed_status try_named(pass_run *p, ir_node *n)
 {
     site s = {.softmax = n};
     const ir_node *made = NULL;
     bool known = true;
-    if (strcmp(n->op->domain, "heed") != 0 || strcmp(n->op->name, "Attention") != 0)
-        return HEED_OK;
     if (ir_node_attr(n, "proof")) /* made of one that was told */
         return HEED_OK;
     if (is_off(p))
@@ -212,6 +214,12 @@ static heed_status visit_named(pass_run *p, ir_node *n)
     ir_node *kept = n;
     TRY(mask_prove(p, &kept, true));
     return verdict_tell_named(p, n, kept, NULL);
+}
+
+static heed_status visit_named(pass_run *p, ir_node *n)
+{
+    bool named = strcmp(n->op->domain, "heed") == 0 && strcmp(n->op->name, "Attention") == 0;
+    return named ? try_named(p, n) : HEED_OK;
 }
 
 /* Switched off, it still says what it would have found. */

@@ -52,7 +52,8 @@ ir_value *mask_emit_offset(mask_emission *e, ir_dim dim)
         (keys = axes_find_extent(b, &e->m->table, &e->witness, e->m->extent[MASK_T])) &&
         (rows = axes_find_extent(b, &e->m->table, &e->witness, e->m->extent[MASK_S])))
         return body_2(b, keys, rows, "Sub");
-    poly p = dims_load(e->m->dims, dim);
+    poly p;
+    dims_load(e->m->dims, dim, &p);
     ir_value *sum = NULL;
     for (size_t i = 0; !p.failed && i < p.n && !b->status; i += poly_term_size(p.words + i)) {
         ir_value *x = term_value(e, p.words + i);
