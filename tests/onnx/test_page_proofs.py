@@ -41,6 +41,16 @@ def whole_shape(d, x, least):
     return d.op("Reshape", rows, d.op("Concat", np.array([-1]), least, np.array([WIDTH]), axis=0))
 
 
+def cut_table(most, places=None):
+    """Rows of a table, cut to the tokens, in an extent of as many as there are."""
+    def part(d, x):
+        rows = d.op("Slice", d.random(most, WIDTH), [0], d.tokens(), [0], [1])
+        extent = np.array([places]) if places else d.tokens()
+        shape = d.op("Concat", np.array([1]), extent, np.array([WIDTH]), axis=0)
+        return d.attend(d.op("Add", x, d.op("Reshape", rows, shape)))
+    return part
+
+
 def mean_of_first(d, x, least):
     first = d.op("Slice", x, [0], least, [1])
     return d.op("Add", x, d.op("ReduceMean", first, [1], keepdims=1))
@@ -135,6 +145,12 @@ def last_of(index=-1):
     return lambda d, x: d.op("Gather", x, np.int64(index), axis=1)
 
 
+def last_turned(d, x):
+    """x[:, [-1]], as torch.export has it: tokens outermost, and back."""
+    x = d.op("GatherND", d.op("Transpose", x, perm=[1, 0, 2]), [[-1]])
+    return d.op("Transpose", x, perm=[1, 0, 2])
+
+
 def last_slice(d, x):
     return d.op("Slice", x, [-1], [2**62], [1])
 
@@ -219,11 +235,21 @@ def summed_up(d, y):
     return d.op("CumSum", y, np.int64(0))
 
 
+def computed_pads(d):
+    """As TorchScript has them: the last axis first, zeros for the rest, and all turned around."""
+    zeros = d.op("ConstantOfShape", np.array([4]),
+                 value=helper.make_tensor("zero", TensorProto.INT64, [1], [0]))
+    pads = d.op("Reshape", d.op("Concat", np.array([2, 0]), zeros, axis=0), [-1, 2])
+    pads = d.op("Slice", pads, [-1], [-2**62], [0], [-1])
+    return d.op("Reshape", d.op("Transpose", pads, perm=[1, 0]), [-1])
+
+
 def convolved(pads=(2, 0), cut=None, taps=3, group=WIDTH, bias=False, before=0, **attributes):
     """A convolution over tokens; `cut`: which of its results are taken, from the first."""
     def part(d, x):
         y = d.op("Transpose", x, perm=[0, 2, 1])
-        y = d.op("Pad", y, np.array([0, 0, before, 0, 0, 0])) if before else y
+        y = d.op("Pad", y, computed_pads(d) if before == "computed" else np.array(
+            [0, 0, before, 0, 0, 0])) if before else y
         inputs = [y, d.random(WIDTH, WIDTH // group, taps)] + ([d.random(WIDTH)] if bias else [])
         y = d.op("Conv", *inputs, group=group, pads=list(pads), **attributes)
         if cut is not None:
@@ -253,6 +279,8 @@ run_all({
     "a norm of heads behind tokens": (merged(2), True),
     "a norm over heads and tokens": (merged(1), False),
     "heads before tokens": (heads_before_tokens, False),
+    "a table that is cut, in the shape of the tokens": (cut_table(MOST), True),
+    "a table that is cut, in a shape of its own": (cut_table(MOST, -1), None),
     "a shape that is cut to the table": (cut_shape(MOST, whole_shape), True),
     "a mean of the first tokens": (cut_shape(4, mean_of_first), False),
     "times a length that is cut": (cut_shape(4, times_least), False),
@@ -273,6 +301,7 @@ run_all({
     "the last row, by the tokens' number": (picked(last_by_length), True),
     "the last row, as a cut": (picked(last_slice, lambda d, x: d.op(
         "LayerNormalization", x, d.random(WIDTH), axis=-1)), True),
+    "the last row, with tokens outermost": (picked(last_turned), True),
     "the last row, where kinds of tokens are counted": (picked(last_of(), before=counted), True),
     "the row before the last": (picked(last_of(-2)), False),
     "the last row, that attends to itself": (picked(last_slice, plain), False),
@@ -294,6 +323,7 @@ run_all({
     "a convolution of what came before alone": (convolved(pads=(3, 2), cut=0), True),
     "a convolution with places between": (convolved(pads=(6, 0), taps=4, dilations=[2]), True),
     "a convolution of padded tokens": (convolved(pads=(0, 0), before=2), True),
+    "a convolution of tokens that shapes pad": (convolved(pads=(0, 0), before="computed"), True),
     "a convolution of all channels": (convolved(group=1, bias=True), True),
     "a convolution around each token": (convolved(pads=(1, 1)), False),
     "a convolution that is cut one later": (convolved(pads=(2, 2), cut=1), False),

@@ -59,7 +59,7 @@ static heed_status refine_role(cache_finder *f, uint32_t i, const ir_node *const
     else if (s.found & SEES_LAST)
         r->role[i] = PAGING_LAST;
     else if (s.found & SEES_PLACE)
-        r->role[i] = type->rank == 0 ? PAGING_START : PAGING_POSITIONS;
+        r->role[i] = is_start(r, type) ? PAGING_START : PAGING_POSITIONS;
     else if (r->role[i] == PAGING_SIDE && type->rank == 0 && r->g->inputs[i]->uses &&
              type->dtype != HEED_BOOL)
         r->role[i] = PAGING_START;

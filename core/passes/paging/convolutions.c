@@ -300,6 +300,7 @@ const pass_def pass_convolutions = {
     .name = "convolutions",
     .purpose = "a convolution over tokens reads earlier ones as attention does",
     .order = 6,
+    .again = 53, /* what pads is known when shapes were computed */
     .required = true,
     .run = run,
 };

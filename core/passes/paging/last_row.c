@@ -72,10 +72,11 @@ static bool is_pick(const last_row *l, const ir_node *n)
 
 static bool computes_rows(const ir_node *n)
 {
-    static const char *const ops[] = {
-        "MatMul",    "Gemm",    "LayerNormalization", "RMSNormalization", "ReduceMean", "ReduceSum",
-        "ReduceMax", "Softmax", "LogSoftmax",         "Identity",         "Squeeze",    "Unsqueeze",
-        "Transpose", "Clip",    NULL};
+    static const char *const ops[] = {"MatMul",           "Gemm",       "LayerNormalization",
+                                      "RMSNormalization", "ReduceMean", "ReduceSum",
+                                      "ReduceMax",        "Softmax",    "LogSoftmax",
+                                      "Identity",         "Squeeze",    "Unsqueeze",
+                                      "Transpose",        "Clip",       NULL};
     return (n->op->flags & OP_ELEMENTWISE) || paging_is_one_of(n, ops) ||
            strcmp(n->op->name, "MatMulNBits") == 0;
 }

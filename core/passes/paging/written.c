@@ -28,7 +28,7 @@ typedef struct reader {
 /* ---- Row i is written to place i ------------------------------------------------------------- */
 
 /* In every element of the indices stands its own index along this axis, of the first `rank`; others
- * have an extent of 1. */
+ * have an extent of 1, and the only index there is 0. */
 static bool counts(reader *r, ir_value *v, int32_t axis, int32_t rank)
 {
     ir_dim extent[4] = {1, 1, 1, 1};
@@ -48,8 +48,11 @@ static bool counts(reader *r, ir_value *v, int32_t axis, int32_t rank)
     for (uint32_t c = 1; c < 1u << form.n; c++)
         if (form.leaf[c] != form.leaf[0])
             return false;
-    return mask_whole(r->mask, form.leaf[0], false, &index) && index.n == 1 &&
-           index.index[0] == r->mask->frame[axis] && index.factor[0] == 1 && index.constant == 0;
+    if (!mask_whole(r->mask, form.leaf[0], false, &index) || index.constant != 0)
+        return false;
+    if (extent[axis] == 1)
+        return index.n == 0;
+    return index.n == 1 && index.index[0] == r->mask->frame[axis] && index.factor[0] == 1;
 }
 
 /* All extents but that of the axis are those of the data. */
@@ -73,15 +76,36 @@ static ir_value *scattered(reader *r, const ir_node *n, int32_t axis)
     return whole && counts(r, at, axis, data->rank) ? rows : NULL;
 }
 
-/* Lists of one index, of the first axis. */
+/* Which numbers of the lists go with axis k of the data; NULL: they are not apart. */
+static ir_value *indices_of(const ir_node *n, int32_t k, int64_t depth)
+{
+    ir_value *at = ir_input(n, 1);
+    const ir_node *joins = at->producer;
+    if (depth == 1)
+        return at;
+    int64_t axis = pass_is(joins, "Concat") ? ir_attr_int(joins, "axis", 0) : 0;
+    bool apart = pass_is(joins, "Concat") && joins->n_in == (uint64_t)depth &&
+                 axis + (axis < 0 ? at->type.rank : 0) == at->type.rank - 1;
+    ir_value *part = apart ? ir_input(joins, (uint32_t)k) : NULL;
+    bool one = part && part->type.rank == at->type.rank && part->type.dims[at->type.rank - 1] == 1;
+    return one ? part : NULL;
+}
+
+/* Lists of an index for each of the first axes: of all axes but one they say where the row stands
+ * anyway. */
 static ir_value *scattered_nd(reader *r, const ir_node *n, int32_t axis)
 {
     ir_value *at = ir_input(n, 1), *rows = ir_input(n, 2);
     const ir_type *data = &n->in[0].value->type;
-    bool whole = axis == 0 && strcmp(ir_attr_string(n, "reduction", "none"), "none") == 0 &&
-                 at->type.rank == 2 && at->type.dims[1] == 1 && covers(&rows->type, data, 0) &&
-                 at->type.dims[0] == rows->type.dims[0];
-    return whole && counts(r, at, 0, 1) ? rows : NULL;
+    int64_t depth = at->type.rank > 0 ? at->type.dims[at->type.rank - 1] : -1;
+    bool whole = depth > axis && depth <= data->rank && at->type.rank == depth + 1 &&
+                 strcmp(ir_attr_string(n, "reduction", "none"), "none") == 0 &&
+                 covers(&rows->type, data, axis);
+    for (int32_t k = 0; whole && k < depth; k++) {
+        ir_value *own = indices_of(n, k, depth);
+        whole = at->type.dims[k] == rows->type.dims[k] && own && counts(r, own, k, (int32_t)depth);
+    }
+    return whole ? rows : NULL;
 }
 
 static ir_value *tensor_scattered(reader *r, const ir_node *n, int32_t axis)
