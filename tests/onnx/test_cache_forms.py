@@ -4,7 +4,8 @@ pages, and that those for which it would be wrong get none.
 
 Each row is a decoder of one attention. Where it has pages, what it gives step by step is what it
 gives at once, and no bit asks how tokens are cut into steps (tests/tools/stepwise.c); and so it is
-through the file's own tensors (past_steps.c). Where it has none, one thing is changed by which a token would see others than those before it."""
+through the file's own tensors (past_steps.c). Where it has none, one thing is changed by which a
+token would see others than those before it."""
 
 import json
 import os
@@ -104,9 +105,10 @@ def kept(g, name, value, places):
 
 
 def written(write, see=lambda g, at, keys: g("LessOrEqual", keys, at), places=PLACES,
-            write_values=None, number=False):
+            write_values=None, number=False, read=None):
     """A cache of `places`: write(g, cache, rows, places of the tokens) and see(g, query, keys).
-    `number`: places are counted on from the first one."""
+    `number`: places are counted on from the first one. read(g, cache, places of the tokens): what
+    attention reads of it."""
     g = Graph()
     x = tokens_input(g)
     ck, cv = cache(g, "cache_k", places), cache(g, "cache_v", places)
@@ -120,7 +122,8 @@ def written(write, see=lambda g, at, keys: g("LessOrEqual", keys, at), places=PL
         keys = g("Unsqueeze", g("Range", g.const(np.int64(0)), count, g.const(np.int64(1))),
                  g.ints(0))
     visible = see and see(g, g("Unsqueeze", pos, g.ints(1)), keys)
-    finish(g, attend(g, heads(g, x), k, v, visible))
+    seen = [read(g, a, pos) if read else a for a in (k, v)]
+    finish(g, attend(g, heads(g, x), *seen, visible))
     kept(g, "new_k", k, places)
     kept(g, "new_v", v, places)
     return g
@@ -166,6 +169,23 @@ def by_shape(g, into, rows, pos):
     shape = g("ScatterElements", g("Shape", into), g.ints(2), g("Shape", pos), axis=0)
     at = g("Expand", g("Reshape", pos, g.ints(1, 1, -1, 1)), shape)
     return g("ScatterElements", into, at, rows, axis=2)
+
+
+def behind_last(g, pos):
+    return g("Add", g("Gather", pos, g.ints(-1), axis=0), g.ints(1))
+
+
+def cut_to(places):
+    """Of what is written, and may be seen, the first ones: as many as tokens, of so many places."""
+    def read(g, x, pos):
+        x = g("Slice", x, g.ints(0), g.ints(places), g.ints(2))
+        return g("Slice", x, g.ints(0), behind_last(g, pos), g.ints(2))
+
+    def see(g, at, keys):
+        keys = g("Slice", keys, g.ints(0), g.ints(places), g.ints(1))
+        keys = g("Slice", keys, g.ints(0), behind_last(g, g("Squeeze", at, g.ints(1))), g.ints(1))
+        return g("LessOrEqual", keys, at)
+    return written(by_elements, see, read=read)
 
 
 def shifted(g, into, rows, pos):
@@ -441,6 +461,7 @@ PAGES = {
     "pairs": lambda: written(by_pairs),
     "elements, their shape from the cache's": lambda: written(by_shape),
     "a start, as a number": lambda: written(by_elements, number=True),
+    "what is written is cut to the tokens": lambda: cut_to(PLACES),
     "the newest alone come out": newest,
     "floats that are 1 where something is visible": lambda: masked(FLOAT, unless),
     "TensorScatter and lengths": lambda: by_tensor_scatter(),
@@ -463,6 +484,7 @@ PAGES = {
 
 NO_PAGES = {
     "written one place behind": lambda: written(shifted),
+    "what is written is cut to a few places": lambda: cut_to(PLACES - 3),
     "pairs, written one place behind": lambda: written(by_pairs_behind),
     "the newest alone come out, and all is seen": lambda: newest(0),
     "written backwards": lambda: written(backwards),

@@ -23,7 +23,17 @@ typedef struct reader {
     op_body b;
     ir_dim tokens;
     flow_map *numbers; /* of which only numbers are asked */
+    int64_t places;    /* that what was found is written to; 0: any number */
 } reader;
+
+/* Rows beyond the places cannot be written: the file's graph fails there. */
+static ir_value *note_places(reader *r, const ir_node *n, int32_t axis, ir_value *rows)
+{
+    int64_t places = n->in[0].value->type.dims[axis];
+    if (rows && places > 0 && (r->places == 0 || places < r->places))
+        r->places = places;
+    return rows;
+}
 
 /* ---- Row i is written to place i ------------------------------------------------------------- */
 
@@ -153,13 +163,22 @@ static ir_value *reshaped(reader *r, const ir_node *n, int32_t axis, int depth)
     return rows ? body_2(&r->b, rows, body_ints(&r->b, to->rank, shape), "Reshape") : NULL;
 }
 
+/* As many as there are tokens, or as there are places. */
+static bool is_as_many(const reader *r, ir_dim extent, ir_dim places)
+{
+    int64_t most;
+    return extent == r->tokens || (dims_is_cut(r->run->model->dims, extent, r->tokens, &most) &&
+                                   dim_known(places) && most == places);
+}
+
 /* Places from 0 to no fewer than there are tokens. */
 static ir_value *sliced(reader *r, const ir_node *n, int32_t axis, int depth)
 {
     const ir_value *start = ir_input(n, 1), *along = ir_input(n, 3), *steps = ir_input(n, 4);
     const ir_type *from = &n->in[0].value->type, *to = &n->out[0]->type;
-    if (to->rank != from->rank || to->dims[axis] != r->tokens || !pass_constant(start) ||
-        tensor_count(start->constant) != 1 || tensor_get_int(start->constant, 0) != 0 ||
+    if (to->rank != from->rank || !is_as_many(r, to->dims[axis], from->dims[axis]) ||
+        !pass_constant(start) || tensor_count(start->constant) != 1 ||
+        tensor_get_int(start->constant, 0) != 0 ||
         (steps && (!pass_constant(steps) || tensor_get_int(steps->constant, 0) != 1)))
         return NULL;
     int64_t k = along && pass_constant(along) ? tensor_get_int(along->constant, 0)
@@ -186,11 +205,11 @@ static ir_value *first_rows(reader *r, ir_value *v, int32_t axis, int depth)
     else if (pass_is(n, "Slice"))
         rows = sliced(r, n, axis, depth);
     else if (pass_is(n, "ScatterElements"))
-        rows = scattered(r, n, axis);
+        rows = note_places(r, n, axis, scattered(r, n, axis));
     else if (pass_is(n, "ScatterND"))
-        rows = scattered_nd(r, n, axis);
+        rows = note_places(r, n, axis, scattered_nd(r, n, axis));
     else if (pass_is(n, "TensorScatter"))
-        rows = tensor_scattered(r, n, axis);
+        rows = note_places(r, n, axis, tensor_scattered(r, n, axis));
     rows = rows ? body_cast(&r->b, rows, v->type.dtype) : NULL;
     return rows && rows->type.rank == v->type.rank && rows->type.dims[axis] == r->tokens ? rows
                                                                                          : NULL;
@@ -234,6 +253,7 @@ static heed_status shorten(reader *r, ir_node *n)
         (n_keys != r->tokens && !hides_others(r, n)))
         return HEED_OK;
     r->b = pass_body(r->run, n);
+    r->places = 0;
     ir_value *keys = first_rows(r, ir_input(n, K), k.place[2], 0);
     ir_value *values = keys ? first_rows(r, ir_input(n, V), v.place[2], 0) : NULL;
     if (!values || r->b.status) {
@@ -248,8 +268,8 @@ static heed_status shorten(reader *r, ir_node *n)
     for (uint32_t i = 0; i < 3; i++)
         if (parts[i])
             ir_node_set_input(n, of_keys[i], parts[i]);
-    if (dim_known(n_keys)) /* places of the cache */
-        paging_limit(r->run, n_keys);
+    if (r->places > 0)
+        paging_limit(r->run, r->places);
     ir_node_set_input(n, K, keys);
     ir_node_set_input(n, V, values);
     r->run->rewrites++;
