@@ -6,17 +6,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "heed/heed.h"
-#include "onnx_text.h"
+#include "made_decoder.h"
 
-enum { VOCABULARY = 23, PROMPT = 5, MOST = 4, ROOM = 40 };
+enum { PROMPT = 5, MOST = 4, ROOM = 40 };
 
 /* `begin` makes x [b, s, 16] of e0, `end` makes z of h, which has attended. */
 #define DECODER(begin, end)                                                                        \
@@ -105,68 +103,6 @@ static void ok(heed_status status)
 static const heed_session_options on_cpu = {.size = sizeof(heed_session_options),
                                             .backends = "cpu"};
 
-static void save(const char *text, char *path)
-{
-    onnx_message bytes = onnx_text_model(text);
-    int handle = mkstemps(path, 5);
-    assert_true(handle >= 0);
-    assert_int_equal(write(handle, bytes.bytes, bytes.size), bytes.size);
-    close(handle);
-    onnx_write_free(&bytes);
-}
-
-/* The likeliest token behind these, in one run of the file's own graph. */
-static int32_t next_of(heed_session *session, const int32_t *tokens, int64_t n)
-{
-    static const char *const in_name = "ids", *const out_name = "y";
-    heed_tensor *in, *out = NULL;
-    int32_t best = 0;
-    double scores[VOCABULARY];
-    ok(heed_tensor_new(HEED_INT64, 2, (int64_t[]){1, n}, &in));
-    for (int64_t k = 0; k < n; k++)
-        ((int64_t *)heed_tensor_get_mutable_data(in))[k] = tokens[k];
-    ok(heed_session_run(session, NULL, 1, &in_name, &in, 1, &out_name, &out));
-    ok(heed_tensor_read_f64(out, (n - 1) * VOCABULARY, VOCABULARY, scores));
-    for (int32_t i = 1; i < VOCABULARY; i++)
-        if (scores[i] > scores[best])
-            best = i;
-    heed_tensor_free(in);
-    heed_tensor_free(out);
-    return best;
-}
-
-static void expect(const char *text, int32_t *tokens)
-{
-    onnx_message bytes;
-    heed_session *session = onnx_text_session(text, &on_cpu, &bytes);
-    assert_non_null(session);
-    for (int i = 0; i < ROOM; i++)
-        tokens[i] = (i * 7 + 3) % VOCABULARY;
-    for (int i = PROMPT; i < PROMPT + MOST; i++)
-        tokens[i] = next_of(session, tokens, i);
-    heed_session_free(session);
-    onnx_write_free(&bytes);
-}
-
-static void generate(heed_generator *g, const int32_t *wanted)
-{
-    heed_sequence *s;
-    size_t n;
-    heed_request ask = {.size = sizeof(ask),
-                        .flags = HEED_REQUEST_NO_END,
-                        .tokens = wanted,
-                        .n_tokens = PROMPT,
-                        .max_tokens = MOST};
-    heed_piece piece = {.size = sizeof(piece)};
-    ok(heed_generator_add(g, &ask, &s));
-    while (!piece.finish)
-        ok(heed_sequence_next(s, &piece));
-    const int32_t *tokens = heed_sequence_get_tokens(s, &n);
-    assert_int_equal(n, MOST);
-    assert_memory_equal(tokens, wanted + PROMPT, MOST * sizeof(*tokens));
-    heed_sequence_free(s);
-}
-
 /* A prompt of as many tokens as there are places runs, and one token more is refused. */
 static void fill(heed_generator *g, const int32_t *tokens, int64_t positions)
 {
@@ -190,17 +126,20 @@ static void every_decoder(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(decoders) / sizeof(*decoders); i++) {
         char path[] = "/tmp/heed-made-XXXXXX.onnx";
-        int32_t wanted[ROOM];
+        int32_t wanted[ROOM], found[MOST];
         heed_generator *g;
         heed_generator_options options = {.size = sizeof(options), .session = &on_cpu};
         heed_generator_stats stats = {.size = sizeof(stats)};
-        expect(decoders[i].text, wanted);
-        save(decoders[i].text, path);
+        for (int32_t k = 0; k < ROOM; k++)
+            wanted[k] = (k * 7 + 3) % MADE_DECODER_WORDS;
+        ok(made_decoder_run(decoders[i].text, 1, PROMPT, PROMPT + MOST, wanted));
+        ok(made_decoder_save(decoders[i].text, path));
         ok(heed_generator_open(path, &options, &g));
         heed_generator_get_stats(g, &stats);
         print_message("%s: pages of %u, %s\n", decoders[i].name, stats.page_tokens, stats.reason);
         assert_int_equal(stats.page_tokens > 0, decoders[i].paged);
-        generate(g, wanted);
+        ok(made_decoder_generate(g, wanted, PROMPT, PROMPT + MOST, found));
+        assert_memory_equal(found, wanted + PROMPT, sizeof(found));
         fill(g, wanted, decoders[i].positions);
         heed_generator_free(g);
         unlink(path);
@@ -220,7 +159,7 @@ static void a_form_that_fails_alone(void **state)
     heed_generator_options options = {.size = sizeof(options), .session = &on_cpu};
     heed_generator_stats stats = {.size = sizeof(stats)};
     (void)state;
-    save(two, path);
+    ok(made_decoder_save(two, path));
     ok(heed_generator_open(path, &options, &g));
     heed_generator_get_stats(g, &stats);
     assert_int_equal(stats.page_tokens, 0);

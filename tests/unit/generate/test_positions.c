@@ -4,17 +4,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "heed/heed.h"
-#include "onnx_text.h"
+#include "made_decoder.h"
 
-enum { VOCABULARY = 23, PROMPT = 5, MOST = 9 };
+enum { PROMPT = 5, MOST = 9 };
 
 /* One layer of 2 heads of 8 channels; `use` makes qt and kt of x, q, k and the places. */
 #define DECODER(use)                                                                               \
@@ -74,77 +72,17 @@ static void ok(heed_status status)
 static const heed_session_options on_cpu = {.size = sizeof(heed_session_options),
                                             .backends = "cpu"};
 
-/* The class of the highest score behind these tokens, in one run. */
-static int32_t next_of(heed_session *session, const int32_t *tokens, int64_t n)
-{
-    static const char *const in_names[] = {"ids", "at"}, *const out_names[] = {"y"};
-    heed_tensor *in[2], *out = NULL;
-    int32_t best = 0;
-    double scores[VOCABULARY];
-    for (int i = 0; i < 2; i++)
-        ok(heed_tensor_new(HEED_INT64, 2, (int64_t[]){1, n}, &in[i]));
-    for (int64_t k = 0; k < n; k++) {
-        ((int64_t *)heed_tensor_get_mutable_data(in[0]))[k] = tokens[k];
-        ((int64_t *)heed_tensor_get_mutable_data(in[1]))[k] = k;
-    }
-    ok(heed_session_run(session, NULL, 2, in_names, in, 1, out_names, &out));
-    ok(heed_tensor_read_f64(out, (n - 1) * VOCABULARY, VOCABULARY, scores));
-    for (int32_t i = 1; i < VOCABULARY; i++)
-        if (scores[i] > scores[best])
-            best = i;
-    heed_tensor_free(in[0]);
-    heed_tensor_free(in[1]);
-    heed_tensor_free(out);
-    return best;
-}
-
-/* What the file's own graph gives, the whole sequence again for each token. */
-static void expect(const char *text, int32_t *tokens)
-{
-    onnx_message bytes;
-    heed_session *session = onnx_text_session(text, &on_cpu, &bytes);
-    assert_non_null(session);
-    for (int i = 0; i < PROMPT; i++)
-        tokens[i] = (i * 7 + 3) % VOCABULARY;
-    for (int i = PROMPT; i < PROMPT + MOST; i++)
-        tokens[i] = next_of(session, tokens, i);
-    heed_session_free(session);
-    onnx_write_free(&bytes);
-}
-
-static void save(const char *text, char *path)
-{
-    onnx_message bytes = onnx_text_model(text);
-    int handle = mkstemps(path, 5);
-    assert_true(handle >= 0);
-    assert_int_equal(write(handle, bytes.bytes, bytes.size), bytes.size);
-    close(handle);
-    onnx_write_free(&bytes);
-}
-
 static void generate(const char *path, uint32_t flags, const int32_t *wanted)
 {
     heed_generator *g;
-    heed_sequence *s;
-    size_t n;
+    int32_t found[MOST];
     heed_generator_options options = {.size = sizeof(options), .flags = flags, .session = &on_cpu};
-    heed_request ask = {.size = sizeof(ask),
-                        .flags = HEED_REQUEST_NO_END,
-                        .tokens = wanted,
-                        .n_tokens = PROMPT,
-                        .max_tokens = MOST};
-    heed_piece piece = {.size = sizeof(piece)};
     heed_generator_stats stats = {.size = sizeof(stats)};
     ok(heed_generator_open(path, &options, &g));
     heed_generator_get_stats(g, &stats);
     assert_true(flags == HEED_GENERATOR_CONTIGUOUS || stats.page_tokens > 0);
-    ok(heed_generator_add(g, &ask, &s));
-    while (!piece.finish)
-        ok(heed_sequence_next(s, &piece));
-    const int32_t *tokens = heed_sequence_get_tokens(s, &n);
-    assert_int_equal(n, MOST);
-    assert_memory_equal(tokens, wanted + PROMPT, MOST * sizeof(*tokens));
-    heed_sequence_free(s);
+    ok(made_decoder_generate(g, wanted, PROMPT, PROMPT + MOST, found));
+    assert_memory_equal(found, wanted + PROMPT, sizeof(found));
     heed_generator_free(g);
 }
 
@@ -155,8 +93,10 @@ static void every_use_of_positions(void **state)
         char path[] = "/tmp/heed-positions-XXXXXX.onnx";
         int32_t wanted[PROMPT + MOST];
         print_message("decoder %zu\n", i);
-        expect(decoders[i], wanted);
-        save(decoders[i], path);
+        for (int32_t k = 0; k < PROMPT; k++)
+            wanted[k] = (k * 7 + 3) % MADE_DECODER_WORDS;
+        ok(made_decoder_run(decoders[i], 2, PROMPT, PROMPT + MOST, wanted));
+        ok(made_decoder_save(decoders[i], path));
         generate(path, 0, wanted);
         generate(path, HEED_GENERATOR_CONTIGUOUS, wanted);
         unlink(path);
@@ -177,7 +117,7 @@ static void nobody_guesses(void **state)
     heed_generator *g = NULL;
     heed_generator_options options = {.size = sizeof(options), .session = &on_cpu};
     (void)state;
-    save(both, path);
+    ok(made_decoder_save(both, path));
     assert_int_equal(heed_generator_open(path, &options, &g), HEED_UNSUPPORTED);
     assert_non_null(strstr(heed_error_get()->message, "\"ids\" and \"at\""));
     assert_null(g);
