@@ -32,6 +32,12 @@ enum { PAGED_F32, PAGED_BF16, PAGED_F16, PAGED_I8, PAGED_TYPES };
 /* Bytes of a line of the caches, and of what few rows turn at once. */
 enum { PAGED_LINE = 64, PAGED_CHUNK = 16 };
 
+enum {
+    PAGED_KEYS = 16, /* keys of a run, at most; a multiple of all vectors */
+    PAGED_GROUP = 4, /* keys of a tile for panels that lie side by side */
+    PAGED_MORE = 32  /* rows of a table behind the end */
+};
+
 /* Rows of a key head that lie side by side: keys, or values, of a page. */
 typedef struct cpu_page_run {
     const char *at;
@@ -40,8 +46,26 @@ typedef struct cpu_page_run {
     size_t keys;
 } cpu_page_run;
 
-/* Keys are given as runs, one after the other. Numbers of int8 are without their scales: scores are
- * multiplied with those of keys, and weights with those of values. */
+/* Keys, or values, of a tile for panels: rows of float32 anywhere. PAGED_GROUP keys, from the first
+ * one on, are `step` floats apart. The table goes on behind the end, with rows that are asked for
+ * by the way. */
+typedef struct cpu_paged_tile {
+    const float *const *rows; /* of each key */
+    const float *const *next; /* what panels of one vector ask for meanwhile, as many rows */
+    const float *scales;      /* of int8, one a row, or NULL */
+    size_t step;
+    size_t keys, more; /* behind `keys` that all rows have come `more` for the last vector alone */
+    size_t place;      /* of the first key among PAGED_KEYS */
+} cpu_paged_tile;
+
+/* The largest scores of a tile, which become what weights are relative to; and what is multiplied
+ * when the tile is joined: what was there with alpha, the tile with beta. */
+typedef struct cpu_paged_rise {
+    float base[FLASH_ROWS], alpha[FLASH_ROWS], beta[FLASH_ROWS];
+} cpu_paged_rise;
+
+/* Keys of few rows are given as runs, one after the other. Numbers of int8 are without their
+ * scales: scores are multiplied with those of keys, and weights with those of values. */
 struct cpu_paged_lanes {
     /* Few rows, vectors along the keys: s[row][key] of runs of PAGED_KEYS keys at most. d is in
      * whole vectors, and so are cols. NULL: not of pages of that type. */
@@ -56,19 +80,17 @@ struct cpu_paged_lanes {
     float (*few_weigh)(float *s, size_t keys, float *top);
     void (*few_join)(float *o, float *top, float *sum, const float *o2, float top2, float sum2,
                      size_t cols);
-    /* Panels, one row a lane, and keys of float32. `beta` is what the tile is multiplied with when
-     * it is joined, alpha what was there before. */
-    void (*scores)(float *s, const cpu_page_run *k, size_t runs, size_t k_row, const float *q,
-                   size_t d, size_t vectors);
-    void (*scale)(float *s, const cpu_page_run *k, size_t runs, size_t vectors);
-    void (*weigh)(float *s, size_t keys, float *top, float *sum, float *alpha, float *beta,
-                  size_t vectors);
-    void (*values)(float *o, const cpu_page_run *v, size_t runs, size_t v_row, size_t cols,
-                   const float *p, const float *alpha, const float *beta, size_t vectors);
+    /* Panels, one row a lane. `most` is the largest score of each row. */
+    void (*scores)(float *s, const cpu_paged_tile *k, const float *q, size_t d, size_t vectors,
+                   float *most);
+    void (*rise)(cpu_paged_rise *r, float *top, size_t vectors);
+    /* s are scores, and become weights. */
+    void (*values)(float *o, const cpu_paged_tile *v, size_t cols, float *s,
+                   const cpu_paged_rise *r, float *sum, size_t vectors);
     /* The same, where hidden values may be no numbers: only keys in [low, high) of a row. */
-    void (*values_apart)(float *o, const cpu_page_run *v, size_t runs, size_t v_row, size_t cols,
-                         const float *p, const float *alpha, const float *beta, size_t vectors,
-                         const int32_t *low, const int32_t *high, int32_t first);
+    void (*values_apart)(float *o, const cpu_paged_tile *v, size_t cols, float *s,
+                         const cpu_paged_rise *r, float *sum, size_t vectors, const int32_t *low,
+                         const int32_t *high, int32_t first);
     void (*join)(float *o, float *top, float *sum, const float *o2, const float *top2,
                  const float *sum2, size_t cols, size_t vectors);
     /* x to int8, returns its scale; and back without it. */
@@ -82,7 +104,6 @@ enum {
     PAGED_FEW = 8,     /* so many rows of a key head have vectors along the keys */
     PAGED_LOT = 64,    /* rows of a strip of few */
     PAGED_BLOCK = 128, /* rows of another strip */
-    PAGED_KEYS = 16,   /* keys of a run, at most; a multiple of all vectors */
     PAGED_LEAST = 8,   /* tokens of pages that are read where they lie */
     PAGED_RUNS = FLASH_TILE / PAGED_LEAST + 2 /* of a tile */
 };

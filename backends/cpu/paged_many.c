@@ -7,25 +7,27 @@
 
 #define INFINITE 0x7f800000u /* bits of numbers that are none are not below */
 
-enum { RUNS_AHEAD = 2 }; /* of the one that is asked for */
+/* Keys of an edge: so few at least, or the block of products is low; keys that are worth a block of
+ * one vector. Runs of the next tile that are asked for. */
+enum { EDGE_LEAST = 12, TRIM_LEAST = 8, RUNS_AHEAD = PAGED_MORE / PAGED_KEYS };
 
 typedef struct many_panel {
-    float *q, *alpha, *beta;
+    float *q;
     int32_t *low, *high;
     paged_state state;
     size_t first, rows, height; /* rows of the head */
     paged_range any, all;       /* keys that some row sees, and that all do */
+    size_t near;                /* behind it no row of the first vector sees any */
 } many_panel;
 
 static many_panel panel_of(const paged_work *w, size_t i)
 {
     const paged_job *job = w->job;
     size_t h = w->strip->vectors * job->f->lanes;
-    float *at = w->slot->q + i * (job->d + 4) * h;
+    float *at = w->slot->q + i * (job->d + 2) * h;
     float *state = w->slot->state + i * paged_panel_floats(job, w->strip);
-    many_panel p = {.q = at, .alpha = at + job->d * h, .height = h};
-    p.beta = p.alpha + h;
-    p.low = (int32_t *)(void *)(p.beta + h);
+    many_panel p = {.q = at, .height = h};
+    p.low = (int32_t *)(void *)(at + job->d * h);
     p.high = p.low + h;
     p.state = (paged_state){state, state + job->dv * h, state + job->dv * h + h};
     p.first = w->strip->first + i * h;
@@ -34,6 +36,8 @@ static many_panel panel_of(const paged_work *w, size_t i)
     paged_range last = paged_range_of(job, w->sequence, p.first + p.rows - 1);
     p.any = (paged_range){first.low, last.high};
     p.all = (paged_range){last.low, first.high};
+    size_t near = flash_min(p.rows, job->f->lanes);
+    p.near = paged_range_of(job, w->sequence, p.first + near - 1).high;
     return p;
 }
 
@@ -94,11 +98,13 @@ void paged_many_start(const paged_work *w)
  * cache would drive each other out. */
 static size_t row_of(const paged_pages *p) { return p->d % 512 == 0 ? p->d + 16 : p->d; }
 
-/* Keys [first, last) of a head, or values, in float32. */
+/* Keys [first, last) of a head, or values, in float32: where each lies, and behind them rows that
+ * are asked for. */
 typedef struct many_keys {
     const paged_pages *pages;
-    size_t first, last, runs;
-    cpu_page_run run[PAGED_RUNS];
+    size_t first, last;
+    const float *scales;
+    const float *row[2 * FLASH_TILE + PAGED_MORE];
 } many_keys;
 
 /* Where the keys of a tile lie, and some that are read later. */
@@ -116,48 +122,45 @@ static void find_places(const paged_work *w, size_t first, size_t last, size_t e
     t->known = t->runs + paged_find(job, b, last, end, t->at + t->runs, more);
 }
 
+/* Some rows that are d floats apart. */
+static size_t add_rows(const float **to, const char *at, size_t n, size_t d)
+{
+    const float *row = (const float *)(const void *)at;
+    for (size_t j = 0; j < n; j++)
+        to[j] = row + j * d;
+    return n;
+}
+
 static void bring(const paged_work *w, const many_places *t, many_keys *x, float *block,
                   float *scales)
 {
     const paged_pages *p = x->pages;
-    size_t head = w->strip->head;
-    if (p->many_well) {
-        x->runs = t->runs;
-        for (size_t i = 0; i < t->runs; i++)
-            x->run[i] = paged_run_at(p, &t->at[i], head);
-        for (size_t i = 0; i < t->runs && i + RUNS_AHEAD < t->known; i++)
-            x->run[i].next = paged_run_at(p, &t->at[i + RUNS_AHEAD], head).at;
-        return;
+    size_t head = w->strip->head, n = 0, keys = x->last - x->first;
+    size_t all = PAGED_MORE + (w->strip->vectors == 1 ? 2 : 1) * keys;
+    x->scales = p->scales ? scales : NULL;
+    for (size_t i = 0; i < t->known && p->many_well; i++) {
+        cpu_page_run run = paged_run_at(p, &t->at[i], head);
+        n += add_rows(x->row + n, run.at, flash_min(run.keys, all - n), p->d);
     }
-    paged_bring(w->job, p, w->strip->sequence, head, x->first, x->last, block, row_of(p), scales);
-    const char *at = (const char *)block;
-    x->run[0] = (cpu_page_run){at, at, p->scales ? scales : NULL, x->last - x->first};
-    x->runs = 1;
+    if (!p->many_well) {
+        paged_bring(w->job, p, w->strip->sequence, head, x->first, x->last, block, row_of(p),
+                    scales);
+        n = add_rows(x->row, (const char *)block, keys, row_of(p));
+    }
+    for (; n < all; n++)
+        x->row[n] = x->row[n - 1];
 }
 
-/* Panels of one vector of rows have few products for what they read: scores ask for the values of
- * the tile, values for the keys of the next one. */
-static void ask_evenly(const paged_work *w, const many_places *t, many_keys *k, many_keys *v)
+/* Keys [from, to), of which `more` are for the last vector alone. */
+static cpu_paged_tile part_of(const many_keys *x, size_t from, size_t to, size_t more)
 {
-    for (size_t i = 0; i < t->runs; i++) {
-        size_t next = t->runs + i;
-        k->run[i].next = v->run[i].at;
-        v->run[i].next = next < t->known ? paged_run_at(k->pages, &t->at[next], w->strip->head).at
-                                         : v->run[i].at;
-    }
-}
-
-/* Those in [first, last). */
-static const many_keys *part_of(const many_keys *x, size_t first, size_t last, many_keys *part)
-{
-    if (first == x->first && last == x->last)
-        return x;
-    part->pages = x->pages;
-    part->first = first;
-    part->last = flash_max(first, last);
-    part->runs = paged_trim(part->run, x->run, first - x->first, part->last - first,
-                            row_of(x->pages) * sizeof(float));
-    return part;
+    size_t skip = from - x->first;
+    return (cpu_paged_tile){.rows = x->row + skip,
+                            .scales = x->scales ? x->scales + skip : NULL,
+                            .step = row_of(x->pages),
+                            .keys = to - from - more,
+                            .more = more,
+                            .place = from % PAGED_KEYS};
 }
 
 static void add_bias(const paged_work *w, const many_panel *p, float *s, size_t first, size_t n)
@@ -173,84 +176,112 @@ static void add_bias(const paged_work *w, const many_panel *p, float *s, size_t 
     w->job->f->add(s, from, n, w->strip->vectors);
 }
 
-static bool is_finite(const paged_job *job, const many_keys *v)
+/* Keys [from, to). */
+static bool is_finite(const paged_job *job, const many_keys *v, size_t from, size_t to)
 {
-    size_t d = v->pages->d, row = row_of(v->pages);
-    for (size_t i = 0; i < v->runs; i++) {
-        const cpu_page_run *run = &v->run[i];
-        const float *at = (const float *)(const void *)run->at;
-        if (run->scales && job->f->peak32(run->scales, run->keys) >= INFINITE)
+    for (size_t j = from - v->first; j < to - v->first; j++)
+        if (job->f->peak32(v->row[j], v->pages->d) >= INFINITE ||
+            (v->scales && job->f->peak32(v->scales + j, 1) >= INFINITE))
             return false;
-        for (size_t j = 0; j < run->keys; j += row == d ? run->keys : 1)
-            if (job->f->peak32(at + j * row, row == d ? run->keys * d : d) >= INFINITE)
-                return false;
-    }
     return true;
 }
 
 /* Values that some row does not see are numbers: 0 times them is 0. */
-static bool may_see_all(const paged_work *w, const many_panel *p, const many_keys *v)
+static bool may_see_all(const paged_work *w, const many_panel *p, const many_keys *v, size_t from,
+                        size_t to)
 {
-    size_t low = flash_min(flash_max(p->all.low, v->first), v->last);
-    size_t high = flash_max(flash_min(p->all.high, v->last), v->first);
-    if (low >= high)
-        return is_finite(w->job, v);
-    many_keys part;
-    return is_finite(w->job, part_of(v, v->first, low, &part)) &&
-           is_finite(w->job, part_of(v, high, v->last, &part));
+    size_t low = flash_min(flash_max(p->all.low, from), to);
+    size_t high = flash_max(flash_min(p->all.high, to), low);
+    return is_finite(w->job, v, from, low) && is_finite(w->job, v, high, to);
 }
 
-/* Scores of a panel become weights, s[key][row] from the key `base` on. */
-static void weigh_panel(const paged_work *w, const many_panel *p, const many_keys *k, size_t base)
+/* Of the keys of a tile for a panel, [from, to), those before `inner` are seen by all rows and
+ * their scores stay as they are; the rest is the edge. Behind `near` the first vector of rows sees
+ * none. */
+typedef struct many_edge {
+    size_t from, to, inner, near;
+} many_edge;
+
+static many_edge edge_of(const paged_work *w, const many_panel *p, size_t first, size_t last)
 {
     const paged_job *job = w->job;
-    size_t n = k->last - k->first, all = k->last - base, vectors = w->strip->vectors;
-    float *s = w->slot->s + (k->first - base) * p->height;
-    job->p->scores(s, k->run, k->runs, row_of(k->pages), p->q, job->d, vectors);
-    if (k->run->scales)
-        job->p->scale(s, k->run, k->runs, vectors);
+    size_t group = job->keys.many_well ? PAGED_GROUP : 1;
+    many_edge e = {flash_max(first, p->any.low / group * group), flash_min(last, p->any.high), 0,
+                   0};
+    size_t n = e.to > e.from ? e.to - e.from : 0, inner = flash_max(p->all.high, e.from) - e.from;
+    size_t near = flash_round(flash_max(p->near, e.from) - e.from, PAGED_GROUP);
+    bool changed = job->rules->cap > 0 || job->bias || e.from < p->all.low;
+    if (inner < n)
+        inner = flash_min(inner, n - flash_min(n, EDGE_LEAST)) / PAGED_GROUP * PAGED_GROUP;
+    e.inner = e.from + (changed ? 0 : flash_min(inner, n));
+    e.near = w->strip->vectors == 1 || near + TRIM_LEAST > n ? e.to : e.from + near;
+    return e;
+}
+
+/* What is done to the scores of the edge. */
+static void cover_edge(const paged_work *w, const many_panel *p, const many_edge *e, float *s)
+{
+    const paged_job *job = w->job;
+    size_t n = e->to - e->inner;
     if (job->rules->cap > 0)
         job->f->cap(s, n * p->height, job->rules->cap);
     if (job->bias)
-        add_bias(w, p, s, k->first, n);
-    if (base < p->all.low || k->last > p->all.high)
-        job->f->hide(w->slot->s, all, vectors, p->low, p->high, (int32_t)base, -INFINITY);
-    job->p->weigh(w->slot->s, all, p->state.top, p->state.sum, p->alpha, p->beta, vectors);
+        add_bias(w, p, s, e->inner, n);
+    if (e->inner < p->all.low || e->to > p->all.high)
+        job->f->hide(s, n, w->strip->vectors, p->low, p->high, (int32_t)e->inner, -INFINITY);
 }
 
-static void add_values(const paged_work *w, const many_panel *p, const many_keys *v, float *s)
+/* The scores of a panel, and how far its sums rise. */
+static void find_scores(const paged_work *w, const many_panel *p, const many_keys *k,
+                        const many_edge *e, const float *const *next, cpu_paged_rise *r)
 {
     const paged_job *job = w->job;
-    size_t vectors = w->strip->vectors, row = row_of(v->pages);
-    bool hides = v->first < p->all.low || v->last > p->all.high;
-    if (v->run->scales)
-        job->p->scale(s, v->run, v->runs, vectors);
-    if (!hides || may_see_all(w, p, v))
-        job->p->values(p->state.o, v->run, v->runs, row, job->dv, s, p->alpha, p->beta, vectors);
-    else
-        job->p->values_apart(p->state.o, v->run, v->runs, row, job->dv, s, p->alpha, p->beta,
-                             vectors, p->low, p->high, (int32_t)v->first);
+    size_t vectors = w->strip->vectors, more = e->to - e->near;
+    float *edge = w->slot->s + (e->inner - e->from) * p->height, hidden[FLASH_ROWS];
+    cpu_paged_tile inner = part_of(k, e->from, e->inner, 0);
+    cpu_paged_tile outer = part_of(k, e->inner, e->to, more);
+    for (size_t i = 0; i < p->height; i++)
+        r->base[i] = hidden[i] = -INFINITY;
+    inner.next = next;
+    outer.next = next + inner.keys;
+    job->p->scores(w->slot->s, &inner, p->q, job->d, vectors, r->base);
+    if (e->inner < e->to) {
+        job->p->scores(edge, &outer, p->q, job->d, vectors, hidden);
+        cover_edge(w, p, e, edge);
+        job->f->tops(r->base, edge, outer.keys, outer.more, vectors);
+    }
+    job->p->rise(r, p->state.top, vectors);
 }
 
-/* Keys are summed by their places in vectors of the tile, so that scores start with a whole one. */
+/* Panels of one vector of rows have few products for what they read: scores ask for the values of
+ * the tile, values for the keys of the next one. */
 static void run_panel(const paged_work *w, const many_panel *p, const many_keys *k,
                       const many_keys *v)
 {
-    size_t from = flash_max(k->first, p->any.low), to = flash_min(k->last, p->any.high);
-    size_t base = from / PAGED_KEYS * PAGED_KEYS;
-    if (from >= to)
+    const paged_job *job = w->job;
+    size_t vectors = w->strip->vectors;
+    many_edge e = edge_of(w, p, k->first, k->last);
+    cpu_paged_rise r;
+    if (e.from >= e.to)
         return;
-    many_keys part;
-    weigh_panel(w, p, part_of(k, from, to, &part), base);
-    add_values(w, p, part_of(v, from, to, &part), w->slot->s + (from - base) * p->height);
+    find_scores(w, p, k, &e, v->row + (e.from - v->first), &r);
+    cpu_paged_tile t = part_of(v, e.from, e.to, e.to - e.near);
+    t.next = k->row + (k->last - k->first);
+    bool hides = e.from < p->all.low || e.to > p->all.high;
+    if (!hides || may_see_all(w, p, v, e.from, e.to))
+        job->p->values(p->state.o, &t, job->dv, w->slot->s, &r, p->state.sum, vectors);
+    else
+        job->p->values_apart(p->state.o, &t, job->dv, w->slot->s, &r, p->state.sum, vectors, p->low,
+                             p->high, (int32_t)e.from);
 }
 
 void paged_many_tile(const paged_work *w, size_t number)
 {
     const paged_job *job = w->job;
     size_t panels = paged_panels(job, w->strip), begin = number * job->tile;
-    size_t first = flash_max(begin, panel_of(w, 0).any.low);
-    size_t end = panel_of(w, panels - 1).any.high, last = flash_min(begin + job->tile, end);
+    size_t low = panel_of(w, 0).any.low, end = panel_of(w, panels - 1).any.high;
+    size_t first = flash_max(begin, job->keys.many_well ? low / PAGED_GROUP * PAGED_GROUP : low);
+    size_t last = flash_min(begin + job->tile, end);
     many_keys k, v;
     many_places places;
     if (first >= last)
@@ -261,8 +292,6 @@ void paged_many_tile(const paged_work *w, size_t number)
     find_places(w, first, last, end, &places);
     bring(w, &places, &k, w->slot->keys, w->slot->scales);
     bring(w, &places, &v, w->slot->values, w->slot->scales + job->tile);
-    if (w->strip->vectors == 1 && k.pages->many_well && v.pages->many_well)
-        ask_evenly(w, &places, &k, &v);
     for (size_t i = 0; i < panels; i++) {
         many_panel p = panel_of(w, i);
         run_panel(w, &p, &k, &v);

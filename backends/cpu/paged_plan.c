@@ -15,7 +15,7 @@ enum {
     LOAD_COST = 32,        /* bringing a key from memory, in rows */
     THREAD_PIECES = 4,     /* so that threads end together */
     PART_FLOATS = 1 << 20, /* parts of all strips, at most */
-    ROW_ARRAYS = 4         /* of a panel: alpha, beta, low, high */
+    ROW_ARRAYS = 2         /* of a panel: low, high */
 };
 
 /* ---- Operands ------------------------------------------------------------------------------- */
@@ -51,7 +51,8 @@ static heed_status read_pages(paged_pages *p, const paged_job *job, const DLTens
     bool whole = p->wide == p->d && p->d * p->bytes % PAGED_CHUNK == 0;
     size_t squares = flash_round(p->size, PAGED_KEYS); /* that are mostly keys */
     p->few_well = whole && p->size * 4 >= squares * 3 && job->p->few_scores[p->kind];
-    p->many_well = p->kind == PAGED_F32 && p->size >= PAGED_LEAST && p->d % 512 != 0;
+    p->many_well = p->kind == PAGED_F32 && p->size >= PAGED_LEAST && p->size % PAGED_GROUP == 0 &&
+                   p->d % 512 != 0;
     return HEED_OK;
 }
 

@@ -1,131 +1,15 @@
-/* The loops of tiled attention over a panel: one or two vectors of query rows, one row a lane.
- *
- * Scores and weights of a tile are held transposed, s[key][row], and so are queries, q[d][row], and
- * sums of values, o[column][row]. Then keys and values are read where they lie, one element for
- * all rows; the largest score and the sum of weights of a row need no work across lanes; and a mask
- * that differs from row to row is a comparison of vectors.
- *
- * The multipliers are what runs out, so everything else is done beside products: largest scores are
- * taken while scores are in registers, and the first block of values makes weights of the scores
- * that it reads. With causality the first of two vectors of rows sees fewer keys: the last keys of
- * a tile are computed for the other alone. */
+/* The loops of tiled attention over a panel whose keys and values are side by side, of the blocks
+ * of flash_block.h; and the online softmax. */
 #ifndef CPU_LANES_FLASH_TILE_H
 #define CPU_LANES_FLASH_TILE_H
 
 #include "flash.h"
+#include "lanes/flash_block.h"
 #include "lanes/flash_few.h"
 #include "lanes/flash_mask.h"
 #include "lanes/flash_softmax.h"
-#include "lanes/flash_vector.h"
-
-/* AT_ONCE: channels of a turn of the loop. FRONT: columns of the block that also makes weights,
- * which needs registers for them; EARLY: so many keys ahead. */
-#if defined(__AVX512F__)
-enum { AT_ONCE = 4, EARLY = 4, FRONT = 8 };
-#else
-enum { AT_ONCE = 4, EARLY = 4, FRONT = 4 };
-#endif
-
-/* ---- Scores --------------------------------------------------------------------------------- */
 
 // clang-format off
-/* sum += k[keys][i] q[i][rows] for the vectors of rows from `low` on. */
-FLASH_INLINE void score_step(size_t keys, size_t low, size_t vectors, lane_f sum[DEEP][2],
-                             const float *k, size_t k_row, const float *q)
-{
-    lane_f row[2];
-    FLASH_UNROLL
-    for (size_t v = low; v < vectors; v++)
-        row[v] = lane_load(q + v * LANES);
-    FLASH_UNROLL
-    for (size_t j = 0; j < keys; j++)
-        FLASH_UNROLL
-        for (size_t v = low; v < vectors; v++)
-            sum[j][v] += k[j * k_row] * row[v];
-}
-
-/* s[keys][rows] = k[keys][d] q[d][rows], a register block of it; `most` becomes the largest. Rows
- * before `low` get 0. */
-FLASH_INLINE void score_block(size_t keys, size_t low, size_t vectors, float *s, const float *k,
-                              size_t k_row, const float *q, size_t d, float *most)
-{
-    lane_f sum[DEEP][2], top[2];
-    size_t i = 0;
-    FLASH_UNROLL
-    for (size_t j = 0; j < keys; j++)
-        FLASH_UNROLL
-        for (size_t v = low; v < vectors; v++)
-            sum[j][v] = (lane_f){0};
-    for (; i + AT_ONCE <= d; i += AT_ONCE) {
-        for (size_t j = 0; j < keys && i % LINE == 0; j++)
-            __builtin_prefetch(k + (keys + j) * k_row + i);
-        FLASH_UNROLL
-        for (size_t u = 0; u < AT_ONCE; u++)
-            score_step(keys, low, vectors, sum, k + i + u, k_row, q + (i + u) * vectors * LANES);
-    }
-    for (; i < d; i++)
-        score_step(keys, low, vectors, sum, k + i, k_row, q + i * vectors * LANES);
-    FLASH_UNROLL
-    for (size_t v = low; v < vectors; v++)
-        top[v] = lane_load(most + v * LANES);
-    FLASH_UNROLL
-    for (size_t j = 0; j < keys; j++) {
-        FLASH_UNROLL
-        for (size_t v = 0; v < low; v++)
-            lane_store(s + (j * vectors + v) * LANES, (lane_f){0});
-        FLASH_UNROLL
-        for (size_t v = low; v < vectors; v++) {
-            lane_store(s + (j * vectors + v) * LANES, sum[j][v]);
-            top[v] = lane_larger(sum[j][v], top[v]);
-        }
-    }
-    FLASH_UNROLL
-    for (size_t v = low; v < vectors; v++)
-        lane_store(most + v * LANES, top[v]);
-}
-
-/* ---- Values --------------------------------------------------------------------------------- */
-
-/* What makes weights of scores: relative to the largest score so far; their sum so far. */
-typedef struct weigher {
-    lane_f base[2], total[2];
-} weigher;
-
-/* The weights of one key. */
-FLASH_INLINE void weigh_key(size_t low, size_t vectors, float *p, weigher *w)
-{
-    FLASH_UNROLL
-    for (size_t v = low; v < vectors; v++) {
-        lane_f weight = lane_exp_minus(lane_load(p + v * LANES) - w->base[v]);
-        lane_store(p + v * LANES, weight);
-        w->total[v] += weight;
-    }
-}
-
-/* sum += v[keys][cols]^T p[keys][rows] for the vectors of rows from `low` on. With w, p are scores
- * before; their weights are made some keys ahead, or all products of a key would wait for them. */
-FLASH_INLINE void value_keys(size_t cols, size_t low, size_t vectors, lane_f sum[DEEP][2],
-                             const float *value, size_t v_row, float *p, size_t keys, weigher *w)
-{
-    size_t step = vectors * LANES;
-    for (size_t j = 0; w && j < keys && j < EARLY; j++)
-        weigh_key(low, vectors, p + j * step, w);
-    for (size_t j = 0; j < keys; j++) {
-        lane_f row[2];
-        if (w && j + EARLY < keys)
-            weigh_key(low, vectors, p + (j + EARLY) * step, w);
-        __builtin_prefetch(value + (j + AHEAD) * v_row);
-        FLASH_UNROLL
-        for (size_t v = low; v < vectors; v++)
-            row[v] = lane_load(p + j * step + v * LANES);
-        FLASH_UNROLL
-        for (size_t c = 0; c < cols; c++)
-            FLASH_UNROLL
-            for (size_t v = low; v < vectors; v++)
-                sum[c][v] += value[j * v_row + c] * row[v];
-    }
-}
-
 /* o[cols][rows] = alpha o + v[keys][cols]^T p[keys][rows], a register block of it; behind `keys`
  * come `more` for the last vector of rows alone. */
 FLASH_INLINE void value_block(size_t cols, size_t vectors, float *o, const float *value,
@@ -133,15 +17,13 @@ FLASH_INLINE void value_block(size_t cols, size_t vectors, float *o, const float
                               weigher *w)
 {
     lane_f sum[DEEP][2];
+    value_rows x = {.at = value, .step = v_row};
     FLASH_UNROLL
     for (size_t c = 0; c < cols; c++)
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
             sum[c][v] = lane_load(o + (c * vectors + v) * LANES) * lane_load(alpha + v * LANES);
-    value_keys(cols, 0, vectors, sum, value, v_row, p, keys, w);
-    if (more)
-        value_keys(cols, vectors - 1, vectors, sum, value + keys * v_row, v_row,
-                   p + keys * vectors * LANES, more, w);
+    value_sums(cols, vectors, sum, &x, false, p, keys, more, w);
     FLASH_UNROLL
     for (size_t c = 0; c < cols; c++)
         FLASH_UNROLL
@@ -154,7 +36,7 @@ FLASH_INLINE void front_block(size_t cols, size_t vectors, float *o, const float
                               size_t v_row, float *p, size_t keys, size_t more, const float *alpha,
                               const float *base, float *sum)
 {
-    weigher w;
+    weigher w = {.parts = NULL};
     FLASH_UNROLL
     for (size_t v = 0; v < vectors; v++) {
         w.base[v] = lane_load(base + v * LANES);
@@ -169,7 +51,7 @@ FLASH_INLINE void front_block(size_t cols, size_t vectors, float *o, const float
 
 /* ---- Blocks of all depths ------------------------------------------------------------------- */
 
-typedef void score_function(float *s, const float *k, size_t k_row, const float *q, size_t d,
+typedef void score_function(float *s, const float *const *k, size_t k_row, const float *q, size_t d,
                             float *most);
 typedef void value_function(float *o, const float *value, size_t v_row, float *p, size_t keys,
                             size_t more, const float *alpha);
@@ -177,10 +59,10 @@ typedef void front_function(float *o, const float *value, size_t v_row, float *p
                             size_t more, const float *alpha, const float *base, float *sum);
 
 #define FLASH_SCORE(depth, low, vectors)                                                           \
-    static void score_##depth##_##low##_##vectors(float *s, const float *k, size_t k_row,          \
+    static void score_##depth##_##low##_##vectors(float *s, const float *const *k, size_t k_row,   \
                                                   const float *q, size_t d, float *most)           \
     {                                                                                              \
-        score_block(depth, low, vectors, s, k, k_row, q, d, most);                                 \
+        score_block(depth, low, vectors, s, k, k_row, q, d, NULL, most);                           \
     }
 #define FLASH_VALUE(depth, vectors)                                                                \
     static void value_##depth##_##vectors(float *o, const float *value, size_t v_row, float *p,    \
@@ -242,7 +124,13 @@ static void score_all(score_function *const blocks[DEEP + 1], float *s, const fl
 {
     while (keys) {
         size_t depth = next_part(keys);
-        blocks[depth](s, k, k_row, q, d, most);
+        const float *at[2 * DEEP];
+        FLASH_UNROLL
+        for (size_t j = 0; j < DEEP; j += GROUP) {
+            at[j] = k + j * k_row;
+            at[DEEP + j] = k + (depth + j) * k_row;
+        }
+        blocks[depth](s, at, k_row, q, d, most);
         s += depth * vectors * LANES;
         k += depth * k_row;
         keys -= depth;

@@ -11,21 +11,22 @@
 #include "lanes/paged_page.h"
 
 #if defined(__AVX512F__)
-enum { HEADS_KEYS = 16, HEADS_ROWS = 6, HEADS_WIDE = 4, HEADS_AHEAD = 2 };
-
-FLASH_INLINE const float *page_floats(const char *at) { return (const float *)(const void *)at; }
+enum { HEADS_KEYS = 16, HEADS_ROWS = 6, HEADS_WIDE = 4, HEADS_AHEAD = 32 };
 
 /* ---- Scores --------------------------------------------------------------------------------- */
 
-/* s[key][row] = k[key][d] q[d][row] of HEADS_KEYS keys. */
-static void heads_scores(float *s, const float *k, const float *near, const float *next,
-                         size_t k_row, const float *q, size_t d)
+/* s[key][row] = k[key][d] q[d][row] of HEADS_KEYS keys; rows of so many lie side by side, or what
+ * is asked for is of no use. */
+static void heads_scores(float *s, const cpu_paged_tile *t, size_t from, const float *q, size_t d,
+                         float *most)
 {
-    lane_f sum[HEADS_KEYS];
+    lane_f sum[HEADS_KEYS], top = lane_load(most);
     const float *at[HEADS_KEYS / 4]; /* so many that registers hold them */
+    const float *near = t->rows[from + HEADS_AHEAD], *next = t->next[from];
+    size_t step = t->step;
     FLASH_UNROLL
     for (size_t g = 0; g < HEADS_KEYS / 4; g++)
-        at[g] = k + 4 * g * k_row;
+        at[g] = t->rows[from + 4 * g];
     FLASH_UNROLL
     for (size_t j = 0; j < HEADS_KEYS; j++)
         sum[j] = (lane_f){0};
@@ -37,35 +38,37 @@ static void heads_scores(float *s, const float *k, const float *near, const floa
         for (size_t g = 0; g < HEADS_KEYS / 4; g++, at[g - 1]++)
             FLASH_UNROLL
         for (size_t j = 0; j < 4; j++)
-            sum[4 * g + j] += at[g][j * k_row] * row;
+            sum[4 * g + j] += at[g][j * step] * row;
     }
     FLASH_UNROLL
-    for (size_t j = 0; j < HEADS_KEYS; j++)
+    for (size_t j = 0; j < HEADS_KEYS; j++) {
+        if (t->scales)
+            sum[j] *= t->scales[from + j];
+        top = lane_larger(sum[j], top);
         lane_store(s + j * LANES, sum[j]);
+    }
+    lane_store(most, top);
 }
 
 /* ---- Values --------------------------------------------------------------------------------- */
 
-/* The lines of the next runs that one pass over all runs asks for: `each` a key, from a share of
- * them on, in fourths of four vectors of channels. */
+/* The lines of the next rows that one pass over all keys asks for: `each` a key, from line
+ * from * keys on of all, in the order in which they lie. */
 typedef struct heads_ask {
-    size_t each, from, of;
+    size_t each, from;
 } heads_ask;
 
-/* What is asked for while a pass is at a run: pages in a row, as memory likes it. */
-FLASH_INLINE const char *heads_next(const cpu_page_run *run, size_t runs, size_t at, heads_ask ask,
-                                    size_t row)
+FLASH_INLINE const float *heads_next(const cpu_paged_tile *t, size_t at, heads_ask ask)
 {
-    uint32_t lines = (uint32_t)(HEADS_KEYS * row / LINE);
-    uint32_t line = (uint32_t)(runs * lines * ask.from / ask.of + at * ask.each * HEADS_KEYS);
-    return run[line / lines < runs ? line / lines : runs - 1].next + line % lines * PAGED_LINE;
+    uint32_t line = (uint32_t)(t->keys * ask.from + at * ask.each), keys = (uint32_t)t->keys;
+    uint32_t row = (uint32_t)(t->step / LINE), key = line / row;
+    return t->next[key < keys ? key : keys - 1] + line % row * LINE;
 }
 
 // clang-format off
 /* to[row][col] = p[key][row] v[key][col] of some rows and vectors, from channel `first` on. */
-FLASH_INLINE void heads_block(size_t rows, size_t vectors, float *to, const cpu_page_run *run,
-                              size_t runs, size_t first, size_t v_row, const float *p,
-                              heads_ask ask)
+FLASH_INLINE void heads_block(size_t rows, size_t vectors, float *to, const cpu_paged_tile *t,
+                              size_t first, const float *p, heads_ask ask)
 {
     lane_f sum[HEADS_ROWS][HEADS_WIDE];
     FLASH_UNROLL
@@ -73,13 +76,14 @@ FLASH_INLINE void heads_block(size_t rows, size_t vectors, float *to, const cpu_
         FLASH_UNROLL
         for (size_t c = 0; c < vectors; c++)
             sum[r][c] = (lane_f){0};
-    for (size_t i = 0; i < runs; i++) {
-        const float *value = page_floats(run[i].at) + first;
-        const char *next = heads_next(run, runs, i, ask, v_row);
-        for (size_t j = 0; j < run[i].keys; j++, p += LANES, value += v_row) {
+    for (size_t from = 0; from < t->keys; from += HEADS_KEYS) {
+        const float *next = heads_next(t, from, ask);
+        size_t to_key = t->keys - from < HEADS_KEYS ? t->keys : from + HEADS_KEYS;
+        for (size_t j = from; j < to_key; j++, p += LANES) {
+            const float *value = t->rows[j] + first;
             lane_f x[HEADS_WIDE];
             FLASH_UNROLL
-            for (size_t l = 0; l < ask.each; l++, next += PAGED_LINE)
+            for (size_t l = 0; l < ask.each; l++, next += LINE)
                 __builtin_prefetch(next, 0, 2);
             FLASH_UNROLL
             for (size_t c = 0; c < vectors; c++)
@@ -118,16 +122,14 @@ static void heads_turn(float *o, const float *to, size_t vectors, lane_f alpha, 
 
 /* All rows, in three passes; half of what is asked for is in the first. */
 #define HEADS_BLOCKS(vectors)                                                                      \
-    static void heads_values_##vectors(float *o, const cpu_page_run *v, size_t runs, size_t first, \
-                                       size_t v_row, const float *p, lane_f alpha, lane_f beta)    \
+    static void heads_values_##vectors(float *o, const cpu_paged_tile *t, size_t first,            \
+                                       const float *p, lane_f alpha, lane_f beta)                  \
     {                                                                                              \
         float to[LANES * HEADS_WIDE * LANES];                                                      \
-        size_t row = HEADS_WIDE * LANES, from = first / LINE, of = v_row / LINE;                   \
-        heads_block(6, vectors, to, v, runs, first, v_row, p, (heads_ask){2, from, of});           \
-        heads_block(5, vectors, to + 6 * row, v, runs, first, v_row, p + 6,                        \
-                    (heads_ask){1, from + 2, of});                                                 \
-        heads_block(5, vectors, to + 11 * row, v, runs, first, v_row, p + 11,                      \
-                    (heads_ask){1, from + 3, of});                                                 \
+        size_t row = HEADS_WIDE * LANES, from = first / LINE;                                      \
+        heads_block(6, vectors, to, t, first, p, (heads_ask){2, from});                            \
+        heads_block(5, vectors, to + 6 * row, t, first, p + 6, (heads_ask){1, from + 2});          \
+        heads_block(5, vectors, to + 11 * row, t, first, p + 11, (heads_ask){1, from + 3});        \
         heads_turn(o + first * LANES, to, vectors, alpha, beta);                                   \
     }
 
@@ -137,15 +139,15 @@ HEADS_BLOCKS(1)
 #undef HEADS_BLOCKS
 
 /* Whole vectors of columns. */
-static void heads_values(float *o, const cpu_page_run *v, size_t runs, size_t v_row, size_t cols,
-                         const float *p, const float *alpha, const float *beta)
+static void heads_values(float *o, const cpu_paged_tile *t, size_t cols, const float *p,
+                         const cpu_paged_rise *r)
 {
-    lane_f left = lane_load(alpha), right = lane_load(beta);
+    lane_f left = lane_load(r->alpha), right = lane_load(r->beta);
     size_t c = 0;
     for (; c + HEADS_WIDE * LANES <= cols; c += HEADS_WIDE * LANES)
-        heads_values_4(o, v, runs, c, v_row, p, left, right);
+        heads_values_4(o, t, c, p, left, right);
     for (; c < cols; c += LANES)
-        heads_values_1(o, v, runs, c, v_row, p, left, right);
+        heads_values_1(o, t, c, p, left, right);
 }
 #endif
 

@@ -1,136 +1,246 @@
-/* Paged attention over a panel of rows, one row a lane, as in flash_tile.h, over runs of keys.
- * A tile's weights are relative to its own largest score, and its values are summed from 0 and
- * joined to what was there at the end of a register block. */
+/* Paged attention over a panel of rows, one row a lane, of the blocks of flash_block.h: a table
+ * says where the row of each key lies. A tile's weights are relative to its own largest score and
+ * summed by the key's place; its values are summed from 0 and joined to what was there at the end
+ * of a register block. */
 #ifndef CPU_LANES_PAGED_MANY_H
 #define CPU_LANES_PAGED_MANY_H
 
+#include "lanes/flash_block.h"
 #include "lanes/flash_softmax.h"
 #include "lanes/paged_few.h"
 #include "lanes/paged_heads.h"
 
-/* ---- Scores --------------------------------------------------------------------------------- */
+/* What blocks ask for behind the end of a tile is in its table. */
+_Static_assert((int)AHEAD <= (int)PAGED_MORE && 2 * (int)DEEP <= (int)PAGED_MORE, "a longer table");
+_Static_assert(PAGED_GROUP % GROUP == 0, "keys of a pointer lie side by side");
+
+/* ---- Values --------------------------------------------------------------------------------- */
 
 // clang-format off
-/* s[keys][rows] = k[keys][d] q[d][rows], a register block of it. */
-FLASH_INLINE void paged_score_block(size_t keys, size_t vectors, float *s, const float *k,
-                                    const float *next, size_t k_row, const float *q, size_t d)
+/* o[cols][rows] = alpha o + beta v[keys][cols]^T p[keys][rows], a register block of it from column
+ * `first` on; with w, p are scores before. */
+FLASH_INLINE void paged_block(size_t cols, size_t vectors, float *o, const cpu_paged_tile *t,
+                              size_t first, float *p, const cpu_paged_rise *r, weigher *w)
 {
-    lane_f sum[DEEP][2];
+    lane_f sum[DEEP][2], alpha[2], beta[2];
+    value_rows x = {.table = t->rows, .first = first};
     FLASH_UNROLL
-    for (size_t j = 0; j < keys; j++)
+    for (size_t c = 0; c < cols; c++)
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++)
-            sum[j][v] = (lane_f){0};
-    for (size_t i = 0; i < d; i++) {
-        lane_f row[2];
-        for (size_t j = 0; j < keys && i % LINE == 0; j++)
-            __builtin_prefetch(next + i * keys + j * LINE); /* rows lie side by side */
-        FLASH_UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            row[v] = lane_load(q + (i * vectors + v) * LANES);
-        FLASH_UNROLL
-        for (size_t j = 0; j < keys; j++)
-            FLASH_UNROLL
-            for (size_t v = 0; v < vectors; v++)
-                sum[j][v] += k[j * k_row + i] * row[v];
+            sum[c][v] = (lane_f){0};
+    value_sums(cols, vectors, sum, &x, true, p, t->keys, t->more, w);
+    FLASH_UNROLL
+    for (size_t v = 0; v < vectors; v++) {
+        alpha[v] = lane_load(r->alpha + v * LANES);
+        beta[v] = lane_load(r->beta + v * LANES);
     }
     FLASH_UNROLL
-    for (size_t j = 0; j < keys; j++)
+    for (size_t c = 0; c < cols; c++)
         FLASH_UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            lane_store(s + (j * vectors + v) * LANES, sum[j][v]);
+        for (size_t v = 0; v < vectors; v++) {
+            float *at = o + ((first + c) * vectors + v) * LANES;
+            lane_store(at, lane_fma(lane_load(at), alpha[v], sum[c][v] * beta[v]));
+        }
 }
 // clang-format on
 
-typedef void paged_score_function(float *s, const float *k, const float *next, size_t k_row,
-                                  const float *q, size_t d);
+/* Sums by the key's place among LANES; from the first to the last they are joined to `sum`. */
+FLASH_INLINE weigher paged_weigher(size_t vectors, const cpu_paged_tile *t, float *parts,
+                                   const cpu_paged_rise *r)
+{
+    weigher w = {.parts = parts, .place = t->place, .scales = t->scales};
+    FLASH_UNROLL
+    for (size_t v = 0; v < vectors; v++)
+        w.base[v] = lane_load(r->base + v * LANES);
+    FLASH_UNROLL
+    for (size_t i = 0; i < LANES * vectors; i++)
+        lane_store(parts + i * LANES, (lane_f){0});
+    return w;
+}
 
-#define PAGED_BLOCK_OF(depth, vectors)                                                             \
-    static void paged_score_##depth##_##vectors(float *s, const float *k, const float *next,       \
-                                                size_t k_row, const float *q, size_t d)            \
-    {                                                                                              \
-        paged_score_block(depth, vectors, s, k, next, k_row, q, d);                                \
+FLASH_INLINE void paged_total(size_t vectors, const float *parts, const cpu_paged_rise *r,
+                              float *sum)
+{
+    FLASH_UNROLL
+    for (size_t v = 0; v < vectors * LANES; v += LANES) {
+        lane_f total = {0}, left = lane_load(r->alpha + v), right = lane_load(r->beta + v);
+        for (size_t i = 0; i < LANES; i++)
+            total += lane_load(parts + i * vectors * LANES + v);
+        lane_store(sum + v, lane_fma(lane_load(sum + v), left, total * right));
     }
-#define PAGED_BLOCKS(depth) PAGED_BLOCK_OF(depth, 1) PAGED_BLOCK_OF(depth, 2)
-#define PAGED_NAME_1(depth) paged_score_##depth##_1,
-#define PAGED_NAME_2(depth) paged_score_##depth##_2,
+}
+
+FLASH_INLINE void paged_front(size_t cols, size_t vectors, float *o, const cpu_paged_tile *t,
+                              float *p, const cpu_paged_rise *r, float *sum)
+{
+    _Alignas(64) float parts[LANES * 2 * LANES];
+    weigher w = paged_weigher(vectors, t, parts, r);
+    paged_block(cols, vectors, o, t, 0, p, r, &w);
+    paged_total(vectors, parts, r, sum);
+}
+
+/* Weights by themselves. */
+FLASH_INLINE void paged_weigh(size_t vectors, float *p, const cpu_paged_tile *t,
+                              const cpu_paged_rise *r, float *sum)
+{
+    _Alignas(64) float parts[LANES * 2 * LANES];
+    weigher w = paged_weigher(vectors, t, parts, r);
+    for (size_t j = 0; j < t->keys + t->more; j++)
+        weigh_key(0, vectors, p, j, &w);
+    paged_total(vectors, parts, r, sum);
+}
+
+/* ---- Blocks of all depths ------------------------------------------------------------------- */
+
+typedef void score_function(float *s, const float *const *k, size_t k_row, const float *q, size_t d,
+                            const float *scales, float *most);
+typedef void value_function(float *o, const cpu_paged_tile *t, size_t first, float *p,
+                            const cpu_paged_rise *r);
+typedef void front_function(float *o, const cpu_paged_tile *t, float *p, const cpu_paged_rise *r,
+                            float *sum);
+
+#define PAGED_SCORE(depth, low, vectors)                                                           \
+    static void score_##depth##_##low##_##vectors(float *s, const float *const *k, size_t k_row,   \
+                                                  const float *q, size_t d, const float *scales,   \
+                                                  float *most)                                     \
+    {                                                                                              \
+        score_block(depth, low, vectors, s, k, k_row, q, d, scales, most);                         \
+    }
+#define PAGED_VALUE(depth, vectors)                                                                \
+    static void value_##depth##_##vectors(float *o, const cpu_paged_tile *t, size_t first,         \
+                                          float *p, const cpu_paged_rise *r)                       \
+    {                                                                                              \
+        paged_block(depth, vectors, o, t, first, p, r, NULL);                                      \
+    }
+#define PAGED_FRONT(depth, vectors)                                                                \
+    static void front_##depth##_##vectors(float *o, const cpu_paged_tile *t, float *p,             \
+                                          const cpu_paged_rise *r, float *sum)                     \
+    {                                                                                              \
+        paged_front(depth, vectors, o, t, p, r, sum);                                              \
+    }
+
+#define PAGED_BLOCKS(depth)                                                                        \
+    PAGED_SCORE(depth, 0, 1)                                                                       \
+    PAGED_SCORE(depth, 0, 2)                                                                       \
+    PAGED_SCORE(depth, 1, 2) PAGED_VALUE(depth, 1) PAGED_VALUE(depth, 2)
+#define PAGED_FRONTS(depth) PAGED_FRONT(depth, 1) PAGED_FRONT(depth, 2)
 
 FLASH_DEPTHS(PAGED_BLOCKS)
+FLASH_FRONT_DEPTHS(PAGED_FRONTS)
+
+#define PAGED_SCORE_01(depth) score_##depth##_0_1,
+#define PAGED_SCORE_02(depth) score_##depth##_0_2,
+#define PAGED_SCORE_12(depth) score_##depth##_1_2,
+#define PAGED_VALUE_1(depth)  value_##depth##_1,
+#define PAGED_VALUE_2(depth)  value_##depth##_2,
+#define PAGED_FRONT_1(depth)  front_##depth##_1,
+#define PAGED_FRONT_2(depth)  front_##depth##_2,
 
 // clang-format off
-static paged_score_function *const paged_score_blocks[2][DEEP + 1] = {
-    {NULL, FLASH_DEPTHS(PAGED_NAME_1)}, {NULL, FLASH_DEPTHS(PAGED_NAME_2)}};
+static score_function *const score_blocks[2][DEEP + 1] = {{NULL, FLASH_DEPTHS(PAGED_SCORE_01)},
+                                                          {NULL, FLASH_DEPTHS(PAGED_SCORE_02)}};
+static score_function *const score_lasts[DEEP + 1] = {NULL, FLASH_DEPTHS(PAGED_SCORE_12)};
+static value_function *const value_blocks[2][DEEP + 1] = {{NULL, FLASH_DEPTHS(PAGED_VALUE_1)},
+                                                          {NULL, FLASH_DEPTHS(PAGED_VALUE_2)}};
+static front_function *const front_blocks[2][FRONT + 1] = {
+    {NULL, FLASH_FRONT_DEPTHS(PAGED_FRONT_1)}, {NULL, FLASH_FRONT_DEPTHS(PAGED_FRONT_2)}};
 // clang-format on
 
-#undef PAGED_BLOCK_OF
+#undef PAGED_SCORE
+#undef PAGED_VALUE
+#undef PAGED_FRONT
 #undef PAGED_BLOCKS
-#undef PAGED_NAME_1
-#undef PAGED_NAME_2
+#undef PAGED_FRONTS
+#undef PAGED_SCORE_01
+#undef PAGED_SCORE_02
+#undef PAGED_SCORE_12
+#undef PAGED_VALUE_1
+#undef PAGED_VALUE_2
+#undef PAGED_FRONT_1
+#undef PAGED_FRONT_2
 
-static void paged_scores(float *s, const cpu_page_run *k, size_t runs, size_t k_row, const float *q,
-                         size_t d, size_t vectors)
+/* Keys of the next block: all but the last have whole groups. */
+static size_t group_part(size_t left)
 {
-    for (const cpu_page_run *end = k + runs; k < end; k++) {
-        const float *at = (const float *)(const void *)k->at;
-        const float *next = (const float *)(const void *)k->next;
-        size_t keys = k->keys;
+    return left >= DEEP + 2 * GROUP ? DEEP : left > DEEP ? 2 * GROUP : left;
+}
+
+/* Keys [from, to) of a tile. */
+static void score_all(score_function *const blocks[DEEP + 1], float *s, const cpu_paged_tile *t,
+                      size_t from, size_t to, const float *q, size_t d, size_t vectors, float *most)
+{
+    for (size_t j = from, depth; j < to; j += depth) {
+        depth = group_part(to - j);
+        blocks[depth](s + j * vectors * LANES, t->rows + j, t->step, q, d,
+                      t->scales ? t->scales + j : NULL, most);
+    }
+}
+
+static void paged_scores(float *s, const cpu_paged_tile *t, const float *q, size_t d,
+                         size_t vectors, float *most)
+{
+    size_t from = 0;
 #if defined(__AVX512F__)
-        const char *near = k[end - k > HEADS_AHEAD ? HEADS_AHEAD : 0].at;
-        for (; vectors == 1 && keys >= HEADS_KEYS; keys -= HEADS_KEYS) {
-            heads_scores(s, at, page_floats(near), next, k_row, q, d);
-            s += HEADS_KEYS * LANES;
-            at += HEADS_KEYS * k_row;
-            next += HEADS_KEYS * k_row;
-        }
+    for (; vectors == 1 && t->keys - from >= HEADS_KEYS; from += HEADS_KEYS)
+        heads_scores(s + from * LANES, t, from, q, d, most);
 #endif
-        for (size_t depth; keys; keys -= depth) {
-            depth = next_part(keys);
-            paged_score_blocks[vectors - 1][depth](s, at, next, k_row, q, d);
-            s += depth * vectors * LANES;
-            at += depth * k_row;
-            next += depth * k_row;
-        }
+    score_all(score_blocks[vectors - 1], s, t, from, t->keys, q, d, vectors, most);
+    score_all(score_lasts, s, t, t->keys, t->keys + t->more, q, d, vectors, most);
+}
+
+static void paged_values(float *o, const cpu_paged_tile *t, size_t cols, float *p,
+                         const cpu_paged_rise *r, float *sum, size_t vectors)
+{
+    size_t depth = cols < FRONT ? cols : FRONT;
+#if defined(__AVX512F__)
+    if (vectors == 1 && cols % LANES == 0) {
+        paged_weigh(1, p, t, r, sum);
+        heads_values(o, t, cols, p, r);
+        return;
+    }
+#endif
+    if (cols)
+        front_blocks[vectors - 1][depth](o, t, p, r, sum);
+    for (size_t c = depth; c < cols; c += depth) {
+        depth = next_part(cols - c);
+        value_blocks[vectors - 1][depth](o, t, c, p, r);
     }
 }
 
-/* Scores, or weights, times the scales of the keys. */
-static void paged_scale(float *s, const cpu_page_run *k, size_t runs, size_t vectors)
+/* One channel, one vector of rows. */
+FLASH_INLINE lane_f paged_chain_apart(const cpu_paged_tile *t, size_t c, const float *p,
+                                      size_t p_row, lane_i from, lane_i to, int32_t first)
 {
-    for (const cpu_page_run *end = k + runs; k < end; k++)
-        for (size_t j = 0; j < k->keys; j++)
-            for (size_t v = 0; v < vectors; v++, s += LANES)
-                lane_store(s, lane_load(s) * k->scales[j]);
-}
-
-/* ---- Weights -------------------------------------------------------------------------------- */
-
-/* Sums by the key's place among LANES, then over these in order. */
-FLASH_INLINE lane_f paged_weights(float *s, size_t keys, size_t step, lane_f base)
-{
-    lane_f part[LANES], total = {0};
-    size_t j = 0;
-    FLASH_UNROLL
-    for (size_t i = 0; i < LANES; i++)
-        part[i] = (lane_f){0};
-    for (; j + LANES <= keys; j += LANES)
-        FLASH_UNROLL
-    for (size_t i = 0; i < LANES; i++) {
-        lane_f weight = lane_exp_minus(lane_load(s + (j + i) * step) - base);
-        lane_store(s + (j + i) * step, weight);
-        part[i] += weight;
+    lane_f sum = {0};
+    lane_i key = (lane_i){0} + first;
+    for (size_t j = 0; j < t->keys + t->more; j++, p += p_row, key += 1) {
+        lane_f next = sum;
+        next += t->rows[j][c] * lane_load(p);
+        sum = lane_select((key >= from) & (key < to), next, sum);
     }
-    FLASH_UNROLL
-    for (size_t i = 0; i < LANES; i++)
-        if (j + i < keys) {
-            lane_f weight = lane_exp_minus(lane_load(s + (j + i) * step) - base);
-            lane_store(s + (j + i) * step, weight);
-            part[i] += weight;
-        }
-    FLASH_UNROLL
-    for (size_t i = 0; i < LANES; i++)
-        total += part[i];
-    return total;
+    return sum;
 }
+
+static void paged_values_apart(float *o, const cpu_paged_tile *t, size_t cols, float *p,
+                               const cpu_paged_rise *r, float *sum, size_t vectors,
+                               const int32_t *low, const int32_t *high, int32_t first)
+{
+    if (vectors == 1)
+        paged_weigh(1, p, t, r, sum);
+    else
+        paged_weigh(2, p, t, r, sum);
+    for (size_t c = 0; c < cols; c++)
+        for (size_t u = 0; u < vectors * LANES; u += LANES) {
+            lane_i from = *(const lane_i *)(low + u), to = *(const lane_i *)(high + u);
+            lane_f x = paged_chain_apart(t, c, p + u, vectors * LANES, from, to, first);
+            float *at = o + c * vectors * LANES + u;
+            lane_f more = x * lane_load(r->beta + u);
+            lane_store(at, lane_fma(lane_load(at), lane_load(r->alpha + u), more));
+        }
+}
+
+/* ---- Softmax -------------------------------------------------------------------------------- */
 
 FLASH_INLINE lane_f paged_base(lane_f top)
 {
@@ -138,136 +248,16 @@ FLASH_INLINE lane_f paged_base(lane_f top)
     return (lane_f)((lane_i)top & ~none);
 }
 
-static void paged_weigh(float *s, size_t keys, float *top, float *sum, float *alpha, float *beta,
-                        size_t vectors)
+static void paged_rise(cpu_paged_rise *r, float *top, size_t vectors)
 {
     for (size_t v = 0; v < vectors * LANES; v += LANES) {
-        lane_f old = lane_load(top + v), own = column_top(s + v, keys, vectors);
+        lane_f old = lane_load(top + v), own = lane_load(r->base + v);
         lane_f now = lane_larger(own, old), base = paged_base(now);
-        lane_f total = paged_weights(s + v, keys, vectors * LANES, paged_base(own));
-        lane_f left = lane_exp_minus(old - base), right = lane_exp_minus(own - base);
         lane_store(top + v, now);
-        lane_store(alpha + v, left);
-        lane_store(beta + v, right);
-        lane_store(sum + v, lane_fma(lane_load(sum + v), left, total * right));
+        lane_store(r->base + v, paged_base(own));
+        lane_store(r->alpha + v, lane_exp_minus(old - base));
+        lane_store(r->beta + v, lane_exp_minus(own - base));
     }
-}
-
-/* ---- Values --------------------------------------------------------------------------------- */
-
-// clang-format off
-/* o[cols][rows] = alpha o + beta v[keys][cols]^T p[keys][rows], a register block of it from channel
- * `first` on. So many numbers of each row of the next runs are asked for. */
-FLASH_INLINE void paged_block(size_t cols, size_t vectors, float *o, const cpu_page_run *run,
-                              size_t runs, size_t first, size_t ask, size_t v_row, const float *p,
-                              const float *alpha, const float *beta)
-{
-    lane_f sum[DEEP][2];
-    FLASH_UNROLL
-    for (size_t c = 0; c < cols; c++)
-        FLASH_UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            sum[c][v] = (lane_f){0};
-    for (const cpu_page_run *end = run + runs; run < end; run++) {
-        const float *value = (const float *)(const void *)run->at + first;
-        const float *next = (const float *)(const void *)run->next;
-        for (size_t j = 0; j < run->keys; j++, p += vectors * LANES) {
-            lane_f row[2];
-            for (size_t i = 0; i < ask; i += LINE)
-                __builtin_prefetch(next + j * v_row + i);
-            FLASH_UNROLL
-            for (size_t v = 0; v < vectors; v++)
-                row[v] = lane_load(p + v * LANES);
-            FLASH_UNROLL
-            for (size_t c = 0; c < cols; c++)
-                FLASH_UNROLL
-                for (size_t v = 0; v < vectors; v++)
-                    sum[c][v] += value[j * v_row + c] * row[v];
-        }
-    }
-    FLASH_UNROLL
-    for (size_t c = 0; c < cols; c++)
-        FLASH_UNROLL
-        for (size_t v = 0; v < vectors; v++) {
-            float *at = o + ((first + c) * vectors + v) * LANES;
-            lane_f more = sum[c][v] * lane_load(beta + v * LANES);
-            lane_store(at, lane_fma(lane_load(at), lane_load(alpha + v * LANES), more));
-        }
-}
-// clang-format on
-
-typedef void paged_block_function(float *o, const cpu_page_run *v, size_t runs, size_t first,
-                                  size_t ask, size_t v_row, const float *p, const float *alpha,
-                                  const float *beta);
-
-#define PAGED_BLOCK_OF(depth, vectors)                                                             \
-    static void paged_##depth##_##vectors(float *o, const cpu_page_run *v, size_t runs,            \
-                                          size_t first, size_t ask, size_t v_row, const float *p,  \
-                                          const float *alpha, const float *beta)                   \
-    {                                                                                              \
-        paged_block(depth, vectors, o, v, runs, first, ask, v_row, p, alpha, beta);                \
-    }
-#define PAGED_BLOCKS(depth) PAGED_BLOCK_OF(depth, 1) PAGED_BLOCK_OF(depth, 2)
-#define PAGED_NAME_1(depth) paged_##depth##_1,
-#define PAGED_NAME_2(depth) paged_##depth##_2,
-
-FLASH_DEPTHS(PAGED_BLOCKS)
-
-// clang-format off
-static paged_block_function *const paged_blocks[2][DEEP + 1] = {
-    {NULL, FLASH_DEPTHS(PAGED_NAME_1)}, {NULL, FLASH_DEPTHS(PAGED_NAME_2)}};
-// clang-format on
-
-#undef PAGED_BLOCK_OF
-#undef PAGED_BLOCKS
-#undef PAGED_NAME_1
-#undef PAGED_NAME_2
-
-static void paged_values(float *o, const cpu_page_run *v, size_t runs, size_t v_row, size_t cols,
-                         const float *p, const float *alpha, const float *beta, size_t vectors)
-{
-#if defined(__AVX512F__)
-    if (vectors == 1 && cols % LANES == 0) {
-        heads_values(o, v, runs, v_row, cols, p, alpha, beta);
-        return;
-    }
-#endif
-    for (size_t c = 0, depth; c < cols; c += depth) {
-        depth = next_part(cols - c);
-        paged_blocks[vectors - 1][depth](o, v, runs, c, c ? 0 : cols, v_row, p, alpha, beta);
-    }
-}
-
-/* One channel, one vector of rows. */
-FLASH_INLINE lane_f paged_chain_apart(const cpu_page_run *v, size_t runs, size_t v_row, size_t c,
-                                      const float *p, size_t p_row, lane_i from, lane_i to,
-                                      int32_t first)
-{
-    lane_f sum = {0};
-    lane_i key = (lane_i){0} + first;
-    for (const cpu_page_run *end = v + runs; v < end; v++)
-        for (size_t j = 0; j < v->keys; j++, p += p_row, key += 1) {
-            lane_f next = sum;
-            next += ((const float *)(const void *)v->at)[j * v_row + c] * lane_load(p);
-            sum = lane_select((key >= from) & (key < to), next, sum);
-        }
-    return sum;
-}
-
-static void paged_values_apart(float *o, const cpu_page_run *v, size_t runs, size_t v_row,
-                               size_t cols, const float *p, const float *alpha, const float *beta,
-                               size_t vectors, const int32_t *low, const int32_t *high,
-                               int32_t first)
-{
-    for (size_t c = 0; c < cols; c++)
-        for (size_t u = 0; u < vectors * LANES; u += LANES) {
-            lane_i from = *(const lane_i *)(low + u), to = *(const lane_i *)(high + u);
-            lane_f sum =
-                paged_chain_apart(v, runs, v_row, c, p + u, vectors * LANES, from, to, first);
-            float *at = o + c * vectors * LANES + u;
-            lane_f more = sum * lane_load(beta + u);
-            lane_store(at, lane_fma(lane_load(at), lane_load(alpha + u), more));
-        }
 }
 
 static void paged_join(float *o, float *top, float *sum, const float *o2, const float *top2,
