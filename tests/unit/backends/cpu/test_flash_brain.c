@@ -224,9 +224,9 @@ static void check_bound(const attention_case *c)
         for (int64_t d = 0; filled && d < c->dv; d++) {
             double want = 0, spread = 0;
             for (int64_t j = 0; j < c->keys; j++)
-                want += w[j] * operand(c, V, b, h / c->group, j, d);
+                want += w[j] * operand(c, V, b, h, j, d);
             for (int64_t j = 0; j < c->keys; j++)
-                spread += w[j] * fabs(operand(c, V, b, h / c->group, j, d) - want);
+                spread += w[j] * fabs(operand(c, V, b, h, j, d) - want);
             size_t at = place(c->node.out[0], c->layout[3], (int64_t[]){b, h, i, d});
             double got = (double)get(c->node.out[0], c->type, at);
             double bound = (spread + fabs(want)) / 256 * 1.01 + 2e-5;
@@ -245,10 +245,10 @@ static void bound_case(void)
     c.left = c.right = -1, c.fill = -INFINITY, c.causal = chance(2);
     c.node = (mini_node){.op = "FlashAttention", .n_in = 3, .n_out = 1};
     int64_t heads = c.group * c.kv_heads;
-    c.own[K] = c.own[V] = c.kv_heads;
+    c.own[K] = c.kv_heads, c.own[V] = chance(2) ? c.kv_heads : 1;
     c.node.in[Q] = draw_operand(&c, 0, (int64_t[]){c.batch, heads, c.queries, c.d});
     c.node.in[K] = draw_operand(&c, 1, (int64_t[]){c.batch, c.kv_heads, c.keys, c.d});
-    c.node.in[V] = draw_operand(&c, 2, (int64_t[]){c.batch, c.kv_heads, c.keys, c.dv});
+    c.node.in[V] = draw_operand(&c, 2, (int64_t[]){c.batch, c.own[V], c.keys, c.dv});
     c.node.out[0] = draw_operand(&c, 3, (int64_t[]){c.batch, heads, c.queries, c.dv});
     mini_int(&c.node, "causal", c.causal);
     for (int k = 0; k < 3; k++)
