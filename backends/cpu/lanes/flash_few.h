@@ -65,25 +65,65 @@ static void few_scores(float *s, size_t s_row, const float *k, size_t k_row, siz
         }
 }
 
+/* The sum of all lanes, and the largest of lanes that are numbers: in halves, since a chain over
+ * the lanes takes longer than all that is done to a row of few keys. */
+#if defined(__AVX2__)
+FLASH_INLINE __m256 lane_half(lane_f x, int upper)
+{
+#if defined(__AVX512F__)
+    return upper ? _mm512_extractf32x8_ps((__m512)x, 1) : _mm512_castps512_ps256((__m512)x);
+#else
+    (void)upper;
+    return (__m256)x;
+#endif
+}
+
+FLASH_INLINE float lane_total(lane_f x)
+{
+    __m256 eight = lane_half(x, 0);
+    if (LANES == 16)
+        eight = _mm256_add_ps(eight, lane_half(x, 1));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+FLASH_INLINE float lane_largest(lane_f x)
+{
+    __m256 eight = lane_half(x, 0);
+    if (LANES == 16)
+        eight = _mm256_max_ps(eight, lane_half(x, 1));
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+#else
+FLASH_INLINE float lane_total(lane_f x) { return (x[0] + x[2]) + (x[1] + x[3]); }
+
+FLASH_INLINE float lane_largest(lane_f x)
+{
+    float a = x[0] > x[2] ? x[0] : x[2], b = x[1] > x[3] ? x[1] : x[3];
+    return a > b ? a : b;
+}
+#endif
+
 /* The step of flash_weigh for one row of whole vectors. */
 static void few_weigh_row(float *s, size_t keys, float *top, float *sum, float *alpha)
 {
     lane_f most = lane_all(-INFINITY), total = {0};
-    float now = *top, added = 0.0f;
+    float now = *top;
     for (size_t j = 0; j < keys; j += LANES)
         most = lane_larger(lane_load(s + j), most);
-    for (size_t i = 0; i < LANES; i++)
-        now = most[i] > now ? most[i] : now;
+    float largest = lane_largest(most);
+    now = largest > now ? largest : now;
     lane_f base = lane_all(now == -INFINITY ? 0.0f : now);
     for (size_t j = 0; j < keys; j += LANES) {
         lane_f weight = lane_exp_minus(lane_load(s + j) - base);
         lane_store(s + j, weight);
         total += weight;
     }
-    for (size_t i = 0; i < LANES; i++)
-        added += total[i];
     *alpha = lane_exp_minus(lane_all(*top) - base)[0];
-    *sum = *sum * *alpha + added;
+    *sum = *sum * *alpha + lane_total(total);
     *top = now;
 }
 
