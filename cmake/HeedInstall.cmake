@@ -3,6 +3,9 @@
 install(DIRECTORY core/include/heed plugins/include/heed DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
         FILES_MATCHING PATTERN "*.h")
 
+# From the file's own place, so that it is right for every --prefix.
+file(RELATIVE_PATH up "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" /prefix)
+string(REGEX REPLACE "/$" "" HEED_PC_PREFIX "\${pcfiledir}/${up}")
 configure_file(cmake/heed.pc.in heed.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/heed.pc"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

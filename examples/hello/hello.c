@@ -15,7 +15,7 @@ int main(int argc, char **argv)
     int failed = heed_session_open(path, NULL, &session) ||
                  heed_session_run(session, NULL, 1, (const char *[]){"x"}, &in, 1, NULL, &out);
     if (failed)
-        fprintf(stderr, "%s: %s\n", path, heed_error_get()->message);
+        fprintf(stderr, "%s\n", heed_error_get()->message);
     else
         for (int64_t i = 0; i < heed_tensor_get_count(out); i++)
             printf("%g\n", (double)((const float *)heed_tensor_get_data(out))[i]);

@@ -173,30 +173,29 @@ static heed_status run_wordpiece(const decoder *d, const decoder_pieces *in, dec
     return HEED_OK;
 }
 
+/* Piece i with its marks as spaces, or as nothing. */
+static void put_unmarked(const decoder *d, const decoder_pieces *in, size_t i, bool shown,
+                         decoder_pieces *out)
+{
+    size_t n, start = out->text.n;
+    const char *text = piece(in, i, &n);
+    tok_put(&out->text, text, n);
+    replace_all(&out->text, start, d->text.data, d->text.n, " ", shown);
+    decoder_piece_end(out);
+}
+
 static heed_status run_bpe(const decoder *d, const decoder_pieces *in, decoder_pieces *out)
 {
-    size_t n;
-    for (size_t i = 0; i < in->n; i++) {
-        const char *text = piece(in, i, &n);
-        size_t start = out->text.n;
-        tok_put(&out->text, text, n);
-        replace_all(&out->text, start, d->text.data, d->text.n, " ", i + 1 < in->n);
-        decoder_piece_end(out);
-    }
+    for (size_t i = 0; i < in->n; i++)
+        put_unmarked(d, in, i, i + 1 < in->n, out);
     return HEED_OK;
 }
 
-/* Marks become spaces, but those of the first piece nothing. */
+/* Those of the first piece are nothing. */
 static heed_status run_metaspace(const decoder *d, const decoder_pieces *in, decoder_pieces *out)
 {
-    size_t n;
-    for (size_t i = 0; i < in->n; i++) {
-        const char *text = piece(in, i, &n);
-        size_t start = out->text.n;
-        tok_put(&out->text, text, n);
-        replace_all(&out->text, start, d->text.data, d->text.n, " ", i || d->keep_first);
-        decoder_piece_end(out);
-    }
+    for (size_t i = 0; i < in->n; i++)
+        put_unmarked(d, in, i, i || d->keep_first, out);
     return HEED_OK;
 }
 

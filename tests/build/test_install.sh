@@ -30,9 +30,13 @@ int main(void)
 PROGRAM
 version=$(sed -n 's/^Version: //p' "$pc")
 
-# The flags as pkg-config would print them (it need not be installed), for this prefix.
-flags=$(sed -n "s|\${includedir}|$folder/prefix/include|; s|\${libdir}|$lib|;
-    s/^Cflags: //p; s/^Libs: //p" "$pc")
+# The flags as pkg-config would print them; it need not be installed.
+value_of() { # value_of NAME VARIABLE VALUE: the variable is put in
+    sed -n "s|^$1[=:] *||p" "$pc" | sed "s|\${$2}|$3|"
+}
+prefix=$(value_of prefix pcfiledir "$(dirname "$pc")")
+flags="$(value_of Cflags includedir "$(value_of includedir prefix "$prefix")")
+    $(value_of Libs libdir "$(value_of libdir prefix "$prefix")")"
 # shellcheck disable=SC2086
 cc -std=c11 -o "$folder/by_flags" "$folder/program.c" $flags -Wl,-rpath,"$lib" ||
     fail "a program does not build with: $flags"

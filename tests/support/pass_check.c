@@ -292,6 +292,18 @@ static unsigned count_nodes(const ir_graph *g, const char *domain, const char *o
     return n;
 }
 
+/* Unless something is wrong already: do both give the same? Frees them. */
+static const char *end_check(const char *what, ir_model *before, ir_model *after)
+{
+    if (!what && run_pass(after, "lower"))
+        what = say("lower", err_get()->message);
+    if (!what)
+        what = compare_runs(before, after, true);
+    ir_model_free(before);
+    ir_model_free(after);
+    return what;
+}
+
 static const char *check_fused(const heed_model *model, const char *pass, const char *domain,
                                const char *op, unsigned count)
 {
@@ -307,13 +319,7 @@ static const char *check_fused(const heed_model *model, const char *pass, const 
         snprintf(wrong, sizeof(wrong), "expected %u %s, found %u", count, op, found);
         what = wrong;
     }
-    if (!what && run_pass(after, "lower"))
-        what = say("lower", err_get()->message);
-    if (!what)
-        what = compare_runs(before, after, true);
-    ir_model_free(before);
-    ir_model_free(after);
-    return what;
+    return end_check(what, before, after);
 }
 
 const char *pass_check_fused(const char *pass, const char *before, const char *domain,
@@ -352,13 +358,7 @@ static const char *check_attr(const heed_model *model, const char *pass, const c
         snprintf(wrong, sizeof(wrong), "expected %s, found %s", expected, found);
         what = wrong;
     }
-    if (!what && run_pass(after, "lower"))
-        what = say("lower", err_get()->message);
-    if (!what)
-        what = compare_runs(before, after, true);
-    ir_model_free(before);
-    ir_model_free(after);
-    return what;
+    return end_check(what, before, after);
 }
 
 const char *pass_check_attr(const char *pass, const char *before, const char *op, const char *attr,

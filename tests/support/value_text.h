@@ -25,4 +25,12 @@ typedef struct value_text_case {
 /* How many of the cases do not give what they should; each is printed. */
 int value_text_failures(const value_text_case *cases, size_t n);
 
+/* Defines NAME_hold, a cmocka test that none of a table's cases fails. */
+#define VALUE_TEXT_HOLDS(name)                                                                     \
+    static void name##_hold(void **state)                                                          \
+    {                                                                                              \
+        (void)state;                                                                               \
+        assert_int_equal(value_text_failures(name, sizeof(name) / sizeof(*name)), 0);              \
+    }
+
 #endif

@@ -1,171 +1,15 @@
-/* heed.Pointwise: a program of elementwise operators, run block by block, so that what lies between
- * two of them stays in the first cache. The loops are the rows that the operators alone have
- * (lanes/maps.h, lanes/zips.h), and float16 and bfloat16 are rounded after every step as they
- * would be there: the results are the same to the bit. */
-#include <stdlib.h>
+/* heed.Pointwise: the node, and its blocks. See pointwise.h. */
 #include <string.h>
 
-#include "cpu.h"
-#include "half.h"
 #include "loop.h"
+#include "pointwise.h"
 
-enum { STEPS = 16, INPUTS = 8, OPERANDS = 3, BLOCK = CPU_HALF_BLOCK };
-
-/* Exactly one of map, zip and `choice` (Where) computes it. */
-typedef struct step {
-    cpu_map *map;
-    cpu_zip *zip;
-    bool choice;
-    heed_dtype out; /* HEED_FLOAT32 or HEED_BOOL */
-    uint32_t n_in, in[OPERANDS];
-    float parameters[2];
-} step;
-
-typedef struct pointwise_state {
-    uint32_t n_in, n_steps;
-    step steps[STEPS];
-    cpu_half half;
-    cpu_choose *choose;
-} pointwise_state;
-
-/* ---- Reading the program: "Mul 0 1; Swish alpha=1 2" ----------------------------------------- */
-
-static bool next_word(const char **at, char *word, size_t size)
-{
-    *at += strspn(*at, " ");
-    size_t n = strcspn(*at, " ;");
-    if (!n || n >= size)
-        return false;
-    memcpy(word, *at, n);
-    word[n] = 0;
-    *at += n;
-    return true;
-}
-
-/* Numbers become parameters in their order, which is that of the rows in lanes/maps.h; a word
- * names a row of its own: "Gelu/tanh". */
-static bool read_attr(step *s, char *op, size_t size, const char *value, uint32_t *n_parameters)
-{
-    char *end;
-    float number = strtof(value, &end);
-    if (end != value && !*end) {
-        if (*n_parameters == 2)
-            return false;
-        s->parameters[(*n_parameters)++] = number;
-        return true;
-    }
-    size_t used = strlen(op), n = strlen(value);
-    if (!strcmp(value, "none"))
-        return true;
-    if (used + n + 2 > size)
-        return false;
-    op[used] = '/';
-    memcpy(op + used + 1, value, n + 1);
-    return true;
-}
-
-static bool read_words(const char **at, step *s, char *op, size_t size, uint32_t n_values)
-{
-    char word[64];
-    uint32_t n_parameters = 0;
-    if (!next_word(at, op, size))
-        return false;
-    while (next_word(at, word, sizeof(word))) {
-        const char *value = strchr(word, '=');
-        if (value) {
-            if (!read_attr(s, op, size, value + 1, &n_parameters))
-                return false;
-            continue;
-        }
-        unsigned long k = strtoul(word, NULL, 10);
-        if (k >= n_values || s->n_in == OPERANDS)
-            return false;
-        s->in[s->n_in++] = (uint32_t)k;
-    }
-    return s->n_in > 0;
-}
-
-/* All numbers are computed as float32. */
-static bool find_loop(const cpu_lanes *lanes, step *s, const char *op, const heed_dtype *types)
-{
-    heed_dtype in = types[s->in[0]];
-    if (s->n_in == 1) {
-        const cpu_map_row *row = cpu_map_find(lanes, op, in);
-        s->map = row ? row->run : NULL;
-        s->out = row ? row->out : HEED_UNDEFINED;
-        return row != NULL;
-    }
-    if (s->n_in == 2) {
-        const cpu_zip_row *row = cpu_zip_find(lanes, op, in);
-        s->zip = row ? row->run : NULL;
-        s->out = row ? row->out : HEED_UNDEFINED;
-        return row && types[s->in[1]] == in;
-    }
-    s->choice = !strcmp(op, "Where") && in == HEED_BOOL;
-    s->out = types[s->in[1]];
-    return s->choice && types[s->in[2]] == s->out;
-}
-
-static bool read_step(const cpu_lanes *lanes, const char **at, step *s, heed_dtype *types,
-                      uint32_t n_values)
-{
-    char op[48];
-    *s = (step){.n_in = 0};
-    if (!read_words(at, s, op, sizeof(op), n_values) || !find_loop(lanes, s, op, types))
-        return false;
-    types[n_values] = s->out;
-    return true;
-}
-
-static bool read_program(const cpu_lanes *lanes, const char *text, heed_dtype *types,
-                         pointwise_state *out)
-{
-    for (const char *at = text; out->n_steps < STEPS; at++) {
-        step *s = &out->steps[out->n_steps];
-        if (!read_step(lanes, &at, s, types, out->n_in + out->n_steps))
-            return false;
-        out->n_steps++;
-        if (*at != ';')
-            return !*at;
-    }
-    return false;
-}
-
-/* The inputs' types, halves as what they are computed in; false when one is none of ours. */
-static bool read_types(const heed_node *node, heed_dtype *types, heed_dtype *number)
-{
-    *number = HEED_UNDEFINED;
-    for (uint32_t i = 0; i < node->n_in; i++) {
-        heed_dtype type = node->in[i] ? cpu_dtype(node->in[i]->dtype) : HEED_UNDEFINED;
-        types[i] = type == HEED_BOOL ? HEED_BOOL : HEED_FLOAT32;
-        if (type == HEED_BOOL)
-            continue;
-        if ((type != HEED_FLOAT32 && !cpu_half_is(type)) || (*number && *number != type))
-            return false;
-        *number = type;
-    }
-    return true;
-}
-
-static heed_status read_node(void *device, const heed_node *node, pointwise_state *out)
-{
-    heed_dtype types[INPUTS + STEPS], number;
-    const heed_attribute *program = node->attr(node, "program");
-    const cpu_lanes *lanes = cpu_lanes_of(device);
-    if (!program || !node->n_in || node->n_in > INPUTS || !read_types(node, types, &number))
-        return cpu_refuse_dtype(node, 0);
-    *out = (pointwise_state){.n_in = node->n_in, .choose = lanes->choose};
-    out->half = cpu_half_find(lanes, number);
-    if (!read_program(lanes, program->s.data, types, out))
-        return cpu_host->fail(HEED_UNSUPPORTED, "cpu: no loop for a step of \"%.64s\"",
-                              program->s.data);
-    return HEED_OK;
-}
+enum { BLOCK = CPU_HALF_BLOCK };
 
 static heed_status accepts(void *device, const heed_node *node)
 {
     pointwise_state state;
-    return read_node(device, node, &state);
+    return pointwise_read(device, node, &state);
 }
 
 static heed_status prepare(void *device, const heed_node *node, void **state)
@@ -173,7 +17,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     pointwise_state *s = cpu_state_new(sizeof(*s));
     if (!s)
         return HEED_NOMEM;
-    heed_status status = read_node(device, node, s);
+    heed_status status = pointwise_read(device, node, s);
     if (status)
         cpu_host->free(s, sizeof(*s));
     else
@@ -196,8 +40,8 @@ typedef struct operand {
 } operand;
 
 typedef struct block {
-    float inputs[INPUTS][BLOCK], results[STEPS][BLOCK];
-    operand values[INPUTS + STEPS];
+    float inputs[POINTWISE_INPUTS][BLOCK], results[POINTWISE_STEPS][BLOCK];
+    operand values[POINTWISE_INPUTS + POINTWISE_STEPS];
 } block;
 
 static const float no_parameters[2];
@@ -213,8 +57,8 @@ static void load(const pointwise_state *s, const cpu_loop *loop, uint32_t i, con
     b->values[i].data = b->inputs[i];
 }
 
-static void compute(const pointwise_state *s, const step *t, const operand *values, void *to,
-                    size_t n)
+static void compute(const pointwise_state *s, const pointwise_step *t, const operand *values,
+                    void *to, size_t n)
 {
     const operand *x = &values[t->in[0]], *y = &values[t->in[t->n_in > 1]],
                   *z = &values[t->in[t->n_in - 1]];
@@ -242,7 +86,7 @@ static void round_to_half(const pointwise_state *s, float *x, size_t n)
 static void run_block(const pointwise_state *s, char *y, size_t n, block *b)
 {
     for (uint32_t i = 0; i < s->n_steps; i++) {
-        const step *t = &s->steps[i];
+        const pointwise_step *t = &s->steps[i];
         bool last = i + 1 == s->n_steps, narrow = s->half.widen && t->out == HEED_FLOAT32;
         void *to = last && !narrow ? (void *)y : b->results[i];
         compute(s, t, b->values, to, n);
@@ -278,7 +122,7 @@ enum { DENSE, REPEATED, GATHERED };
 typedef struct rows_job {
     const pointwise_state *state;
     const cpu_loop *loop;
-    int how[INPUTS];
+    int how[POINTWISE_INPUTS];
     size_t rows; /* of a block */
 } rows_job;
 
@@ -381,7 +225,7 @@ static void run_rows(const void *arg, size_t first, size_t last)
     const cpu_loop *loop = job->loop;
     const pointwise_state *s = job->state;
     block b;
-    _Alignas(64) char gathered[INPUTS][BLOCK * sizeof(float)];
+    _Alignas(64) char gathered[POINTWISE_INPUTS][BLOCK * sizeof(float)];
     for (size_t row = first; row < last; row += job->rows) {
         size_t rows = last - row < job->rows ? last - row : job->rows, n = rows * loop->inner;
         for (uint32_t i = 0; i < s->n_in; i++) {

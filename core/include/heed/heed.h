@@ -19,8 +19,9 @@
  * shared. Out parameters stand last and are set to NULL on failure. heed_*_free(NULL) is legal,
  * and so is a NULL options struct; one that is not NULL starts with its size, and its zeroed fields
  * mean the default. Functions that can fail return heed_status; the details wait in
- * heed_error_get(). No function aborts or exits. Threads: a model and a session may be used by any
- * number of threads at once; a tensor by one writer or many readers. */
+ * heed_error_get(). Any call may give HEED_NOMEM, and HEED_USAGE for a NULL that is not legal or a
+ * size that is not set. No function aborts or exits. Threads: a model and a session may be used by
+ * any number of threads at once; a tensor by one writer or many readers. */
 #ifndef HEED_H
 #define HEED_H
 
@@ -95,14 +96,16 @@ HEED_EXPORT void heed_shutdown(void);
 
 /* ---- Tensors ------------------------------------------------------------------------------ */
 
-/* A dense tensor of its own memory, zeroed. dims: ndim extents >= 0; ndim <= 16. */
+/* A dense, row-major tensor of its own memory, zeroed. dims: ndim extents >= 0; ndim <= 16.
+ * HEED_USAGE for other ones, and for a dtype that there is not. */
 HEED_EXPORT heed_status heed_tensor_new(heed_dtype dtype, int32_t ndim, const int64_t *dims,
                                         heed_tensor **out);
-/* A dense tensor on the caller's memory, which must outlive it and be aligned to its elements. NULL
- * when out of memory or when the arguments are wrong. */
+/* The same on the caller's memory, which must outlive it and be aligned to its elements. NULL when
+ * out of memory or when the arguments are wrong; heed_error_get() says which. */
 HEED_EXPORT heed_tensor *heed_tensor_wrap(heed_dtype dtype, int32_t ndim, const int64_t *dims,
                                           void *data);
-/* The same for a DLPack tensor in host memory; strides are copied away into dense form. */
+/* A dense copy of a DLPack tensor with any strides. HEED_USAGE for one that is not in host memory.
+ */
 HEED_EXPORT heed_status heed_tensor_from_dlpack(const DLTensor *tensor, heed_tensor **out);
 /* A sequence of n items (taken), n = 0 allowed; item_dtype matters when n is 0. */
 HEED_EXPORT heed_status heed_tensor_new_sequence(heed_dtype item_dtype, size_t n,
@@ -122,18 +125,20 @@ HEED_EXPORT int32_t heed_tensor_get_ndim(const heed_tensor *tensor);
 HEED_EXPORT const int64_t *heed_tensor_get_dims(const heed_tensor *tensor);
 HEED_EXPORT int64_t heed_tensor_get_count(const heed_tensor *tensor); /* elements */
 HEED_EXPORT uint64_t heed_tensor_get_bytes(const heed_tensor *tensor);
+/* Element 0; types below a byte are packed, low bits first. NULL of what is no tensor. */
 HEED_EXPORT const void *heed_tensor_get_data(const heed_tensor *tensor);
 HEED_EXPORT void *heed_tensor_get_mutable_data(heed_tensor *tensor);
 HEED_EXPORT const DLTensor *heed_tensor_get_dlpack(const heed_tensor *tensor);
 /* Sequences, optionals, maps. An empty optional has 0 items. */
 HEED_EXPORT size_t heed_tensor_get_item_count(const heed_tensor *tensor);
 HEED_EXPORT const heed_tensor *heed_tensor_get_item(const heed_tensor *tensor, size_t i);
-/* Sets element i of a string tensor; the bytes are copied. */
+/* Sets element i of a string tensor of its own memory; the bytes are copied. */
 HEED_EXPORT heed_status heed_tensor_set_string(heed_tensor *tensor, int64_t i, const char *data,
                                                size_t size);
 HEED_EXPORT const char *heed_dtype_name(heed_dtype dtype); /* "float32", "bfloat16", "?" */
 HEED_EXPORT uint32_t heed_dtype_bits(heed_dtype dtype);    /* of an element; string: 128 */
-/* Elements first..first+n of any numeric dtype, as doubles (a complex number's real part). */
+/* Elements [first, first + n) of any numeric dtype, as doubles (a complex number's real part).
+ * HEED_USAGE beyond the tensor, or of strings. */
 HEED_EXPORT heed_status heed_tensor_read_f64(const heed_tensor *tensor, int64_t first, int64_t n,
                                              double *out);
 /* Rounds to the tensor's dtype. */
@@ -153,7 +158,9 @@ typedef struct heed_model_options {
     const char *folder; /* load_memory: where external data may lie; NULL: none allowed */
 } heed_model_options;
 
-/* Maps the file; weights stay in it, so it must not change while the model lives. */
+/* Maps the file; weights stay in it, so it must not change while the model lives. HEED_NOTFOUND or
+ * HEED_IO for a file, HEED_INVALID for a broken model, HEED_UNSUPPORTED for a format, an operator
+ * or a dtype that is not offered; the error has the element and its byte offset. Any thread. */
 HEED_EXPORT heed_status heed_model_load(const char *path, const heed_model_options *options,
                                         heed_model **out);
 /* `bytes` must outlive the model. */
@@ -204,7 +211,8 @@ typedef struct heed_session_options {
                               An item may be a path to a plugin; "cpu:threads=2" has options.
                               A named backend that cannot be had is HEED_DEVICE. */
     uint64_t plan_limit;   /* most plans cached by shape; 0: 16 */
-    const char *attention; /* "auto" (NULL too), "off", "mha", "gqa", "flash" */
+    const char *attention; /* "auto" (NULL too), "off", "mha", "gqa", "flash"; docs/command-line.md
+                              says what each is. Another one is HEED_UNSUPPORTED. */
     const char *without;   /* passes that are left out: "rotary,norms"; NULL: none */
 } heed_session_options;
 enum {
@@ -213,6 +221,9 @@ enum {
     HEED_SESSION_NO_DROPOUT = 1u << 2   /* Dropout in training mode gives back its input */
 };
 
+/* Runs the passes, places nodes on backends, prepares kernels. HEED_DEVICE for a backend that
+ * cannot be had; HEED_INVALID or HEED_UNSUPPORTED, with the node, for a graph that cannot be run;
+ * HEED_USAGE for an option. Holds a reference to the model. Any thread. */
 HEED_EXPORT heed_status heed_session_new(heed_model *model, const heed_session_options *options,
                                          heed_session **out);
 /* Loads the model and makes a session that owns it. */
@@ -231,9 +242,13 @@ typedef struct heed_run_options {
 } heed_run_options;
 
 /* Runs the model on n_in named inputs; writes one new tensor for each asked output (owned by the
- * caller), in the order of out_names, or of the model when out_names is NULL. out[i] may hold a
+ * caller), in the order of out_names, or of the model when out_names is NULL; in_names may be NULL
+ * alike. Inputs with a default may be left out. out[i] may hold a
  * caller's tensor of the right dtype and shape on entry only if it is not NULL: then the result is
- * written into its memory. Initialise out[] with NULLs otherwise. */
+ * written into its memory. Initialise out[] with NULLs otherwise. HEED_USAGE, with its name, for an
+ * input or output that is unknown, missing, or of another dtype or shape; HEED_INVALID or
+ * HEED_UNSUPPORTED, with the node, for what the data of a run break; HEED_CANCELLED, HEED_DEADLINE;
+ * HEED_FORKED in a child of the process that made the session. It stays usable. Any thread. */
 HEED_EXPORT heed_status heed_session_run(heed_session *session, const heed_run_options *options,
                                          size_t n_in, const char *const *in_names,
                                          heed_tensor *const *in, size_t n_out,
@@ -252,6 +267,7 @@ typedef struct heed_placement {
     const char *reason;  /* of the first refusal, or "" */
 } heed_placement;
 HEED_EXPORT size_t heed_session_get_placement_count(const heed_session *session);
+/* Set out->size before the call: no more than that is written. HEED_NOTFOUND past the end. */
 HEED_EXPORT heed_status heed_session_get_placement(const heed_session *session, size_t i,
                                                    heed_placement *out);
 /* What became of each softmax: attention that was fused into one operator, attention that was not,
@@ -320,6 +336,7 @@ typedef struct heed_session_stats {
     uint64_t arena_bytes; /* of the largest plan */
     uint64_t steps;       /* of the plan that ran last */
 } heed_session_stats;
+/* Set out->size before the call. */
 HEED_EXPORT void heed_session_get_stats(const heed_session *session, heed_session_stats *out);
 /* What each pass did: "fold: 12 nodes". NULL past the end. */
 HEED_EXPORT const char *heed_session_get_pass_report(const heed_session *session, size_t i);
@@ -386,6 +403,7 @@ typedef struct heed_plugin_info {
 } heed_plugin_info;
 /* Scans the folders, and lists everything found there, refused ones too. */
 HEED_EXPORT heed_status heed_plugin_scan(size_t *count);
+/* Set out->size before the call: no more than that is written. HEED_NOTFOUND past the end. */
 HEED_EXPORT heed_status heed_plugin_get(size_t i, heed_plugin_info *out);
 /* Offer j of plugin i: "ai.onnx.MatMul 1+", ".onnx", "heed.text/1". NULL past the end. */
 HEED_EXPORT const char *heed_plugin_get_offer(size_t i, size_t j);

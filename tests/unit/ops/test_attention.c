@@ -227,31 +227,21 @@ static const value_text_case states[] = {
 };
 // clang-format on
 
-#define GIVES(name)                                                                                \
-    static void name##_give_what_they_should(void **state)                                         \
-    {                                                                                              \
-        (void)state;                                                                               \
-        assert_int_equal(value_text_failures(name, sizeof(name) / sizeof(*name)), 0);              \
-    }
-
-GIVES(masks)
-GIVES(forms)
-GIVES(refused)
-GIVES(flexible)
-GIVES(rotary)
-GIVES(caches)
-GIVES(states)
+VALUE_TEXT_HOLDS(masks)
+VALUE_TEXT_HOLDS(forms)
+VALUE_TEXT_HOLDS(refused)
+VALUE_TEXT_HOLDS(flexible)
+VALUE_TEXT_HOLDS(rotary)
+VALUE_TEXT_HOLDS(caches)
+VALUE_TEXT_HOLDS(states)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(masks_give_what_they_should),
-        cmocka_unit_test(forms_give_what_they_should),
-        cmocka_unit_test(refused_give_what_they_should),
-        cmocka_unit_test(flexible_give_what_they_should),
-        cmocka_unit_test(rotary_give_what_they_should),
-        cmocka_unit_test(caches_give_what_they_should),
-        cmocka_unit_test(states_give_what_they_should),
+        cmocka_unit_test(masks_hold),   cmocka_unit_test(forms_hold),
+        cmocka_unit_test(refused_hold), cmocka_unit_test(flexible_hold),
+        cmocka_unit_test(rotary_hold),  cmocka_unit_test(caches_hold),
+        cmocka_unit_test(states_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

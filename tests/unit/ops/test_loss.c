@@ -72,11 +72,7 @@ static const value_text_case cases[] = {
 };
 // clang-format on
 
-static void cases_hold(void **state)
-{
-    (void)state;
-    assert_int_equal(value_text_failures(cases, sizeof(cases) / sizeof(*cases)), 0);
-}
+VALUE_TEXT_HOLDS(cases)
 
 int main(void)
 {

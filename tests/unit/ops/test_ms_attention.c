@@ -152,27 +152,18 @@ static const value_text_case refused[] = {
 };
 // clang-format on
 
-#define GIVES(name)                                                                                \
-    static void name##_give_what_they_should(void **state)                                         \
-    {                                                                                              \
-        (void)state;                                                                               \
-        assert_int_equal(value_text_failures(name, sizeof(name) / sizeof(*name)), 0);              \
-    }
-
-GIVES(masks)
-GIVES(caches)
-GIVES(groups)
-GIVES(tokens)
-GIVES(refused)
+VALUE_TEXT_HOLDS(masks)
+VALUE_TEXT_HOLDS(caches)
+VALUE_TEXT_HOLDS(groups)
+VALUE_TEXT_HOLDS(tokens)
+VALUE_TEXT_HOLDS(refused)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(masks_give_what_they_should),
-        cmocka_unit_test(caches_give_what_they_should),
-        cmocka_unit_test(groups_give_what_they_should),
-        cmocka_unit_test(tokens_give_what_they_should),
-        cmocka_unit_test(refused_give_what_they_should),
+        cmocka_unit_test(masks_hold),   cmocka_unit_test(caches_hold),
+        cmocka_unit_test(groups_hold),  cmocka_unit_test(tokens_hold),
+        cmocka_unit_test(refused_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,6 +164,13 @@ static void job_close(job *j)
     onnx_write_free(&j->bytes);
 }
 
+static void fail_job(job *j)
+{
+    job_open(j);
+    fail_each(j);
+    job_close(j);
+}
+
 static const char control_text[] = "in x float32 [n, m]\n"
                                    "out picked float32 [n, m]\n"
                                    "out found int64\n"
@@ -215,9 +222,7 @@ static void control_flow(void **state)
              .other_dims = {3, 4},
              .n_in = 1,
              .n_out = 4};
-    job_open(&j);
-    fail_each(&j);
-    job_close(&j);
+    fail_job(&j);
 }
 
 static const char sequences_text[] = "in x float32 [n, m]\n"
@@ -271,9 +276,7 @@ static void sequences(void **state)
              .other_dims = {3, 4},
              .n_in = 1,
              .n_out = 4};
-    job_open(&j);
-    fail_each(&j);
-    job_close(&j);
+    fail_job(&j);
 }
 
 static const char bodies_text[] = "in x float32 [n, m]\n"
@@ -312,9 +315,7 @@ static void bodies(void **state)
              .other_dims = {3, 4},
              .n_in = 1,
              .n_out = 4};
-    job_open(&j);
-    fail_each(&j);
-    job_close(&j);
+    fail_job(&j);
 }
 
 /* Two inputs whose dims of one name differ: a second form is compiled within the run. */
@@ -359,9 +360,7 @@ static void transformer(void **state)
              .other_dims = {2, 4},
              .n_in = 1,
              .n_out = 1};
-    job_open(&j);
-    fail_each(&j);
-    job_close(&j);
+    fail_job(&j);
 }
 
 /* Finding and loading plugins fails in the same way, and is tried again the next time. */
