@@ -23,12 +23,15 @@ FORBIDDEN = set("abort exit _exit _Exit quick_exit __assert_fail __assert printf
 ALLOCATORS = re.compile(r"heed_core_objects\.dir/base/mem\.c\.o|heed_\w+_objects\.dir/alloc\.c\.o")
 
 
-def symbols(path, *options):
-    """Names that nm lists, with their kind: [(kind, name)]."""
-    listed = subprocess.run(["nm", "-P", *options, path], capture_output=True, text=True,
+def symbols(paths, *options):
+    """What nm lists of files: [(path, kind, name)]."""
+    if not paths:
+        return []
+    listed = subprocess.run(["nm", "-P", "-A", *options, *paths], capture_output=True, text=True,
                             check=True)
-    rows = (line.split() for line in listed.stdout.splitlines())
-    return [(row[1], row[0].split("@")[0]) for row in rows if len(row) >= 2]
+    lines = (line.rpartition(": ") for line in listed.stdout.splitlines())
+    rows = ((path, rest.split()) for path, _, rest in lines)
+    return [(path, row[1], row[0].split("@")[0]) for path, row in rows if len(row) >= 2]
 
 
 def exports(wrong):
@@ -36,12 +39,12 @@ def exports(wrong):
     library = os.path.join(BUILD, "lib", "libheed.so")
     if os.path.exists(library):
         looked_at += 1
-        for _, name in symbols(library, "-D", "--defined-only"):
+        for _, _, name in symbols([library], "-D", "--defined-only"):
             if not name.startswith("heed_"):
                 wrong.append("libheed.so exports %s" % name)
     for plugin in glob.glob(os.path.join(BUILD, "lib/heed/plugins-*/*.so")):
         looked_at += 1
-        found = symbols(plugin, "-D", "--defined-only")
+        found = [(kind, name) for _, kind, name in symbols([plugin], "-D", "--defined-only")]
         if [name for _, name in found] != ["heed_plugin_entry"] or found[0][0] not in "RDB":
             wrong.append("%s exports %s, not just the data symbol heed_plugin_entry" %
                          (os.path.basename(plugin), found))
@@ -54,11 +57,10 @@ def imports(wrong):
     for kind in ("importers", "backends"):
         objects += glob.glob(os.path.join(BUILD, kind, "*/CMakeFiles/heed_*_objects.dir/**/*.o"),
                              recursive=True)
-    for path in objects:
+    for path, _, name in symbols(objects, "-u"):
         allowed = ALLOCATION if ALLOCATORS.search(path) else set()
-        for _, name in symbols(path, "-u"):
-            if name in (FORBIDDEN | ALLOCATION) - allowed:
-                wrong.append("%s imports %s" % (re.sub(r".*_objects\.dir/|\.o$", "", path), name))
+        if name in (FORBIDDEN | ALLOCATION) - allowed:
+            wrong.append("%s imports %s" % (re.sub(r".*_objects\.dir/|\.o$", "", path), name))
     return len(objects)
 
 
