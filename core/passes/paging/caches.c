@@ -143,11 +143,29 @@ static const char *form_of_all(const cache_finder *f)
     return most < 0 || most == CACHE_CROSS ? "none" : cache_form_name(most);
 }
 
+/* Scores of the tokens' table: a number for each of its rows. */
+static bool has_classes(const cache_finder *f, uint32_t output)
+{
+    const ir_type *type = &f->r->g->output_types[output];
+    int64_t rows = f->r->main == UINT32_MAX ? 0 : f->r->rows[f->r->main];
+    return rows > 0 && type->rank > 1 && type->dims[type->rank - 1] == rows &&
+           dtype_is_float(type->dtype);
+}
+
+/* The first that is no cache; but where it has other numbers, that which has scores. */
 static void find_result(cache_finder *f)
 {
-    f->map->result = 0;
-    while (f->map->result + 1 < f->r->g->n_outputs && f->taken[f->map->result])
-        f->map->result++;
+    const ir_graph *g = f->r->g;
+    uint32_t first = 0;
+    while (first + 1 < g->n_outputs && f->taken[first])
+        first++;
+    const ir_type *type = &g->output_types[first];
+    bool other = type->rank >= 0 && (type->rank < 2 || dim_known(type->dims[type->rank - 1]) ||
+                                     type->dims[type->rank - 1] == roles_tokens(f->r));
+    f->map->result = first;
+    for (uint32_t o = g->n_outputs; other && !has_classes(f, first) && o-- > first;)
+        if (!f->taken[o] && has_classes(f, o))
+            f->map->result = o;
 }
 
 static void sort_pairs(cache_finder *f)

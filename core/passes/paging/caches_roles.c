@@ -44,10 +44,10 @@ static heed_status refine_role(cache_finder *f, uint32_t i, const ir_node *const
         r->role[i] = is_start(r, type) ? PAGING_START : PAGING_POSITIONS;
         return HEED_OK;
     }
-    bool unless = !whole && (s.found & SEES_UNLESS) && (s.found & SEES_SOFTMAX);
-    if (is_over_places(f, type) && (unless || (s.found & (whole ? SEES_SOFTMAX : SEES_SCORES)))) {
+    bool truths = !whole && (s.found & (SEES_HIDES | SEES_SHOWS)) && (s.found & SEES_SOFTMAX);
+    if (is_over_places(f, type) && (truths || (s.found & (whole ? SEES_SOFTMAX : SEES_SCORES)))) {
         r->role[i] = PAGING_MASK;
-        r->added[i] = !whole && !unless;
+        r->added[i] = !whole && !truths;
         return HEED_OK;
     }
     if (!whole)

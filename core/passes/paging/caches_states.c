@@ -35,16 +35,45 @@ static uint32_t candidates(cache_finder *f, uint32_t i, uint32_t *first)
     return n;
 }
 
+static bool may_be_state(const cache_finder *f, uint32_t i)
+{
+    const ir_type *type = &f->r->g->inputs[i]->type;
+    return f->pair_of[i] == CACHE_NONE && caches_may_be(f->r, i) && dtype_is_float(type->dtype) &&
+           caches_open_axis(f->r, type) < 0;
+}
+
+/* What a state will be need not ask what it is: the newest token's own row, for the next one. Where
+ * there are other states, and as many such inputs are left as outputs, they go in their order. */
+static void find_left(cache_finder *f)
+{
+    const ir_graph *g = f->r->g;
+    uint32_t n_in = 0, n_out = 0, o = 0;
+    bool any = false;
+    for (uint32_t k = 0; k < f->map->n; k++)
+        any = any || f->map->pairs[k].form == CACHE_STATE;
+    for (uint32_t i = 0; i < f->r->n; i++)
+        n_in += may_be_state(f, i);
+    for (uint32_t k = 0; k < g->n_outputs; k++)
+        n_out += !f->taken[k] && k != f->map->result;
+    for (uint32_t i = 0; any && n_in == n_out && i < f->r->n; i++) {
+        if (!may_be_state(f, i))
+            continue;
+        while (f->taken[o] || o == f->map->result)
+            o++;
+        if (!caches_could_be_next(&g->inputs[i]->type, &g->output_types[o]))
+            return;
+        caches_add(f, (cache_pair){.input = i, .form = CACHE_STATE, .axis = -1}, o);
+    }
+}
+
 /* A state of the last layer reaches one output, one of the first layer all of them. */
 void caches_find_states(cache_finder *f)
 {
     for (uint32_t round = 0; round < f->r->n; round++) {
         uint32_t least = UINT32_MAX, input = 0, output = 0;
         for (uint32_t i = 0; i < f->r->n; i++) {
-            const ir_type *type = &f->r->g->inputs[i]->type;
             uint32_t first = 0;
-            if (f->pair_of[i] != CACHE_NONE || !caches_may_be(f->r, i) ||
-                !dtype_is_float(type->dtype) || caches_open_axis(f->r, type) >= 0)
+            if (!may_be_state(f, i))
                 continue;
             uint32_t n = candidates(f, i, &first);
             if (n > 0 && n < least) {
@@ -54,9 +83,10 @@ void caches_find_states(cache_finder *f)
             }
         }
         if (least == UINT32_MAX)
-            return;
+            break;
         caches_add(f, (cache_pair){.input = input, .form = CACHE_STATE, .axis = -1}, output);
     }
+    find_left(f);
 }
 
 /* ---- What branches only read ----------------------------------------------------------------- */

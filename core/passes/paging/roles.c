@@ -52,10 +52,10 @@ static bool is_square_mask(const ir_type *type)
 static void find_float_mask(decoder_roles *r, uint32_t i, unsigned found)
 {
     const ir_type *type = &r->g->inputs[i]->type;
-    bool unless = (found & SEES_UNLESS) && (found & SEES_SOFTMAX);
+    bool truths = (found & (SEES_HIDES | SEES_SHOWS)) && (found & SEES_SOFTMAX);
     bool row = type->rank == 2 && !dim_known(type->dims[1]);
-    r->added[i] = !unless && (found & SEES_SCORES) && is_square_mask(type);
-    if (r->added[i] || (unless && (row || is_square_mask(type))))
+    r->added[i] = !truths && (found & SEES_SCORES) && is_square_mask(type);
+    if (r->added[i] || (truths && (row || is_square_mask(type))))
         r->role[i] = PAGING_MASK;
 }
 
@@ -78,7 +78,7 @@ static heed_status find_role(decoder_roles *r, uint32_t i)
     r->table[i] = s.table;
     r->lookup[i] = s.lookup;
     r->ordered[i] = (s.found & SEES_ORDER) != 0;
-    r->hides[i] = v->type.dtype == HEED_BOOL && (s.found & SEES_HIDES);
+    r->hides[i] = (s.found & SEES_HIDES) && !(s.found & SEES_SHOWS);
     if (!whole) {
         find_float_mask(r, i, s.found);
         return HEED_OK;

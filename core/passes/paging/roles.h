@@ -29,7 +29,7 @@ typedef struct decoder_roles {
     const ir_node **lookup; /* the node that reads it */
     int32_t *axis;          /* the axis of a past's tokens; -1 */
     bool *added;            /* a mask of floats is added to scores: 0 is "visible" */
-    bool *hides;            /* a mask of truths: true is "hidden" */
+    bool *hides;            /* a mask: true, or 1, is "hidden" */
     bool *writes;           /* positions say which places of a cache are written */
     bool *ordered;          /* integers that are compared with places */
     bool *reaches;          /* what it looks up becomes rows of the first result */
@@ -69,8 +69,8 @@ enum {
     SEES_TOTAL = 1 << 6,   /* an operator's number of tokens with the new ones */
     SEES_LAST = 1 << 7,    /* one less than that */
     SEES_SCORES = 1 << 8,  /* is added to what a Softmax gets, as it is */
-    SEES_HIDES = 1 << 9,   /* where it is true, a Where puts a number far below all scores */
-    SEES_UNLESS = 1 << 11, /* floats: 1 less them goes on, or whether they are 0: 1 is "visible" */
+    SEES_HIDES = 1 << 9,   /* where it is true, scores become a number far below all others */
+    SEES_SHOWS = 1 << 11,  /* where it is not */
     SEES_ORDER = 1 << 10,  /* is compared in order with itself, or with 0, 1, 2, ... */
 };
 
@@ -85,6 +85,9 @@ typedef struct roles_search {
 /* `updates`: nodes that write a cache, or NULL. */
 heed_status roles_search_from(const decoder_roles *r, const ir_value *v,
                               const ir_node *const *updates, uint32_t n_updates, roles_search *out);
+
+/* polarity.c: which of SEES_HIDES and SEES_SHOWS a mask is seen to do. */
+heed_status polarity_find(const decoder_roles *r, const ir_value *mask, unsigned *found);
 
 /* The constant table of which the input of a node picks rows; or NULL. */
 const ir_value *roles_table_of(const ir_use *use);

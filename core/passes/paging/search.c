@@ -133,37 +133,6 @@ static int64_t rows_of(const ir_value *table)
     return 1;
 }
 
-/* A constant, everywhere the same, that no score is as low as. */
-static bool is_low(const ir_value *v)
-{
-    double x;
-    return v && pass_constant(v) && dtype_is_float(v->type.dtype) &&
-           tensor_count(v->constant) == 1 && !heed_tensor_read_f64(v->constant, 0, 1, &x) &&
-           x < -1000;
-}
-
-static bool hides(const ir_use *use)
-{
-    return pass_is(use->node, "Where") && use->slot == 0 && is_low(ir_input(use->node, 1));
-}
-
-static bool is_number(const ir_value *v, double wanted)
-{
-    double x;
-    return v && pass_constant(v) && tensor_count(v->constant) == 1 &&
-           !heed_tensor_read_f64(v->constant, 0, 1, &x) && x == wanted;
-}
-
-/* Floats that are truths: 1 - x, x == 0, x as a truth. */
-static bool is_unless(const ir_use *use)
-{
-    const ir_node *n = use->node;
-    if (pass_is(n, "Cast"))
-        return n->out[0] && ir_attr_int(n, "to", 0) == HEED_BOOL;
-    return (pass_is(n, "Sub") && use->slot == 1 && is_number(ir_input(n, 0), 1)) ||
-           (pass_is(n, "Equal") && is_number(ir_input(n, !use->slot), 0));
-}
-
 static bool is_update(const search *s, const ir_use *use)
 {
     bool data = pass_is(use->node, "Where") ? use->slot != 0 : use->slot == 0;
@@ -246,9 +215,7 @@ static bool ends_here(search *s, const ir_use *use, bool plain)
     const ir_value *table = roles_table_of(use);
     bool attention = (n->op->flags & OP_ATTENTION) != 0;
     unsigned slot = table ? 0 : told_by_slot(use, plain);
-    s->out.found |= plain && hides(use) ? SEES_HIDES : 0;
     s->out.found |= plain && is_ordered(s, use) ? SEES_ORDER : 0;
-    s->out.found |= plain && !s->whole && is_unless(use) ? SEES_UNLESS : 0;
     if (slot) {
         see_slot(s, n, slot);
     } else if (pass_is(n, "If") && use->slot == 0) {
@@ -298,5 +265,9 @@ heed_status roles_search_from(const decoder_roles *r, const ir_value *v,
         return HEED_NOMEM;
     look(&s, v, true);
     *out = s.out;
+    unsigned does = 0;
+    if (!s.status && (out->found & SEES_SOFTMAX))
+        s.status = polarity_find(r, v, &does);
+    out->found |= does;
     return s.status;
 }
