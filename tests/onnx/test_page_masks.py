@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Masks and biases of which one part is changed: what gets pages, and what must not."""
 
-from page_parts import HEADS, LOW, MOST, Decoder, backwards, by_length, run_all
+from page_parts import HEADS, LOW, MOST, WIDTH, Decoder, backwards, by_length, run_all
 
 import numpy as np
 from onnx import TensorProto
@@ -21,6 +21,18 @@ def table_mask(seen):
                       d.op("Concat", n, n, axis=0), [0, 1])
         return d.op("Add", d.op("Mul", scores, table), hidden)
     return mask
+
+
+def cut_truths(side):
+    """The standard's Attention, with a table of truths that is cut to the tokens."""
+    def part(d, x):
+        n = d.tokens()
+        table = d.op("Slice", np.tril(np.ones((MOST, side), bool)), [0, 0],
+                     d.op("Concat", n, n, axis=0), [0, 1])
+        q, k, v = (d.op("MatMul", x, d.random(WIDTH, WIDTH)) for _ in range(3))
+        y = d.op("Attention", q, k, v, table, q_num_heads=HEADS, kv_num_heads=HEADS)
+        return d.op("Add", x, y)
+    return part
 
 
 def twice(value):
@@ -141,6 +153,8 @@ def written(rows):
 run_all({
     "a causal mask that multiplies": (masked(table_mask(1.0)), True),
     "a causal mask that halves what is seen": (masked(table_mask(0.5)), None),
+    "a table of truths that is cut": (cut_truths(MOST), True),
+    "a table of truths for a few keys": (cut_truths(5), None),
     "a causal mask twice": (masked(twice(0.0)), True),
     "a causal mask, and one that adds to what is seen": (masked(twice(1.0)), None),
     "one part of all tokens": (masked(parts(None)), True),

@@ -6,6 +6,9 @@
  * Only for paging. Where a table is cut to the number of tokens and the cut must be that number, or
  * the graph would fail, more tokens than the table has entries never run. So that many are the most
  * of a sequence, and minima with larger numbers mean nothing. */
+#include <string.h>
+
+#include "ops/heads.h"
 #include "passes/paging/paging.h"
 
 extern const pass_def pass_infer;
@@ -134,6 +137,25 @@ static void look_reshaped(limits *l, const ir_node *n)
         note_most(l, most_from);
 }
 
+/* A mask may be of fewer keys, but has a row for each query. */
+static void look_masked(limits *l, const ir_node *n)
+{
+    const ir_value *q = ir_input(n, 0), *mask = ir_input(n, 3);
+    heads_layout layout;
+    int64_t most;
+    if (!q || !mask || mask->type.rank < 2 || !heads_layout_read(n, "q_layout", &layout) ||
+        layout.place[2] < 0 || layout.place[2] >= q->type.rank)
+        return;
+    if (q->type.dims[layout.place[2]] == l->tokens &&
+        is_cut(l, mask->type.dims[mask->type.rank - 2], &most))
+        note_most(l, most);
+}
+
+static bool is_attention(const ir_node *n)
+{
+    return strcmp(n->op->domain, "heed") == 0 && strcmp(n->op->name, "Attention") == 0;
+}
+
 static bool has_ranks(const ir_node *n)
 {
     bool known = n->n_out > 0 && n->out[0] && n->out[0]->type.rank >= 0;
@@ -145,6 +167,8 @@ static bool has_ranks(const ir_node *n)
 static void find_most(limits *l)
 {
     for (const ir_node *n = l->run->model->main->first; n; n = n->next) {
+        if (is_attention(n))
+            look_masked(l, n);
         if (!has_ranks(n))
             continue;
         note_cut(l, n);
