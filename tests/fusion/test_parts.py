@@ -84,6 +84,33 @@ def bias_of_some_queries(f):
     f.finish(f.values(f.softmax(write(f, x, at, some)), v))
 
 
+def coordinates(f, x, first):
+    """As exporters compute them for a batch of any size: each along its own axis, repeated."""
+    size = f.g.op("Gather", f.g.op("Shape", x), f.g.constant(np.array(0)))
+    batch = f.g.op("Range", f.g.constant(np.array(0)), size, f.g.constant(np.array(1)))
+    axes = [f.g.op("Reshape", batch, f.g.ints(-1, 1, 1, 1)),
+            f.g.constant(np.arange(3).reshape(3, 1, 1)),
+            f.g.constant(np.arange(first, 12).reshape(-1, 1)), f.g.constant(np.arange(1, 12))]
+    shape = f.g.op("Concat", f.g.op("Unsqueeze", size, f.g.ints(0)), f.g.ints(3, 12 - first, 11),
+                   axis=0)
+    parts = [f.g.op("Unsqueeze", f.g.op("Expand", a, shape), f.g.ints(-1)) for a in axes]
+    return f.g.op("Concat", *parts, axis=-1)
+
+
+def bias_of_a_part_of_any_batch(f):
+    x = square_scores(f)
+    some = f.g.op("Add", corner(f, x), bias(f))
+    attend(f, f.g.op("ScatterND", x, coordinates(f, x, 1), some))
+
+
+def other_rows_of_any_batch(f):
+    """The slice begins elsewhere."""
+    x = square_scores(f)
+    some = f.g.op("Slice", corner(f, x), f.g.ints(0), f.g.ints(10), f.g.ints(2))
+    made = f.g.op("Add", some, f.g.constant(f.rng.standard_normal([3, 10, 11]), "float32"))
+    attend(f, f.g.op("ScatterND", x, coordinates(f, x, 2), made))
+
+
 def part_of_other_places(f):
     x = square_scores(f)
     other = f.g.op("Slice", f.g.op("Slice", x, f.g.ints(0), f.g.ints(11), f.g.ints(2)),
@@ -176,10 +203,10 @@ def bounded_twice_from_above(f):
 
 
 FUSED = (bias_of_a_part, biases_of_a_part_by_the_data, written_back_as_it_was,
-         bias_of_some_queries, column_of_ones, one_logit_behind, one_logit_before,
-         repeated_cosines, masked_again_by_both, bounded_in_two_steps)
-LEFT = (part_of_other_places, part_of_others, rows_out_of_order, column_of_twos, two_logits,
-        bounded_twice_from_above)
+         bias_of_some_queries, bias_of_a_part_of_any_batch, column_of_ones, one_logit_behind,
+         one_logit_before, repeated_cosines, masked_again_by_both, bounded_in_two_steps)
+LEFT = (other_rows_of_any_batch, part_of_other_places, part_of_others, rows_out_of_order,
+        column_of_twos, two_logits, bounded_twice_from_above)
 
 
 if __name__ == "__main__":

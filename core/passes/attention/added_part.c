@@ -10,16 +10,10 @@
 #include <string.h>
 
 #include "passes/attention/axes.h"
+#include "passes/attention/scatter_block.h"
 #include "passes/pass.h"
 
 enum { MOST_SUMS = 4, MOST_DATA = 8, DEEPEST = 24 };
-
-/* The places that are written: along the first axes, from a start on. */
-typedef struct block {
-    int32_t rank;
-    int64_t start[TENSOR_MAX_RANK], n[TENSOR_MAX_RANK];
-    bool cut[TENSOR_MAX_RANK]; /* less than the whole axis */
-} block;
 
 typedef struct placed {
     ir_value *value;
@@ -29,52 +23,13 @@ typedef struct placed {
 
 typedef struct writing {
     axes_table t;
-    block places;
+    scatter_block places;
     axes_list part[TENSOR_MAX_RANK], whole[TENSOR_MAX_RANK]; /* by axes of the data */
     placed data[MOST_DATA]; /* the data, and what it is an arrangement of */
     uint32_t n_data;
     placed sums[MOST_SUMS];
     uint32_t n_sums;
 } writing;
-
-/* ---- The places ------------------------------------------------------------------------------ */
-
-/* Index number i, which has as many axes as coordinates, names start + its own place. */
-static bool is_at(const heed_tensor *t, const block *k, int64_t i)
-{
-    int64_t left = i;
-    for (int32_t axis = k->rank - 1; axis >= 0; axis--) {
-        int64_t at = left % k->n[axis];
-        left /= k->n[axis];
-        if (tensor_get_int(t, i * k->rank + axis) != k->start[axis] + at)
-            return false;
-    }
-    return true;
-}
-
-static bool read_block(const ir_value *indices, const ir_type *data, block *k)
-{
-    const ir_type *type = &indices->type;
-    int64_t count = 1;
-    *k = (block){.rank = type->rank - 1};
-    if (!pass_constant(indices) || k->rank < 1 || k->rank > data->rank ||
-        type->dims[k->rank] != k->rank)
-        return false;
-    for (int32_t i = 0; i < k->rank; i++) {
-        k->n[i] = type->dims[i];
-        if (!dim_known(k->n[i]) || k->n[i] < 1 || !dim_known(data->dims[i]))
-            return false;
-        k->start[i] = tensor_get_int(indices->constant, i);
-        k->cut[i] = k->n[i] != data->dims[i];
-        if (k->start[i] < 0 || k->start[i] + k->n[i] > data->dims[i])
-            return false;
-        count *= k->n[i];
-    }
-    for (int64_t i = 0; i < count; i++)
-        if (!is_at(indices->constant, k, i))
-            return false;
-    return true;
-}
 
 /* ---- The walk -------------------------------------------------------------------------------- */
 
@@ -229,7 +184,7 @@ static bool read_writing(const ir_node *n, writing *w)
 {
     ir_value *x = ir_input(n, 0), *update = ir_input(n, 2);
     if (x->type.rank < 1 || ir_input(n, 1)->type.rank < 2 ||
-        !read_block(ir_input(n, 1), &x->type, &w->places))
+        !scatter_read(ir_input(n, 1), &x->type, &w->places))
         return false;
     axes whole, part;
     axes_fresh(&w->t, &x->type, &whole);
@@ -295,22 +250,14 @@ static bool is_writing(const ir_node *n)
     return pass_is(n, "ScatterND") && strcmp(ir_attr_string(n, "reduction", "none"), "none") == 0;
 }
 
-static bool same_block(const block *a, const block *b)
-{
-    bool same = a->rank == b->rank;
-    for (int32_t i = 0; i < a->rank && same; i++)
-        same = a->start[i] == b->start[i] && a->n[i] == b->n[i];
-    return same;
-}
-
 static bool same_places(const ir_node *a, const ir_node *b)
 {
     const ir_value *at = ir_input(a, 1), *other = ir_input(b, 1);
     const ir_type *data = &a->out[0]->type;
-    block of_a, of_b;
+    scatter_block of_a, of_b;
     return at == other || (data->rank > 0 && at->type.rank > 1 && other->type.rank > 1 &&
-                           read_block(at, data, &of_a) && read_block(other, data, &of_b) &&
-                           same_block(&of_a, &of_b));
+                           scatter_read(at, data, &of_a) && scatter_read(other, data, &of_b) &&
+                           scatter_same(&of_a, &of_b));
 }
 
 /* The same is written again. */

@@ -51,24 +51,61 @@ static int64_t first_column(const ir_node *slice, int32_t rank, int64_t width)
     return along == rank - 1 ? first : -1;
 }
 
-static heed_status visit(pass_run *p, ir_node *n)
+/* The product whose columns are cut apart along the last axis, and how wide it is; or NULL. */
+static const ir_node *find_product(const ir_node *n, int64_t *width)
 {
-    ir_value *all = pieces_operand(ir_input(n, 0), "MatMul", 1);
+    const ir_value *y = ir_input(n, 0);
+    const ir_value *all = pieces_operand(y, "MatMul", 1);
     const ir_node *concat = all ? all->producer : NULL;
-    if (!pass_is(n, "Slice") || !concat || !pass_is(concat, "Concat") || all->type.rank < 2)
-        return HEED_OK;
-    int32_t rank = n->out[0]->type.rank;
-    int64_t axis = ir_attr_int(concat, "axis", 0), width = all->type.dims[all->type.rank - 1];
+    if (!concat || !pass_is(concat, "Concat") || all->type.rank < 2 || y->type.rank < 2)
+        return NULL;
+    int64_t axis = ir_attr_int(concat, "axis", 0);
     axis += axis < 0 ? all->type.rank : 0;
-    if (axis != all->type.rank - 1 || rank != ir_input(n, 0)->type.rank || rank < 2 ||
-        !dim_known(width) || !dim_known(n->out[0]->type.dims[rank - 1]) || !has_ones(concat))
-        return HEED_OK;
-    int64_t from = first_column(n, rank, width);
-    ir_value *part = find_columns(concat, from, from + n->out[0]->type.dims[rank - 1]);
-    if (from < 0 || !part)
+    *width = all->type.dims[all->type.rank - 1];
+    return axis == all->type.rank - 1 && dim_known(*width) && has_ones(concat) ? y->producer : NULL;
+}
+
+/* Output o becomes a product of its own, when it is some operand's columns from this one on. */
+static heed_status part(pass_run *p, ir_node *n, const ir_node *product, uint32_t o, int64_t from)
+{
+    ir_value *out = n->out[o], *columns = NULL;
+    ir_dim extent = out ? out->type.dims[out->type.rank - 1] : DIM_UNKNOWN;
+    if (from >= 0 && dim_known(extent))
+        columns = find_columns(ir_input(product, 1)->producer, from, from + extent);
+    if (!columns)
         return HEED_OK;
     op_body b = pass_body(p, n);
-    return pass_settle(p, n, &b, body_2(&b, ir_input(ir_input(n, 0)->producer, 0), part, "MatMul"));
+    ir_value *y = body_2(&b, ir_input(product, 0), columns, "MatMul");
+    if (b.status)
+        return b.status;
+    if (!pass_same_type(y, out)) {
+        pass_undo(&b);
+        return HEED_OK;
+    }
+    ir_value_replace(out, y);
+    p->rewrites++;
+    return HEED_OK;
+}
+
+static heed_status visit(pass_run *p, ir_node *n)
+{
+    int64_t width, from = 0;
+    bool splits = pass_is(n, "Split");
+    const ir_node *product = splits || pass_is(n, "Slice") ? find_product(n, &width) : NULL;
+    if (!product || n->out[0]->type.rank != ir_input(n, 0)->type.rank)
+        return HEED_OK;
+    int32_t rank = n->out[0]->type.rank;
+    if (!splits)
+        return part(p, n, product, 0, first_column(n, rank, width));
+    int64_t axis = ir_attr_int(n, "axis", 0);
+    if (axis != -1 && axis != rank - 1)
+        return HEED_OK;
+    for (uint32_t o = 0; o < n->n_out && n->out[o] && from >= 0; o++) {
+        ir_dim extent = n->out[o]->type.dims[rank - 1];
+        TRY(part(p, n, product, o, from));
+        from = dim_known(extent) ? from + extent : -1;
+    }
+    return HEED_OK;
 }
 
 static heed_status run(pass_run *p) { return pass_each_node(p, visit); }
