@@ -64,8 +64,8 @@ class Decoder:
         """min(S, most) as int64 [1]"""
         return self.op("Reshape", self.op("Min", self.number(self.tokens()), np.int64(most)), [1])
 
-    def heads(self, x):
-        return self.op("Transpose", self.op("Reshape", x, [0, -1, HEADS, EACH]), perm=[0, 2, 1, 3])
+    def heads(self, x, count):
+        return self.op("Transpose", self.op("Reshape", x, [0, -1, count, EACH]), perm=[0, 2, 1, 3])
 
     def sees(self):
         """key <= query [S, S]"""
@@ -81,8 +81,9 @@ class Decoder:
     def mask(self, scores):
         return self.op("Where", self.sees(), scores, np.float32(LOW))
 
-    def attend(self, x, turn=None, mask=None):
-        q, k, v = (self.heads(self.op("MatMul", x, self.random(WIDTH, WIDTH))) for _ in range(3))
+    def attend(self, x, turn=None, mask=None, counts=(HEADS, HEADS, HEADS)):
+        q, k, v = (self.heads(self.op("MatMul", x, self.random(WIDTH, count * EACH)), count)
+                   for count in counts)
         if turn:
             q, k = turn(q), turn(k)
         scores = self.op("MatMul", q, self.op("Transpose", k, perm=[0, 1, 3, 2]))

@@ -276,6 +276,8 @@ def sliced(step):
 
 run_all({
     "plain": (plain, True),
+    "one head of keys": (lambda d, x: d.attend(x, counts=(HEADS, 1, HEADS)), True),
+    "one head of values": (lambda d, x: d.attend(x, counts=(HEADS, HEADS, 1)), True),
     "a norm of heads behind tokens": (merged(2), True),
     "a norm over heads and tokens": (merged(1), False),
     "heads before tokens": (heads_before_tokens, False),
