@@ -198,11 +198,18 @@ heed_status paged_measure(paged_job *job, const paged_rules *rules, const heed_c
 heed_status paged_plan(paged_job *job, void *workspace);
 paged_slot paged_slot_at(const paged_job *job, size_t i);
 
-static inline paged_range paged_range_of(const paged_job *job, const paged_sequence *s, size_t row)
+/* By the token of the sequence in the call, or by the row of a key head. */
+static inline paged_range paged_range_at(const paged_job *job, const paged_sequence *s,
+                                         size_t token)
 {
-    size_t at = s->past + row / job->group, left = (size_t)job->rules->left;
+    size_t at = s->past + token, left = (size_t)job->rules->left;
     bool all = job->rules->left < 0 || left >= at;
     return (paged_range){all ? 0 : at - left, at + 1};
+}
+
+static inline paged_range paged_range_of(const paged_job *job, const paged_sequence *s, size_t row)
+{
+    return paged_range_at(job, s, row / job->group);
 }
 
 /* Floats of the state of a strip. */

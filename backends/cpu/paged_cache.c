@@ -45,12 +45,23 @@ static void write_head(const paged_job *job, const flash_operand *o, const paged
     }
 }
 
+/* Rows that are written soon, and are in no cache. */
+static void ask_rows(const paged_pages *p, size_t row, size_t rows)
+{
+    char *at = p->data + row * p->d * p->bytes;
+    for (size_t i = 0; i < rows * p->d * p->bytes; i += PAGED_LINE)
+        __builtin_prefetch(at + i, 1);
+}
+
 /* Tokens of one page, head by head, as pages have them. */
 static void write_part(const paged_job *job, const flash_operand *o, const paged_pages *p,
                        size_t token, size_t tokens, size_t row, float *line)
 {
-    for (size_t h = 0; h < p->heads; h++)
+    for (size_t h = 0; h < p->heads; h++) {
+        if (h + 1 < p->heads)
+            ask_rows(p, row + (h + 1) * p->size, tokens);
         write_head(job, o, p, h, token, tokens, row + h * p->size, line);
+    }
 }
 
 void paged_write(const paged_job *job, const paged_slot *slot, size_t first, size_t last)

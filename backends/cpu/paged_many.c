@@ -32,54 +32,71 @@ static many_panel panel_of(const paged_work *w, size_t i)
     p.state = (paged_state){state, state + job->dv * h, state + job->dv * h + h};
     p.first = w->strip->first + i * h;
     p.rows = flash_min(h, w->strip->first + w->strip->rows - p.first);
+    size_t near = flash_min(p.rows, job->f->lanes);
     paged_range first = paged_range_of(job, w->sequence, p.first);
     paged_range last = paged_range_of(job, w->sequence, p.first + p.rows - 1);
     p.any = (paged_range){first.low, last.high};
     p.all = (paged_range){last.low, first.high};
-    size_t near = flash_min(p.rows, job->f->lanes);
     p.near = paged_range_of(job, w->sequence, p.first + near - 1).high;
     return p;
 }
 
-/* ---- The start ------------------------------------------------------------------------------ */
+/* A query head and a token of the sequence, row after row. */
+typedef struct many_row {
+    size_t head, token;
+} many_row;
 
-static size_t head_of(const paged_work *w, size_t row)
+static many_row first_row(const paged_work *w, const many_panel *p)
 {
-    return w->strip->head * w->job->group + row % w->job->group;
+    return (many_row){p->first % w->job->group, p->first / w->job->group};
 }
 
-/* Where row `row` of the head is in q or y, if its numbers are float32 side by side. */
-static float *row_in(const paged_work *w, const flash_operand *o, size_t row)
+static void next_row(const paged_work *w, many_row *r)
 {
-    size_t token = w->sequence->first + row / w->job->group;
+    r->head = r->head + 1 == w->job->group ? 0 : r->head + 1;
+    r->token += r->head == 0;
+}
+
+/* ---- The start ------------------------------------------------------------------------------ */
+
+static size_t head_of(const paged_work *w, many_row row)
+{
+    return w->strip->head * w->job->group + row.head;
+}
+
+/* Where a row is in q or y, if its numbers are float32 side by side. */
+static float *row_in(const paged_work *w, const flash_operand *o, many_row row)
+{
+    size_t token = w->sequence->first + row.token;
     size_t at = head_of(w, row) * o->step[FLASH_H] + token * o->step[FLASH_S];
     return o->widen || o->step[FLASH_D] != 1 ? NULL : (float *)(void *)o->data + at;
 }
 
-static const float *find_query(const paged_work *w, const many_panel *p, size_t r, float *line)
+static const float *find_query(const paged_work *w, many_row row, float *line)
 {
-    const paged_job *job = w->job;
-    size_t row = p->first + r;
-    const float *there = r < p->rows ? row_in(w, &job->q, row) : NULL;
-    if (there)
-        return there;
-    if (r < p->rows)
-        flash_load_row(&job->q, line, 0, head_of(w, row), w->sequence->first + row / job->group);
-    else
-        memset(line, 0, job->d * sizeof(*line));
-    return line;
+    const float *there = row_in(w, &w->job->q, row);
+    if (!there)
+        flash_load_row(&w->job->q, line, 0, head_of(w, row), w->sequence->first + row.token);
+    return there ? there : line;
 }
 
+/* Rows behind the end are 0. */
 static void start_panel(const paged_work *w, const many_panel *p)
 {
     const paged_job *job = w->job;
     const float *from[FLASH_ROWS];
+    many_row row = first_row(w, p);
+    paged_range first = paged_range_at(job, w->sequence, row.token);
     for (size_t r = 0; r < p->height; r++) {
-        from[r] = find_query(w, p, r, w->slot->lines + r * job->d);
-        size_t row = r < p->rows ? p->first + r : p->first;
-        paged_range seen = paged_range_of(job, w->sequence, row);
+        bool there = r < p->rows;
+        float *line = w->slot->lines + r * job->d;
+        paged_range seen = there ? paged_range_at(job, w->sequence, row.token) : first;
         p->low[r] = (int32_t)seen.low;
         p->high[r] = (int32_t)seen.high;
+        from[r] = there ? find_query(w, row, line) : line;
+        if (!there)
+            memset(line, 0, job->d * sizeof(*line));
+        next_row(w, &row);
     }
     job->f->gather(p->q, from, job->d, job->scale, w->strip->vectors);
 }
@@ -166,12 +183,13 @@ static cpu_paged_tile part_of(const many_keys *x, size_t from, size_t to, size_t
 static void add_bias(const paged_work *w, const many_panel *p, float *s, size_t first, size_t n)
 {
     const float *from[FLASH_ROWS];
-    size_t group = w->job->group;
+    many_row row = first_row(w, p);
     for (size_t r = 0; r < p->height; r++) {
-        size_t row = p->first + flash_min(r, p->rows - 1);
         float *line = w->slot->lines + r * n;
-        paged_bias(w->job, head_of(w, row), w->sequence->past + row / group, first, n, line);
+        paged_bias(w->job, head_of(w, row), w->sequence->past + row.token, first, n, line);
         from[r] = line;
+        if (r + 1 < p->rows)
+            next_row(w, &row);
     }
     w->job->f->add(s, from, n, w->strip->vectors);
 }
@@ -316,17 +334,17 @@ static void finish_panel(const paged_work *w, const many_panel *p)
 {
     const paged_job *job = w->job;
     float *to[FLASH_ROWS], factor[FLASH_ROWS] = {0.0f};
-    for (size_t r = 0; r < p->height; r++) {
-        float *there = r < p->rows ? row_in(w, &job->y, p->first + r) : NULL;
+    many_row row = first_row(w, p);
+    for (size_t r = 0; r < p->height; r++, next_row(w, &row)) {
+        float *there = r < p->rows ? row_in(w, &job->y, row) : NULL;
         to[r] = there ? there : w->slot->lines + r * job->dv;
         if (r < p->rows)
-            factor[r] =
-                paged_factor(job, head_of(w, p->first + r), p->state.top[r], p->state.sum[r]);
+            factor[r] = paged_factor(job, head_of(w, row), p->state.top[r], p->state.sum[r]);
     }
     job->f->scatter(to, p->state.o, job->dv, factor, w->strip->vectors);
-    for (size_t r = 0; r < p->rows && !row_in(w, &job->y, p->first + r); r++)
-        flash_write_row(&job->y, to[r], 0, head_of(w, p->first + r),
-                        w->sequence->first + (p->first + r) / job->group);
+    row = first_row(w, p);
+    for (size_t r = 0; r < p->rows && !row_in(w, &job->y, row); r++, next_row(w, &row))
+        flash_write_row(&job->y, to[r], 0, head_of(w, row), w->sequence->first + row.token);
 }
 
 void paged_many_finish(const paged_work *w)
