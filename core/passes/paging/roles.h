@@ -10,8 +10,8 @@
  * - positions: what is summed to it beside them; what becomes angles (a sine, an operator that
  *   turns, a table whose rows are factors of what is computed); what is compared in order with
  *   itself or with 0, 1, 2, ...; and what says which places of a cache are written;
- * - a mask: integers or booleans that reach a Softmax without passing a product or such a table, and
- *   floats that hide or show (polarity.c), or are added to scores as they are;
+ * - a mask: integers or booleans that reach a Softmax without passing a product or such a table,
+ *   and floats that hide or show (polarity.c), or are added to scores as they are;
  * - a switch: a boolean that decides an If;
  * - lengths: what operators with a cache are told of it. */
 #ifndef HEED_PASSES_PAGING_ROLES_H
