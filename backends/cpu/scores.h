@@ -32,7 +32,7 @@ typedef struct scores_job {
     bool all_scores;     /* also those that no weight is made of */
     bool q_lies, k_lies, v_lies, y_lies; /* products read and write the tensor itself */
     bool s_lies;                         /* weights are made in output 1 */
-    bool plain; /* rows of scores are weighed and that is all */
+    bool plain;                          /* rows of scores are weighed and that is all */
     bool may_empty;
     bool folds;    /* the fill is added: one tensor says bias and mask */
     size_t depth;  /* length of a row of q and of few k */
