@@ -189,7 +189,7 @@ typedef struct flash_panel {
     size_t last;               /* keys behind it are not read */
     size_t done;               /* keys that were computed */
     float skipped;             /* no score is larger that was skipped because of its bias */
-    unsigned size;             /* of the queries, see flash_mask.c */
+    unsigned size;             /* of the queries, see flash_mask.c; 0: nobody asked */
     bool full;                 /* hidden keys are computed as well */
 } flash_panel;
 
@@ -276,11 +276,11 @@ void flash_find_ranges(const flash_job *job, flash_panel *p);
 enum { FLASH_TAME = 176 }; /* products of two sizes below 1e15, summed, stay finite */
 unsigned flash_size_of(const flash_job *job, const float *x, size_t n);
 /* Hidden keys of a tile do not show: they may be skipped. */
-bool flash_may_skip(const flash_job *job, const flash_panel *p, size_t tile);
+bool flash_may_skip(const flash_job *job, flash_panel *p, size_t tile);
 /* The same, and a score that they have is noted. */
 bool flash_skips(const flash_job *job, flash_panel *p, size_t tile);
 /* No score of a tile is larger, nor its negative; infinity when that is not known. */
-float flash_bound(const flash_job *job, const flash_panel *p, size_t tile);
+float flash_bound(const flash_job *job, flash_panel *p, size_t tile);
 
 /* ---- flash_cover.c -------------------------------------------------------------------------- */
 

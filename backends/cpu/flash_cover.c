@@ -182,8 +182,7 @@ static bool is_worth_it(const flash_job *job, size_t n, size_t cut)
 }
 
 /* Leaves out what masks hide from all rows, where that may be skipped; false when that is all. */
-static bool trim(const flash_job *job, const flash_panel *p, flash_marks *m, size_t tile,
-                 size_t part[2])
+static bool trim(const flash_job *job, flash_panel *p, flash_marks *m, size_t tile, size_t part[2])
 {
     size_t span[2], n = part[1] - part[0];
     uint8_t room[FLASH_TILE];

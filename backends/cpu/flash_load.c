@@ -83,7 +83,7 @@ static void many_queries(const flash_job *job, const flash_slot *slot, flash_pan
 
 void flash_load_queries(const flash_job *job, const flash_slot *slot, flash_panel *p)
 {
-    size_t rows = job->few ? p->rows : job->height;
+    p->size = 0;
     if (job->brain) {
         flash_brain_load_queries(job, slot, p);
         return;
@@ -92,7 +92,6 @@ void flash_load_queries(const flash_job *job, const flash_slot *slot, flash_pane
         few_queries(job, p);
     else
         many_queries(job, slot, p);
-    p->size = job->adds || job->touchy ? flash_size_of(job, p->q, rows * job->pad_d) : 0;
 }
 
 /* ---- Keys and values ------------------------------------------------------------------------ */

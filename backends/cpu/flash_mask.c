@@ -172,28 +172,37 @@ static flash_known *known_of(const flash_job *job, const flash_panel *p, size_t 
     return job->known + (p->b * job->kv_heads + p->h) * job->tiles + tile;
 }
 
-bool flash_may_skip(const flash_job *job, const flash_panel *p, size_t tile)
+/* The size of the queries of a panel, found when it is asked for: few calls do. */
+static unsigned query_size(const flash_job *job, flash_panel *p)
+{
+    if (!p->size)
+        p->size = flash_size_of(job, p->q, (job->few ? p->rows : job->height) * job->pad_d);
+    return p->size;
+}
+
+bool flash_may_skip(const flash_job *job, flash_panel *p, size_t tile)
 {
     flash_known *known = known_of(job, p, tile);
-    if (job->touchy && (job->factor.data || p->size >= FLASH_TAME ||
+    if (job->touchy && (job->factor.data || query_size(job, p) >= FLASH_TAME ||
                         tile_size(job, p, &job->k, &known->k, tile) >= FLASH_TAME))
         return false;
     return tile_size(job, p, &job->v, &known->v, tile) != ODD;
 }
 
-float flash_bound(const flash_job *job, const flash_panel *p, size_t tile)
+float flash_bound(const flash_job *job, flash_panel *p, size_t tile)
 {
     flash_known *known = known_of(job, p, tile);
     unsigned size = tile_size(job, p, &job->k, &known->k, tile);
-    if (job->factor.data || p->size >= FLASH_TAME || size >= FLASH_TAME)
+    unsigned queries = query_size(job, p);
+    if (job->factor.data || queries >= FLASH_TAME || size >= FLASH_TAME)
         return INFINITY;
-    float bound = ldexpf((float)job->d, (int)(p->size + size) - 2 * 126);
+    float bound = ldexpf((float)job->d, (int)(queries + size) - 2 * 126);
     return bound > job->rules->least ? bound : job->rules->least;
 }
 
 /* No score that gets the fill together with its bias is larger: the fill, the largest bias, what
  * products reach, and rounding. */
-static float most_of_sum(const flash_job *job, const flash_panel *p, size_t tile)
+static float most_of_sum(const flash_job *job, flash_panel *p, size_t tile)
 {
     float bound = flash_bound(job, p, tile);
     float rounding = (fabsf(job->fill) + fabsf(job->lift) + bound) / 64;
