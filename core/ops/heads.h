@@ -7,6 +7,8 @@
 
 /* More than any model has; where heads are empty, nothing else bounds loops over them. */
 #define HEADS_MAX ((int64_t)1 << 20)
+/* Hidden scores at or below this stay what they are when a score or a bias is added to them. */
+#define HEADS_ABSORBS (-1e30)
 
 /* Dims of input i with its heads apart: as they are at rank 4, split at rank 3. */
 heed_status heads_dims(const op_infer *c, uint32_t i, int64_t heads, ir_dim out[4]);

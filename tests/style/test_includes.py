@@ -2,6 +2,7 @@
 """Includes point one way only.
 
 Within core: base <- graph <- ops <- passes <- plan <- run <- generate; plugin/ stands beside plan.
+Folders of passes see passes/ itself and what a table lists.
 Importers and backends see plugins/include and their own folder; the command and the examples see
 the public headers; plugins/include sees itself. System headers come from a list.
 """
@@ -16,6 +17,10 @@ MAY = {name: set(ORDER[:i + 1]) for i, name in enumerate(ORDER)}
 MAY["plugin"] = {"base", "graph", "ops", "plan", "plugin"}
 for right in ("plan", "run", "generate"):
     MAY[right].add("plugin")
+
+PASSES = {"axes": set(), "fuse": set(), "mask": {"axes"}, "paging": {"mask"},
+          "attention/prepare": {"axes"}, "attention": {"axes", "mask", "verdict"},
+          "verdict": {"attention"}}
 
 SYSTEM = re.compile(
     r"(assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|"
@@ -46,9 +51,20 @@ def core(path, name):
     if own == "include":
         return "a public header includes public headers only"
     module = name.split("/")[0] if "/" in name else own
-    if module in MAY and own in MAY:
-        return None if module in MAY[own] else "core/%s may not include %s/" % (own, module)
-    return "not a header of core"
+    if module not in MAY or own not in MAY:
+        return "not a header of core"
+    if module not in MAY[own]:
+        return "core/%s may not include %s/" % (own, module)
+    return passes(path, name)
+
+
+def passes(path, name):
+    """Why a file of a folder of passes may not include one of another, or None."""
+    own, other = (part.partition("core/")[2] or part for part in map(os.path.dirname, (path, name)))
+    own, other = (part.partition("passes/")[2] for part in (own, other))
+    if not other or other == own or own not in PASSES or other in PASSES[own]:
+        return None
+    return "passes/%s may not include passes/%s/" % (own, other)
 
 
 def plugin(path, name):

@@ -2,9 +2,9 @@
 """Each reason why attention is not fused has a row in verdict_reasons.c: what the user can do; and
 each feature of what is fused has one in explain_words.c: what it means.
 
-A reason is the text of a site_stop or a body_fail in core/passes/attention; a feature is a name in
-a table of verdict_features.c. Each reason why a decoder gets no pages, the text of a paging_stop,
-has a row in paging/reasons.c."""
+A reason is the text of a site_stop or a body_fail where attention is found (core/passes/attention
+and axes); a feature is a name in a table of verdict_features.c. Each reason why a decoder gets no
+pages, the text of a paging_stop, has a row in paging/reasons.c."""
 
 import re
 
@@ -13,7 +13,7 @@ from style import files, report, text
 TABLE = "core/passes/verdict/verdict_reasons.c"
 FEATURES = "core/passes/verdict/verdict_features.c"
 WORDS = "cli/explain_words.c"
-SOURCES = re.compile(r"core/passes/attention/(site|axes|recognise)\w*\.c$")
+SOURCES = re.compile(r"core/passes/(attention/(site|recognise)|axes/)\w*\.c$")
 PAGING = "core/passes/paging/reasons.c"
 STOP = re.compile(r'\bpaging_stop\s*\(\s*[^;",]*,\s*((?:"[^"]*"\s*)+),')
 REASON = re.compile(r'\b(?:site_stop|body_fail)\s*\([^;"]*"([^"%]+)"\s*\)')

@@ -8,7 +8,8 @@
 #ifndef HEED_PASSES_SITE_H
 #define HEED_PASSES_SITE_H
 
-#include "passes/attention/contraction.h"
+#include "ops/heads.h"
+#include "passes/axes/contraction.h"
 #include "passes/pass.h"
 
 enum { SITE_TERMS = 8, SITE_SHAPES = 8, SITE_PARTS = 6, SITE_PAIRS = 3, SITE_CHANGES = 4 };
@@ -30,10 +31,6 @@ typedef struct site_term {
     bool inverted;      /* mask: true hides; factor: divides */
     bool keyed;         /* factor: differs between keys */
 } site_term;
-
-/* Hidden scores at or below this stay what they are when a score or a bias is
- * added to them. */
-#define SITE_ABSORBS (-1e30)
 
 /* A mask that what stands outside of it may change: as a bias it would not be exact. */
 bool site_mask_is_weak(const site_term *mask);

@@ -209,7 +209,7 @@ void site_drop_numbers(site_terms *terms)
     for (uint32_t i = 0; i < terms->n; i++) {
         const site_term *t = &terms->items[i];
         if (t->kind != SITE_BIAS || !site_is_scalar(t->value, &number) ||
-            !(fabs(number * t->number) < -SITE_ABSORBS * (double)FLT_EPSILON))
+            !(fabs(number * t->number) < -HEADS_ABSORBS * (double)FLT_EPSILON))
             terms->items[n++] = *t;
     }
     terms->n = n;

@@ -121,7 +121,7 @@ static const ir_value *as_condition(const ir_value *v)
 
 static bool is_lowest(double number, heed_dtype dtype)
 {
-    return number <= SITE_ABSORBS || (dtype == HEED_FLOAT16 && number <= -65504);
+    return number <= HEADS_ABSORBS || (dtype == HEED_FLOAT16 && number <= -65504);
 }
 
 static bool same_place(const site *s, const site_change *c, const site_term *mask)

@@ -163,7 +163,7 @@ static bool step_tanh(site *s, const site_place *p, const ir_node *n, arena *scr
 
 bool site_mask_is_weak(const site_term *mask)
 {
-    return mask->kind == SITE_MASK && (mask->number > SITE_ABSORBS || mask->n_factors);
+    return mask->kind == SITE_MASK && (mask->number > HEADS_ABSORBS || mask->n_factors);
 }
 
 /* Masks that hide with the same number come last: biases need not be added to it. */
@@ -250,7 +250,7 @@ static bool step_max(site *s, const site_place *p, const ir_node *n, arena *scra
     for (uint32_t i = 0; i < n->n_in && n->n_in == 2; i++) {
         if (!site_is_scalar(ir_input(n, 1 - i), &number))
             continue;
-        if (number * p->factor > SITE_ABSORBS || s->bounded) {
+        if (number * p->factor > HEADS_ABSORBS || s->bounded) {
             if (!set_bound(s, p, number, (double)INFINITY))
                 continue;
             return site_go(s, *p, ir_input(n, i), scratch);

@@ -8,7 +8,7 @@
 #ifndef HEED_PASSES_MASK_H
 #define HEED_PASSES_MASK_H
 
-#include "passes/attention/axes.h"
+#include "passes/axes/axes.h"
 #include "passes/pass.h"
 
 enum {

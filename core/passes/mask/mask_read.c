@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "ops/content.h"
-#include "passes/attention/site.h"
+#include "ops/heads.h"
 #include "passes/mask/mask_proof.h"
 
 enum { DEEPEST = 8 }; /* sums of sums that are looked into */
@@ -17,7 +17,7 @@ static void find_fill(mask_proof *p)
         double x;
         if (!p->possible[c] ||
             !mask_is_number(p->m, mask_at(p->m, &p->bias, p->m->n_atoms, c), &x) ||
-            x > SITE_ABSORBS)
+            x > HEADS_ABSORBS)
             continue;
         p->fill = p->absorbed && p->fill < x ? p->fill : x;
         p->absorbed = true;
@@ -44,7 +44,7 @@ static void read_case(mask_proof *p, uint32_t c)
 static bool may_hide(const mask *m, uint16_t at, int depth)
 {
     const mask_leaf *leaf = &m->leaves[at];
-    bool may = depth == 0 || (leaf->kind == MASK_NUMBER && leaf->number <= SITE_ABSORBS);
+    bool may = depth == 0 || (leaf->kind == MASK_NUMBER && leaf->number <= HEADS_ABSORBS);
     for (uint32_t i = 0; leaf->kind == MASK_EXPR && i < 3 && !may; i++)
         may = leaf->args[i] != MASK_NONE && may_hide(m, leaf->args[i], depth - 1);
     return may;
@@ -70,7 +70,7 @@ static void hide_alike(mask_proof *p)
     double x;
     bool more = false;
     for (uint32_t c = 0; c < 1u << p->m->n_atoms; c++)
-        if (p->visible[c] && mask_is_number(p->m, p->rest[c], &x) && x <= SITE_ABSORBS) {
+        if (p->visible[c] && mask_is_number(p->m, p->rest[c], &x) && x <= HEADS_ABSORBS) {
             alike.visible[c] = false;
             more = true;
         }

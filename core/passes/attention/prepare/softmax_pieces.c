@@ -1,5 +1,5 @@
 /* softmax_pieces.c - see softmax_pieces.h. */
-#include "passes/attention/softmax_pieces.h"
+#include "passes/attention/prepare/softmax_pieces.h"
 
 #include <math.h>
 #include <string.h>

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "passes/attention/axes.h"
-#include "passes/attention/scatter_block.h"
+#include "passes/attention/prepare/scatter_block.h"
+#include "passes/axes/axes.h"
 #include "passes/pass.h"
 
 enum { MOST_SUMS = 4, MOST_DATA = 8, DEEPEST = 24 };

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "ops/body.h"
-#include "passes/attention/softmax_pieces.h"
+#include "passes/attention/prepare/softmax_pieces.h"
 #include "passes/pass.h"
 
 /* ---- What becomes of it ---------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "passes/attention/axes.h"
+#include "passes/axes/axes.h"
 
 /* ---- Extents as values ----------------------------------------------------------------------- */
 

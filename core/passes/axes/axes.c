@@ -1,5 +1,5 @@
 /* axes.c - see axes.h: atoms, and following them through nodes. */
-#include "passes/attention/axes.h"
+#include "passes/axes/axes.h"
 
 #include <string.h>
 

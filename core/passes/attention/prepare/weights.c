@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "passes/attention/softmax_pieces.h"
+#include "passes/attention/prepare/softmax_pieces.h"
 #include "passes/pass.h"
 
 enum { DEEPEST = 6 };

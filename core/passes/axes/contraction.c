@@ -1,5 +1,5 @@
 /* contraction.c - see contraction.h. */
-#include "passes/attention/contraction.h"
+#include "passes/axes/contraction.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  *
  * A column of ones sums up the weights in the product with the values. Apart from these it is a
  * sum, as softmax.c wants it. Only for columns of one number: others are cheaper in one product. */
-#include "passes/attention/softmax_pieces.h"
+#include "passes/attention/prepare/softmax_pieces.h"
 #include "passes/pass.h"
 
 /* Which operand of the Concat these columns are; NULL: none, or some of one. */

@@ -1,7 +1,7 @@
 /* scatter_block.c - see scatter_block.h. */
-#include "passes/attention/scatter_block.h"
+#include "passes/attention/prepare/scatter_block.h"
 
-#include "passes/attention/softmax_pieces.h"
+#include "passes/attention/prepare/softmax_pieces.h"
 #include "passes/pass.h"
 
 /* Index number i, which has as many axes as coordinates, names start + its own place. */

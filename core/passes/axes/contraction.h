@@ -3,7 +3,7 @@
 #ifndef HEED_PASSES_CONTRACTION_H
 #define HEED_PASSES_CONTRACTION_H
 
-#include "passes/attention/axes.h"
+#include "passes/axes/axes.h"
 
 enum { LABEL_ONE = 255 }; /* an axis of extent 1 that is repeated along the result's */
 

@@ -13,7 +13,7 @@
  * copy, and recognition follows it. */
 #include <string.h>
 
-#include "passes/attention/axes.h"
+#include "passes/axes/axes.h"
 #include "passes/pass.h"
 
 enum { MOST_PIECES = 256, MOST_MOVES = 3 };
