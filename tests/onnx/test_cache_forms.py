@@ -1,94 +1,14 @@
 #!/usr/bin/env python3
-"""Caches of one size, masks and fixed numbers of tokens, in forms that the corpus lacks: which get
-pages, and that those for which it would be wrong get none.
+"""Caches of one size, pasts and states, in forms that the corpus lacks: which get pages, and that
+those for which it would be wrong get none. Forms without any are in test_cacheless_forms.py."""
 
-Each row is a decoder of one attention. Where it has pages, what it gives step by step is what it
-gives at once, and no bit asks how tokens are cut into steps (tests/tools/stepwise.c); and so it is
-through the file's own tensors (past_steps.c). Where it has none, one thing is changed by which a
-token would see others than those before it."""
-
-import json
-import os
-import subprocess
-import sys
-import tempfile
+from form_parts import FLOAT, HEADS, INT, SIZE, TOKENS, WIDTH, Graph
+from form_parts import attend, finish, heads, run_all, tokens_input
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
-import corpora
-
-HEADS, SIZE, PLACES, TOKENS = 2, 4, 12, 7
-WIDTH = HEADS * SIZE
-FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
-
-
-class Graph:
-    """A graph that is written node by node."""
-
-    def __init__(self):
-        self.nodes, self.inputs, self.outputs, self.constants, self.data = [], [], [], [], []
-        self.rng = np.random.default_rng(7)
-
-    def input(self, name, dtype, shape, data):
-        self.inputs.append(helper.make_tensor_value_info(name, dtype, shape))
-        self.data.append(numpy_helper.from_array(np.ascontiguousarray(data), name))
-        return name
-
-    def output(self, value, dtype, shape):
-        self.outputs.append(helper.make_tensor_value_info(value, dtype, shape))
-
-    def const(self, value):
-        name = "c%d" % len(self.constants)
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def ints(self, *values):
-        return self.const(np.array(values, dtype=np.int64))
-
-    def weight(self, *shape):
-        return self.const((self.rng.standard_normal(shape) / 2).astype(np.float32))
-
-    def __call__(self, op, *inputs, **attrs):
-        name = attrs.pop("name", "v%d" % len(self.nodes))
-        self.nodes.append(helper.make_node(op, inputs, [name], **attrs))
-        return name
-
-    def save(self, folder):
-        graph = helper.make_graph(self.nodes, "decoder", self.inputs, self.outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[
-            helper.make_opsetid("", 24), helper.make_opsetid("com.microsoft", 1)], ir_version=11)
-        onnx.save(model, os.path.join(folder, "model.onnx"))
-        data = os.path.join(folder, "test_data_set_0")
-        os.makedirs(data)
-        for i, tensor in enumerate(self.data):
-            with open(os.path.join(data, "input_%d.pb" % i), "wb") as file:
-                file.write(tensor.SerializeToString())
-
-
-def tokens_input(g, batch="batch", count="seq", n=TOKENS):
-    x = g.rng.standard_normal((2 if batch == "batch" else batch, n, WIDTH)).astype(np.float32)
-    return g.input("x", FLOAT, [batch, count, WIDTH], x)
-
-
-def heads(g, x, shape=(0, 0, HEADS, SIZE)):
-    split = g("Reshape", g("MatMul", x, g.weight(WIDTH, WIDTH)), g.ints(*shape))
-    return g("Transpose", split, perm=[0, 2, 1, 3])
-
-
-def attend(g, q, k, v, visible, **attrs):
-    scores = g("Mul", g("MatMul", q, g("Transpose", k, perm=[0, 1, 3, 2])),
-               g.const(np.float32(0.5)))
-    if visible:
-        scores = g("Where", visible, scores, g.const(np.float32(-np.inf)))
-    return g("MatMul", g("Softmax", scores, axis=-1), v)
-
-
-def finish(g, y, count="seq", shape=(0, 0, WIDTH)):
-    y = g("Reshape", g("Transpose", y, perm=[0, 2, 1, 3]), g.ints(*shape))
-    g("MatMul", y, g.weight(WIDTH, 5), name="y")
-    g.output("y", FLOAT, ["batch", count, 5])
+PLACES = 12
 
 
 def cache(g, name, places):
@@ -101,7 +21,7 @@ def kept(g, name, value, places):
     g.output(name, FLOAT, ["batch", HEADS, places, SIZE])
 
 
-# ---- Caches that are written --------------------------------------------------------------------
+# ---- Caches that are written ---------------------------------------------------------------------
 
 
 def written(write, see=lambda g, at, keys: g("LessOrEqual", keys, at), places=PLACES,
@@ -243,111 +163,7 @@ def rolling(g, into, rows, _):
     return g("Slice", g("Concat", into, rows, axis=2), g.ints(-PLACES), g.ints(2**62), g.ints(2))
 
 
-# ---- Masks of queries and keys -------------------------------------------------------------------
-
-
-def summed_up():
-    """A number of each token is the first output."""
-    g = Graph()
-    tokens = g.input("tokens", INT, ["batch", "seq"], np.zeros((2, TOKENS), np.int64))
-    x = g("Gather", g.weight(5, WIDTH), tokens)
-    q, k, v = heads(g, x), heads(g, x), heads(g, x)
-    count = g("Shape", x, start=1, end=2)
-    lower = g("Trilu", g("Expand", g.const(np.array(True)), g("Concat", count, count, axis=0)),
-              upper=0)
-    y = g("ReduceMean", x, g.ints(-1), name="mean", keepdims=0)
-    g.output(y, FLOAT, ["batch", "seq"])
-    finish(g, attend(g, q, k, v, lower))
-    return g
-
-
-def masked(dtype, use, rank=4):
-    g = Graph()
-    x = tokens_input(g)
-    shape = (["batch", 1] if rank == 4 else []) + ["seq", "seq"]
-    data = np.zeros(([2, 1] if rank == 4 else []) + [TOKENS, TOKENS], np.float32)
-    dtypes = {BOOL: bool, INT: np.int64, FLOAT: np.float32}
-    mask = g.input("mask", dtype, shape, data.astype(dtypes[dtype]))
-    q, k, v = heads(g, x), heads(g, x), heads(g, x)
-    finish(g, use(g, q, k, v, mask))
-    return g
-
-
-def scores_of(g, q, k):
-    return g("Mul", g("MatMul", q, g("Transpose", k, perm=[0, 1, 3, 2])), g.const(np.float32(0.5)))
-
-
-def add_mask(g, q, k, v, mask):
-    return g("MatMul", g("Softmax", g("Add", scores_of(g, q, k), mask), axis=-1), v)
-
-
-def show_where(g, q, k, v, mask):
-    return attend(g, q, k, v, mask)
-
-
-def unless(g, q, k, v, mask):
-    """(1 - mask) * a low number, added."""
-    low = g("Mul", g("Sub", g.const(np.float32(1)), mask), g.const(np.float32(-1e9)))
-    return add_mask(g, q, k, v, low)
-
-
-def hide_where(g, q, k, v, mask):
-    scores = g("Where", mask, g.const(np.float32(-np.inf)), scores_of(g, q, k))
-    return g("MatMul", g("Softmax", scores, axis=-1), v)
-
-
-def padded(g, q, k, v, mask):
-    """A causal mask or one of padding, where true is hidden."""
-    count = g("Shape", mask, start=3, end=4)
-    later = g("Trilu", g("Expand", g.const(np.array(True)), g("Concat", count, count, axis=0)),
-              g.const(np.int64(1)), upper=1)
-    return hide_where(g, q, k, v, g("Or", later, mask))
-
-
-def shown_unless(g, q, k, v, mask):
-    return attend(g, q, k, v, g("Not", mask))
-
-
-def times_low(g, q, k, v, mask):
-    return add_mask(g, q, k, v, g("Mul", g("Cast", mask, to=FLOAT), g.const(np.float32(-1e9))))
-
-
-def turned(g, q, k, v, mask):
-    """Keys by queries: what comes before is hidden."""
-    return attend(g, q, k, v, g("Transpose", mask, perm=[0, 1, 3, 2]))
-
-
-# ---- Tokens along the first axis -----------------------------------------------------------------
-
-
-def tokens_first(change=None, count="seq", keys=2):
-    """x [tokens, batch, WIDTH], as PyTorch's own layers have it; keys: the axis that is read."""
-    g = Graph()
-    x = g.rng.standard_normal((TOKENS, 2, WIDTH)).astype(np.float32)
-    x = g.input("x", FLOAT, [count, "batch", WIDTH], x)
-    mask = g.input("mask", BOOL, [count, count], np.zeros((TOKENS, TOKENS), bool))
-    rows = change(g, x) if change else x
-    perm = [1, 2, 0, 3] if keys == 2 else [0, 2, 1, 3]
-    q, k, v = (g("Transpose", g("Reshape", g("MatMul", rows, g.weight(WIDTH, WIDTH)),
-                                g.ints(0, 0, HEADS, SIZE)), perm=perm) for _ in range(3))
-    y = hide_where(g, q, k, v, mask) if keys == 2 else attend(g, q, k, v, None)
-    y = g("Transpose", y, perm=[2, 0, 1, 3] if keys == 2 else perm)
-    g("MatMul", g("Reshape", y, g.ints(0, 0, WIDTH)), g.weight(WIDTH, 5), name="y")
-    g.output("y", FLOAT, [count, "batch", 5])
-    return g
-
-
-def less_mean_of_tokens(g, x):
-    return g("Sub", x, g("ReduceMean", x, g.ints(0)))
-
-
-def with_token_before(g, x):
-    before = g("Concat", g("Slice", x, g.ints(0), g.ints(1), g.ints(0)),
-               g("Slice", x, g.ints(0), g.ints(-1), g.ints(0)), axis=0)
-    return g("Add", x, before)
-
-
-# ---- Convolutions beside attention --------------------------------------------------------------
+# ---- Convolutions beside attention ---------------------------------------------------------------
 
 
 def hybrid(convolve, kept=2):
@@ -415,73 +231,6 @@ def newest(causal=1):
     return g
 
 
-# ---- A number of tokens that the file fixes ------------------------------------------------------
-
-
-def fixed(change=None, see=None, table=None, count=TOKENS, batch=2, width=WIDTH):
-    """Shapes, places and the mask are constants of `count` tokens."""
-    g = Graph()
-    x = tokens_input(g, batch, count, count)
-    rows = g("Add", x, table(g) if table else g.weight(1, count, WIDTH))
-    flat = g("Reshape", rows, g.ints(batch * count, WIDTH))
-    rows = g("Reshape", g("MatMul", flat, g.weight(WIDTH, WIDTH)), g.ints(batch, count, WIDTH))
-    rows = change(g, rows) if change else rows
-    q, k, v = (heads(g, rows, (batch, count, HEADS, SIZE)) for _ in range(3))
-    lower = np.tril(np.ones((count, count), bool))
-    y = attend(g, q, k, v, g.const(see(lower) if see else lower))
-    y = g("Reshape", g("Transpose", y, perm=[0, 2, 1, 3]), g.ints(batch, count, width))
-    y = g("Reshape", y, g.ints(batch * count, WIDTH))
-    g("Reshape", g("MatMul", y, g.weight(WIDTH, 5)), g.ints(batch, count, 5), name="y")
-    g.output("y", FLOAT, [batch, count, 5])
-    return g
-
-
-def same_twice(g):
-    return g.const(np.repeat(g.rng.standard_normal((1, TOKENS, WIDTH)), 2, 0).astype(np.float32))
-
-
-def one_each(g):
-    return g.weight(2, TOKENS, WIDTH)
-
-
-def less_the_other(g, x):
-    return g("Sub", x, g("ReduceMean", x, g.ints(0)))
-
-
-def by_first(g, x):
-    return g("Add", x, g("Slice", x, g.ints(0), g.ints(1), g.ints(0)))
-
-
-def last_alone(lower):
-    """Causal but for one token, which no rule says."""
-    lower[-1, :-1] = False
-    return lower
-
-
-def mixed(g, x):
-    """Tokens are added up with weights, as in an MLP-Mixer."""
-    return g("MatMul", g.weight(TOKENS, TOKENS), x)
-
-
-def centred(g, x):
-    return g("Sub", x, g("ReduceMean", x, g.ints(1)))
-
-
-def by_last(g, x):
-    return g("Add", x, g("Gather", x, g.ints(TOKENS - 1), axis=1))
-
-
-def halved(g, x):
-    """The first tokens and the others, the other way round."""
-    parts = [g("Slice", x, g.ints(a), g.ints(b), g.ints(1)) for a, b in ((3, TOKENS), (0, 3))]
-    return g("Concat", *parts, axis=1)
-
-
-def regrouped(g, x):
-    """Channels and tokens change places."""
-    return g("Reshape", g("Transpose", x, perm=[0, 2, 1]), g.ints(2, TOKENS, WIDTH))
-
-
 # ---- Rows ----------------------------------------------------------------------------------------
 
 PAGES = {
@@ -495,25 +244,7 @@ PAGES = {
     "a start, as a number": lambda: written(by_elements, number=True),
     "what is written is cut to the tokens": lambda: cut_to(PLACES),
     "the newest alone come out": newest,
-    "floats that are 1 where something is visible": lambda: masked(FLOAT, unless),
     "TensorScatter and lengths": lambda: by_tensor_scatter(),
-    "a mask that is added": lambda: masked(FLOAT, add_mask),
-    "truths that show": lambda: masked(BOOL, show_where),
-    "truths that show, for all sequences": lambda: masked(BOOL, show_where, 2),
-    "fixed": fixed,
-    "fixed, one sequence": lambda: fixed(batch=1),
-    "fixed, as many tokens as heads": lambda: fixed(count=HEADS * SIZE),
-    "fixed, and an extent left open": lambda: fixed(width=-1),
-    "fixed, a table for each sequence, all alike": lambda: fixed(table=same_twice),
-    "fixed, a window": lambda: fixed(see=lambda m: m & ~np.tril(m, -3)),
-    "truths that hide": lambda: masked(BOOL, hide_where),
-    "truths that hide, or what comes later": lambda: masked(BOOL, padded),
-    "truths that hide, turned around": lambda: masked(BOOL, shown_unless),
-    "truths that hide, times a low number": lambda: masked(BOOL, times_low),
-    "floats that are 1 where something is hidden": lambda: masked(FLOAT, times_low),
-    "numbers that are 1 where something is hidden": lambda: masked(INT, times_low),
-    "tokens first": lambda: tokens_first(),
-    "tokens first, a fixed number": lambda: tokens_first(count=TOKENS),
     "a convolution's state": lambda: hybrid(joined()),
     "a state longer than is read": lambda: hybrid(joined(-3, cut=1), 3),
     "a state of an operator": lambda: hybrid(by_operator),
@@ -534,63 +265,9 @@ NO_PAGES = {
     "a window that rolls, without a mask": lambda: written(rolling, None),
     "TensorScatter, all written is seen": lambda: by_tensor_scatter(causal=0),
     "TensorScatter, one more than is written": lambda: by_tensor_scatter(plus=1),
-    "tokens first, less their mean": lambda: tokens_first(less_mean_of_tokens),
-    "tokens first, with the one before": lambda: tokens_first(with_token_before),
-    "tokens first, and sequences see each other": lambda: tokens_first(keys=0),
     "a state of the first inputs": lambda: hybrid(joined(0, 2)),
     "a state of inputs but the last": lambda: hybrid(joined(-3, -1)),
     "a state behind the tokens": lambda: hybrid(joined(behind=True)),
-    "fixed, and all is seen": lambda: fixed(see=np.ones_like),
-    "fixed, a table for each sequence": lambda: fixed(table=one_each),
-    "fixed, less the mean of sequences": lambda: fixed(less_the_other),
-    "fixed, with the first sequence": lambda: fixed(by_first),
-    "fixed, and the last row sees itself alone": lambda: fixed(see=last_alone),
-    "fixed, tokens are mixed": lambda: fixed(mixed),
-    "fixed, less the mean": lambda: fixed(centred),
-    "fixed, with the last token": lambda: fixed(by_last),
-    "fixed, in two parts": lambda: fixed(halved),
-    "fixed, channels for tokens": lambda: fixed(regrouped),
-    "a mask of keys by queries": lambda: masked(BOOL, turned),
 }
 
-# stepwise compares the first output
-WITHOUT = {"the result behind what is said of it": summed_up}
-
-
-def run_without_pages(folder):
-    """What past_steps says of the same file."""
-    done = subprocess.run([os.path.join(corpora.BUILD, "tests", "past_steps"), folder],
-                          capture_output=True, text=True, check=False)
-    return (done.stdout or done.stderr).strip()
-
-
-def run_case(make, folder):
-    """What stepwise says, and the forms that explain names."""
-    make().save(folder)
-    done = subprocess.run([os.path.join(corpora.BUILD, "tests", "stepwise"), folder],
-                          capture_output=True, text=True, check=False)
-    told = subprocess.run([corpora.HEED, "explain", "--json", os.path.join(folder, "model.onnx")],
-                          capture_output=True, text=True, check=False)
-    forms = {c["form"] for c in json.loads(told.stdout)["caches"]} if not told.returncode else set()
-    return (done.stdout or done.stderr).strip(), forms
-
-
-def main():
-    failed = 0
-    for rows, wanted in ((PAGES, "same"), (NO_PAGES, "none"), (WITHOUT, "")):
-        for name, make in rows.items():
-            with tempfile.TemporaryDirectory() as folder:
-                said, forms = run_case(make, folder)
-                plain = run_without_pages(folder) if wanted != "none" else "same"
-            words = said.split()[1:]
-            wrong = wanted and words[0].rstrip(":") != wanted
-            wrong = wrong or not plain.startswith("same") or (wanted == "same" and words[-1] != "0")
-            failed += bool(wrong)
-            if wrong or "-v" in sys.argv:
-                print("%s %s: %s; %s; %s" % ("FAILED" if wrong else "passed", name, said, plain,
-                                             forms))
-    print("%d passed, %d failed, 0 skipped" % (len(PAGES) + len(NO_PAGES) + 1 - failed, failed))
-    return 1 if failed else 0
-
-
-sys.exit(main())
+run_all(PAGES, NO_PAGES)
