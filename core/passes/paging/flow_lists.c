@@ -33,14 +33,7 @@ static flow entries(int32_t axis, uint16_t list)
     return f;
 }
 
-static int32_t axis_of(const ir_node *n, int32_t rank)
-{
-    int64_t axis = ir_attr_int(n, "axis", 0);
-    return (int32_t)(axis < 0 ? axis + rank : axis);
-}
-
-/* ---- Into a list, and out of it --------------------------------------------------------------
- */
+/* ---- Into a list, and out of it -------------------------------------------------------------- */
 
 static flow make_list(flow_map *m, const ir_node *n)
 {
@@ -62,7 +55,7 @@ static bool names_rows(flow at, flow rows)
 static flow pick(flow_map *m, const ir_node *n)
 {
     flow rows = flow_of(m, ir_input(n, 0)), at = flow_of(m, ir_input(n, 1));
-    bool own = !rows.list && at.list && axis_of(n, flow_type_in(n, 0)->rank) == rows.axis;
+    bool own = !rows.list && at.list && flow_axis_attr(n, 0, flow_type_in(n, 0)->rank) == rows.axis;
     return own && names_rows(at, rows) ? entries(rows.axis + at.axis, at.list) : flow_mixed();
 }
 
@@ -72,7 +65,7 @@ static flow put_back(flow_map *m, const ir_node *n)
          what = flow_of(m, ir_input(n, 2));
     const ir_type *index = flow_type_in(n, 1);
     bool lists = pass_is(n, "ScatterND"); /* of one number each: places along the first axis */
-    int32_t axis = lists ? 0 : axis_of(n, flow_type_in(n, 0)->rank);
+    int32_t axis = lists ? 0 : flow_axis_attr(n, 0, flow_type_in(n, 0)->rank);
     bool fits = rows.kind == FLOW_ROWS && !rows.list && what.kind == FLOW_ROWS &&
                 what.list == at.list && rows.axis == axis && at.axis == axis && what.axis == axis &&
                 (!lists || (index->rank == 2 && index->dims[1] == 1));
@@ -105,8 +98,7 @@ bool flow_through_list(flow_map *m, const ir_node *n, uint32_t o, flow *out)
     return false;
 }
 
-/* ---- Which token, as a number ----------------------------------------------------------------
- */
+/* ---- Which token, as a number ---------------------------------------------------------------- */
 
 /* Coordinate c of what the list was made of. */
 static void set_coordinate(const flow_map *m, int64_t c, flow *f)
@@ -131,7 +123,7 @@ static void take_coordinate(const flow_map *m, const ir_node *n, uint32_t o, flo
     if (pass_is(n, "Transpose"))
         for (int32_t k = 0; k < n->out[0]->type.rank; k++)
             f->coordinates = (perm ? perm[k] : 1 - k) == along ? (uint8_t)(k + 1) : f->coordinates;
-    if (axis_of(n, flow_type_in(n, 0)->rank) != along)
+    if (flow_axis_attr(n, 0, flow_type_in(n, 0)->rank) != along)
         return;
     if (pass_is(n, "Split") && n->out[o]->type.dims[along] == 1) {
         for (uint32_t i = 0; i < o; i++)

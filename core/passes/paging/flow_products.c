@@ -62,3 +62,16 @@ flow flow_gemm(flow_map *m, const ir_node *n, uint32_t o)
     return a.kind == FLOW_ROWS && a.axis == (ir_attr_int(n, "transA", 0) ? 1 : 0) ? flow_rows(0)
                                                                                   : flow_mixed();
 }
+
+/* Input 0 is the tokens, input 1 how much of which expert each wants [tokens, experts]; the rest
+ * are weights. */
+flow flow_experts(flow_map *m, const ir_node *n, uint32_t o)
+{
+    flow x = flow_of(m, ir_input(n, 0)), wants = flow_of(m, ir_input(n, 1));
+    for (uint32_t i = 2; i < n->n_in; i++)
+        if (flow_of(m, ir_input(n, i)).kind != FLOW_FREE)
+            return flow_mixed();
+    bool own = x.kind == FLOW_ROWS && x.axis == flow_type_in(n, 0)->rank - 2 &&
+               wants.kind == FLOW_ROWS && wants.axis == 0;
+    return own && o == 0 ? x : flow_mixed();
+}

@@ -6,7 +6,7 @@
 
 static const flow mixed = {.kind = FLOW_MIXED};
 
-/* ---- Moves ---------------------------------------------------------------------------------- */
+/* ---- Moves ----------------------------------------------------------------------------------- */
 
 /* How many times the number of rows an extent is; 0: it is no multiple. */
 static int32_t times_rows(const flow_map *m, ir_dim extent, ir_dim rows)
@@ -75,7 +75,7 @@ static flow transposed(flow_map *m, const ir_node *n, uint32_t o)
     return perm ? mixed : flow_rows(flow_type_in(n, 0)->rank - 1 - f.axis);
 }
 
-/* ---- Elementwise ---------------------------------------------------------------------------- */
+/* ---- Elementwise ----------------------------------------------------------------------------- */
 
 /* Input i is the same for all rows along this axis of the output. */
 static bool is_same_for_all(const flow_map *m, const ir_node *n, uint32_t i, int32_t axis,
@@ -87,8 +87,7 @@ static bool is_same_for_all(const flow_map *m, const ir_node *n, uint32_t i, int
            (own < 0 || type->dims[own] == 1);
 }
 
-/* Inputs first to last, broadcast to each other. */
-static flow aligned(flow_map *m, const ir_node *n, uint32_t first, uint32_t last, uint32_t o)
+flow flow_aligned(flow_map *m, const ir_node *n, uint32_t first, uint32_t last, uint32_t o)
 {
     int32_t rank = n->out[o]->type.rank, axis = -1;
     for (uint32_t i = first; i <= last; i++) {
@@ -109,11 +108,10 @@ static flow aligned(flow_map *m, const ir_node *n, uint32_t first, uint32_t last
 
 static flow elementwise(flow_map *m, const ir_node *n, uint32_t o)
 {
-    return aligned(m, n, 0, n->n_in - 1, o);
+    return flow_aligned(m, n, 0, n->n_in - 1, o);
 }
 
-/* Input 0 to output 0, the others are the same for all: norms over the last axes, quantisation. */
-static flow first_alone(flow_map *m, const ir_node *n, uint32_t o)
+flow flow_first_alone(flow_map *m, const ir_node *n, uint32_t o)
 {
     flow f = flow_of(m, ir_input(n, 0));
     for (uint32_t i = 1; i < n->n_in; i++)
@@ -123,29 +121,22 @@ static flow first_alone(flow_map *m, const ir_node *n, uint32_t o)
     return f;
 }
 
-/* ---- Along one axis, or several ---------------------------------------------------------------
- */
-
-static int32_t axis_attr(const ir_node *n, int64_t missing, int32_t rank)
-{
-    int64_t axis = ir_attr_int(n, "axis", missing);
-    return (int32_t)(axis < 0 ? axis + rank : axis);
-}
+/* ---- Along one axis, or several -------------------------------------------------------------- */
 
 /* Softmax, Split, TopK: all elements along an axis that is not the tokens'. */
 static flow along(flow_map *m, const ir_node *n, uint32_t o)
 {
-    flow f = first_alone(m, n, o);
-    bool hits = f.kind == FLOW_ROWS && axis_attr(n, -1, flow_type_in(n, 0)->rank) == f.axis;
+    flow f = flow_first_alone(m, n, o);
+    bool hits = f.kind == FLOW_ROWS && flow_axis_attr(n, -1, flow_type_in(n, 0)->rank) == f.axis;
     return hits ? mixed : f;
 }
 
 /* Norms from an axis to the last: scale and bias may be those of the row. */
 static flow from_axis(flow_map *m, const ir_node *n, uint32_t o)
 {
-    flow f = o == 0 ? aligned(m, n, 0, n->n_in - 1, o) : first_alone(m, n, o);
+    flow f = o == 0 ? flow_aligned(m, n, 0, n->n_in - 1, o) : flow_first_alone(m, n, o);
     bool own = f.kind == FLOW_ROWS && flow_of(m, ir_input(n, 0)).kind == FLOW_ROWS;
-    bool hits = own && axis_attr(n, -1, flow_type_in(n, 0)->rank) <= f.axis;
+    bool hits = own && flow_axis_attr(n, -1, flow_type_in(n, 0)->rank) <= f.axis;
     return hits || !own ? mixed : f;
 }
 
@@ -168,7 +159,7 @@ static bool listed(const ir_node *n, uint32_t i, int32_t rank, uint32_t *bits)
 
 static flow reduced(flow_map *m, const ir_node *n, uint32_t o)
 {
-    flow f = first_alone(m, n, o);
+    flow f = flow_first_alone(m, n, o);
     uint32_t bits;
     if (f.kind != FLOW_ROWS || !listed(n, 1, flow_type_in(n, 0)->rank, &bits) ||
         (bits >> f.axis & 1))
@@ -182,8 +173,8 @@ static flow reduced(flow_map *m, const ir_node *n, uint32_t o)
 /* ArgMax and its like: the axis is an attribute, and goes. */
 static flow picked_along(flow_map *m, const ir_node *n, uint32_t o)
 {
-    flow f = first_alone(m, n, o);
-    int32_t axis = axis_attr(n, 0, flow_type_in(n, 0)->rank);
+    flow f = flow_first_alone(m, n, o);
+    int32_t axis = flow_axis_attr(n, 0, flow_type_in(n, 0)->rank);
     if (f.kind != FLOW_ROWS || axis == f.axis)
         return mixed;
     return ir_attr_int(n, "keepdims", 1) || axis > f.axis ? f : flow_rows(f.axis - 1);
@@ -191,7 +182,7 @@ static flow picked_along(flow_map *m, const ir_node *n, uint32_t o)
 
 static flow cumulated(flow_map *m, const ir_node *n, uint32_t o)
 {
-    flow f = first_alone(m, n, o);
+    flow f = flow_first_alone(m, n, o);
     const ir_value *axis = ir_input(n, 1);
     if (f.kind != FLOW_ROWS || !axis || !pass_constant(axis))
         return mixed;
@@ -201,101 +192,19 @@ static flow cumulated(flow_map *m, const ir_node *n, uint32_t o)
 
 static flow joined(flow_map *m, const ir_node *n, uint32_t o)
 {
-    flow f = aligned(m, n, 0, n->n_in - 1, o);
-    return f.kind == FLOW_ROWS && axis_attr(n, 0, n->out[o]->type.rank) == f.axis ? mixed : f;
+    flow f = flow_aligned(m, n, 0, n->n_in - 1, o);
+    return f.kind == FLOW_ROWS && flow_axis_attr(n, 0, n->out[o]->type.rank) == f.axis ? mixed : f;
 }
 
-/* ---- Looking up -------------------------------------------------------------------------------
- */
-
-/* A table of places: sequences end where it does. */
-static void note_places(const flow_map *m, const ir_node *n, int32_t axis)
-{
-    int64_t rows = flow_type_in(n, 0)->dims[axis];
-    if (flow_of(m, ir_input(n, 1)).place && rows > 0)
-        paging_limit(m->run, rows);
-}
-
-static flow gathered(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow data = flow_of(m, ir_input(n, 0)), at = flow_of(m, ir_input(n, 1));
-    int32_t axis = axis_attr(n, 0, flow_type_in(n, 0)->rank);
-    (void)o;
-    if (data.kind == FLOW_FREE && at.kind == FLOW_ROWS) {
-        note_places(m, n, axis);
-        return flow_rows(axis + at.axis);
-    }
-    if (data.kind != FLOW_ROWS || at.kind != FLOW_FREE || data.axis == axis)
-        return mixed;
-    return data.axis < axis ? data : flow_rows(data.axis - 1 + flow_type_in(n, 1)->rank);
-}
-
-static flow gathered_nd(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow data = flow_of(m, ir_input(n, 0)), at = flow_of(m, ir_input(n, 1));
-    int32_t rank = flow_type_in(n, 1)->rank;
-    int64_t width = rank > 0 ? flow_type_in(n, 1)->dims[rank - 1] : -1;
-    (void)o;
-    if (ir_attr_int(n, "batch_dims", 0) != 0 || width < 1)
-        return mixed;
-    if (data.kind == FLOW_FREE && at.kind == FLOW_ROWS && at.axis < rank - 1)
-        return at;
-    bool picks = data.kind == FLOW_ROWS && at.kind == FLOW_FREE && data.axis >= width;
-    return picks ? flow_rows(rank - 1 + data.axis - (int32_t)width) : mixed;
-}
-
-/* Data and indices have the same rows; or rows of indices look along a table, each for itself. */
-static flow gathered_along(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow data = flow_of(m, ir_input(n, 0)), at = flow_of(m, ir_input(n, 1));
-    int32_t axis = axis_attr(n, 0, flow_type_in(n, 0)->rank);
-    (void)o;
-    if (data.kind == FLOW_FREE && at.kind == FLOW_ROWS) {
-        note_places(m, n, axis);
-        return at.axis == axis ? at : mixed;
-    }
-    bool same = data.kind == FLOW_ROWS && at.kind == FLOW_ROWS && data.axis == at.axis;
-    return same && axis != at.axis ? at : mixed;
-}
-
-/* Data, indices and updates have the same rows. */
-static flow scattered_along(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow f = aligned(m, n, 0, n->n_in - 1, o);
-    return f.kind == FLOW_ROWS && axis_attr(n, 0, flow_type_in(n, 0)->rank) == f.axis ? mixed : f;
-}
-
-/* Input 0 is the tokens, input 1 how much of which expert each wants [tokens, experts]; the rest
- * are weights. */
-static flow to_experts(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow x = flow_of(m, ir_input(n, 0)), wants = flow_of(m, ir_input(n, 1));
-    for (uint32_t i = 2; i < n->n_in; i++)
-        if (flow_of(m, ir_input(n, i)).kind != FLOW_FREE)
-            return mixed;
-    bool own = x.kind == FLOW_ROWS && x.axis == flow_type_in(n, 0)->rank - 2 &&
-               wants.kind == FLOW_ROWS && wants.axis == 0;
-    return own && o == 0 ? x : mixed;
-}
-
-/* Indices become an axis of as many as there may be. */
-static flow one_hot(flow_map *m, const ir_node *n, uint32_t o)
-{
-    flow f = first_alone(m, n, o);
-    int32_t axis = axis_attr(n, -1, n->out[o]->type.rank);
-    return f.kind == FLOW_ROWS && axis <= f.axis ? flow_rows(f.axis + 1) : f;
-}
-
-/* ---- Table ------------------------------------------------------------------------------------
- */
+/* ---- Table ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *domain, *op;
     flow_rule *rule;
 } rules[] = {
-    {"", "Identity", first_alone},
-    {"", "Dropout", first_alone},
-    {"", "Clip", first_alone},
+    {"", "Identity", flow_first_alone},
+    {"", "Dropout", flow_first_alone},
+    {"", "Clip", flow_first_alone},
     {"", "Reshape", reshaped},
     {"", "Flatten", reshaped},
     {"", "Squeeze", reshaped},
@@ -307,10 +216,10 @@ static const struct {
     {"", "Slice", flow_sliced},
     {"", "Tile", flow_tiled},
     {"", "Pad", flow_padded},
-    {"", "Gather", gathered},
-    {"", "GatherND", gathered_nd},
-    {"", "GatherElements", gathered_along},
-    {"", "ScatterElements", scattered_along},
+    {"", "Gather", flow_gathered},
+    {"", "GatherND", flow_gathered_nd},
+    {"", "GatherElements", flow_gathered_along},
+    {"", "ScatterElements", flow_scattered_along},
     {"", "MatMul", flow_product},
     {"", "Gemm", flow_gemm},
     {"", "Einsum", flow_einsum},
@@ -332,12 +241,12 @@ static const struct {
     {"", "ReduceL2", reduced},
     {"", "ReduceSumSquare", reduced},
     {"", "RotaryEmbedding", flow_turned},
-    {"", "DequantizeLinear", first_alone},
-    {"", "QuantizeLinear", first_alone},
-    {"com.microsoft", "MatMulNBits", first_alone},
-    {"com.microsoft", "MoE", to_experts},
-    {"com.microsoft", "QMoE", to_experts},
-    {"", "OneHot", one_hot},
+    {"", "DequantizeLinear", flow_first_alone},
+    {"", "QuantizeLinear", flow_first_alone},
+    {"com.microsoft", "MatMulNBits", flow_first_alone},
+    {"com.microsoft", "MoE", flow_experts},
+    {"com.microsoft", "QMoE", flow_experts},
+    {"", "OneHot", flow_one_hot},
     {"heed", "Attention", flow_attention},
 };
 
