@@ -109,19 +109,22 @@ static heed_status fill(past_run *r, uint32_t i, element value)
     return HEED_OK;
 }
 
+/* The token of an element in [batch, tokens] or [tokens, batch]. */
+static int64_t place_of(const past_run *r, uint32_t i, int64_t row, int64_t column)
+{
+    bool first = roles_tokens_first(&r->p->roles, i) && type_of(r, i)->rank == 2;
+    return r->first + (first ? row : column);
+}
+
 static double token_at(const past_run *r, uint32_t i, int64_t row, int64_t column)
 {
-    (void)i;
-    (void)row;
-    int64_t at = r->first + column;
+    int64_t at = place_of(r, i, row, column);
     return at < r->last ? r->step->tokens[at] : 0; /* behind a fixed number nobody looks */
 }
 
 static double position(const past_run *r, uint32_t i, int64_t row, int64_t column)
 {
-    (void)i;
-    (void)row;
-    return (double)(r->first + column);
+    return (double)place_of(r, i, row, column);
 }
 
 static double sees(const past_run *r, uint32_t i, int64_t row, int64_t column)
@@ -169,7 +172,8 @@ static heed_status make_kept(past_run *r, uint32_t i)
     const heed_tensor *all = given_by_name(r, r->p->names[i]);
     int64_t dims[TENSOR_MAX_RANK];
     bool main = i == r->p->roles.main;
-    int32_t rank = type_of(r, i)->rank, axis = main ? r->p->roles.tokens_axis : rank > 1;
+    int32_t rank = type_of(r, i)->rank;
+    int32_t axis = rank > 1 && !roles_tokens_first(&r->p->roles, i);
     if (!all && main)
         return err_fail(HEED_UNSUPPORTED, "the model takes embeddings, not tokens");
     set_dims(r, i, axis, dims);
@@ -182,9 +186,6 @@ static heed_status make_kept(past_run *r, uint32_t i)
         all->dims[axis] < (int64_t)r->last || (rank > 1 && all->dims[!axis] != 1) ||
         row * (size_t)all->dims[axis] != tensor_bytes(all))
         return err_fail(HEED_INVALID, "\"%s\" has no row for each token", r->p->names[i]);
-    if (copies > 1 && !axis)
-        return err_fail(HEED_UNSUPPORTED, "\"%s\" wants several sequences, token by token",
-                        r->p->names[i]);
     for (size_t b = 0; b < copies; b++)
         memcpy((char *)tensor_data(r->in[i]) + b * (size_t)dims[axis] * row,
                (const char *)tensor_data(all) + r->first * row, (r->last - r->first) * row);

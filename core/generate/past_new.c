@@ -189,6 +189,10 @@ static heed_status check(const past_model *p)
     if (p->keeps && p->fixed > 1)
         return err_fail(HEED_UNSUPPORTED, "the model takes %lld tokens at a time, no more or fewer",
                         (long long)p->fixed);
+    if (p->copies > 1 && p->roles.tokens_axis == 0)
+        return err_fail(HEED_UNSUPPORTED,
+                        "\"%s\" takes %lld sequences, no more or fewer, with tokens first",
+                        p->names[p->roles.main], (long long)p->copies);
     return HEED_OK;
 }
 

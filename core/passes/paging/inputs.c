@@ -100,14 +100,11 @@ static void drop_outputs(beginning *d)
 
 /* ---- All of it ------------------------------------------------------------------------------ */
 
-/* Steps have tokens along the second axis. */
-static heed_status turn_tokens(beginning *d)
+static heed_status turn(beginning *d, ir_value *x)
 {
-    ir_value *x = d->g->inputs[d->roles.main], *turned;
+    ir_value *turned;
     arena *memory = &d->run->model->memory;
     char perm[4 * TENSOR_MAX_RANK] = "1,0";
-    if (d->roles.tokens_axis == 1 || x->type.rank < 2)
-        return HEED_OK;
     ir_dim *dims = arena_array(memory, (size_t)x->type.rank, sizeof(*dims));
     if (!dims)
         return HEED_NOMEM;
@@ -118,7 +115,6 @@ static heed_status turn_tokens(beginning *d)
             snprintf(perm + length, sizeof(perm) - length, ",%d", k);
     }
     x->type.dims = dims;
-    d->roles.tokens_axis = 1;
     op_body b = pass_body(d->run, d->g->last);
     turned = body_transpose(&b, x, perm);
     TRY(b.status);
@@ -127,6 +123,20 @@ static heed_status turn_tokens(beginning *d)
         if (use->node != turned->producer)
             ir_node_set_input(use->node, use->slot, turned);
     }
+    return HEED_OK;
+}
+
+/* Steps have tokens along the second axis: of the main input, and of what stands beside it. */
+static heed_status turn_tokens(beginning *d)
+{
+    uint32_t main = d->roles.main;
+    if (d->roles.tokens_axis == 1 || d->g->inputs[main]->type.rank < 2)
+        return HEED_OK;
+    for (uint32_t i = 0; i < d->g->n_inputs; i++)
+        if (i != main && d->roles.role[i] <= PAGING_MASK && roles_tokens_first(&d->roles, i))
+            TRY(turn(d, d->g->inputs[i]));
+    TRY(turn(d, d->g->inputs[main]));
+    d->roles.tokens_axis = 1;
     return ir_sort(d->g);
 }
 

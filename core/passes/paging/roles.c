@@ -31,6 +31,13 @@ int32_t roles_tokens_axis(const decoder_roles *r, const ir_type *type)
     return type->rank > 1;
 }
 
+bool roles_tokens_first(const decoder_roles *r, uint32_t i)
+{
+    const ir_type *type = &r->g->inputs[i]->type, *main = &r->g->inputs[r->main]->type;
+    return main->rank > 1 && type->rank > 1 && r->tokens_axis == 0 &&
+           type->dims[0] == main->dims[0] && type->dims[1] == main->dims[1];
+}
+
 bool roles_has_queries(const decoder_roles *r, uint32_t i)
 {
     const ir_type *type = &r->g->inputs[i]->type, *main = &r->g->inputs[r->main]->type;
@@ -186,7 +193,7 @@ heed_status roles_find(const ir_model *m, arena *memory, decoder_roles *out)
     if (m->main->n_outputs > 0 && out->main == UINT32_MAX && out->unclear[0] == UINT32_MAX)
         find_embeddings(out);
     if (out->main != UINT32_MAX)
-        out->tokens_axis = roles_tokens_axis(out, &m->main->inputs[out->main]->type);
+        TRY(tokens_axis_find(out));
     for (uint32_t i = 0; out->main != UINT32_MAX && i < n; i++)
         if (out->role[i] == PAGING_MASK && m->main->inputs[out->main]->type.rank > 0)
             settle_mask(out, i);

@@ -1,6 +1,6 @@
 /* roles.h - what the inputs and outputs of a decoder are, told by what happens to them.
  *
- * Before anything is inferred, and never by a name:
+ * Before anything is inferred (but for the axis of the tokens: tokens_axis.c), and never by a name:
  * - past: reaches a Concat along one of its open axes, in front, through what moves elements; or an
  *   operator's input of that meaning; or comes out again with the sequence's new tokens in it
  *   (caches.h);
@@ -51,8 +51,10 @@ ir_dim roles_batch(const decoder_roles *r);
 /* The extents of the tokens and of the sequences in the main input; the latter may be no axis. */
 ir_dim roles_tokens(const decoder_roles *r);
 int32_t roles_batch_axis(const decoder_roles *r);
-/* The axis of the tokens in an input that may be the main one. */
+/* The axis of the tokens in an input that may be the main one, as far as inputs alone tell. */
 int32_t roles_tokens_axis(const decoder_roles *r, const ir_type *type);
+/* Input i has them first, as the main one has: [tokens, batch, ...]. */
+bool roles_tokens_first(const decoder_roles *r, uint32_t i);
 /* A mask has a row for each query: the last axis but one. */
 bool roles_has_queries(const decoder_roles *r, uint32_t i);
 
@@ -118,6 +120,9 @@ heed_status rows_reach_result(const decoder_roles *r, const ir_node *lookup, boo
 heed_status tokens_find(decoder_roles *r);
 /* The result has a row for each token of this input: it says so by the name of an extent. */
 bool tokens_in_result(const decoder_roles *r, uint32_t i);
+
+/* tokens_axis.c: sets the axis of the tokens in the main input. HEED_NOMEM alone. */
+heed_status tokens_axis_find(decoder_roles *r);
 
 /* ---- The past: growth.c ----------------------------------------------------------------------
  */
