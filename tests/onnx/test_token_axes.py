@@ -35,6 +35,7 @@ class Turned(Decoder):
         self.first, self.draw = first, np.random.default_rng(11)
         self.shape = list(shape)[::-1] if first else list(shape)
         self.inputs = [helper.make_tensor_value_info("tokens", INT, self.shape)]
+        self.outputs = []
 
     def random(self, *shape):
         return self.const((self.draw.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32))
@@ -47,6 +48,16 @@ class Turned(Decoder):
         self.inputs.append(helper.make_tensor_value_info(name, INT, self.shape))
         return self.op("Transpose", name, perm=[1, 0]) if self.first else name
 
+    def grown(self, x, name, perm):
+        """x [batch, heads, sequence, EACH] behind a past, of which the axes are turned by perm"""
+        shape = [["batch", HEADS, "%s", EACH][k] for k in perm]
+        kinds = [[s.replace("%s", end) if isinstance(s, str) else s for s in shape]
+                 for end in ("past", "all")]
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, kinds[0]))
+        both = self.op("Concat", name, self.op("Transpose", x, perm=perm), axis=perm.index(2))
+        self.outputs.append(helper.make_tensor_value_info(both, TensorProto.FLOAT, kinds[1]))
+        return self.op("Transpose", both, perm=[perm.index(k) for k in range(4)])
+
     def placed(self, x):
         return self.op("Add", x, self.op("Gather", self.random(MOST, WIDTH), self.places()))
 
@@ -57,7 +68,8 @@ class Turned(Decoder):
         y = self.op("MatMul", part(self, x), self.random(WIDTH, WORDS))
         y = self.op("Transpose", y, **turn) if self.first else y
         y = helper.make_tensor_value_info(y, TensorProto.FLOAT, [*self.shape, WORDS])
-        graph = helper.make_graph(self.nodes, "decoder", self.inputs, [y], self.weights)
+        graph = helper.make_graph(self.nodes, "decoder", self.inputs, [y, *self.outputs],
+                                  self.weights)
         onnx.save(helper.make_model(graph, opset_imports=[
             helper.make_opsetid(ONNX, 23), helper.make_opsetid(MS, 1)], ir_version=10), path)
 
@@ -110,6 +122,20 @@ def without_a_softmax(d, x):
     return d.op("Add", x, d.op("MatMul", d.op("Trilu", s, upper=0), v))
 
 
+def with_past(perm):
+    def part(d, x):
+        q, k, v = (d.heads(d.op("MatMul", x, d.random(WIDTH, WIDTH)), HEADS) for _ in range(3))
+        k, v = d.grown(k, "past_k", perm), d.grown(v, "past_v", perm)
+        n, all_n = d.tokens(), d.op("Shape", k, start=2, end=3)
+        seen = d.op("Trilu", d.op("Expand", np.array(True), d.op("Concat", n, all_n, axis=0)),
+                    d.number(d.op("Sub", all_n, n)), upper=0)
+        s = d.op("MatMul", q, d.op("Transpose", k, perm=[0, 1, 3, 2]))
+        s = d.op("Softmax", d.op("Where", seen, s, np.float32(-3e38)), axis=-1)
+        y = d.op("Transpose", d.op("MatMul", s, v), perm=[0, 2, 1, 3])
+        return d.op("Add", x, d.op("Reshape", y, [0, -1, WIDTH]))
+    return part
+
+
 def by_operator(kind, domain, **attributes):
     def part(d, x):
         x = d.placed(x)
@@ -137,6 +163,8 @@ CASES = {
     "MultiHeadAttention": (by_operator("MultiHeadAttention", MS, num_heads=HEADS,
                                        unidirectional=1), True),
     "a recurrence": (by_recurrence, False),
+    "a past": (with_past([0, 1, 2, 3]), True),
+    "a past of tokens first": (with_past([2, 0, 1, 3]), True),
     "one sequence": (by_softmax, True, (1, "sequence")),
     "one name for both": (by_softmax, None, ("n", "n")),
     "numbers": (by_softmax, True, (1, MOST)),
