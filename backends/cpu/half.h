@@ -16,6 +16,12 @@ static inline bool cpu_half_is(heed_dtype dtype)
     return dtype == HEED_FLOAT16 || dtype == HEED_BFLOAT16;
 }
 
+/* What float32 loops can be for. */
+static inline bool cpu_real_is(heed_dtype dtype)
+{
+    return dtype == HEED_FLOAT32 || cpu_half_is(dtype);
+}
+
 static inline cpu_half cpu_half_find(const cpu_lanes *lanes, heed_dtype dtype)
 {
     cpu_half half = {NULL, NULL};

@@ -15,8 +15,7 @@ heed_status cpu_widen_accepts(void *device, const heed_node *node)
     heed_status status = cpu_accept_float(device, node);
     for (uint32_t i = 1; i < node->n_in && !status; i++) {
         heed_dtype dtype = node->in[i] ? cpu_dtype(node->in[i]->dtype) : first;
-        bool real = dtype == HEED_FLOAT32 || cpu_half_is(dtype);
-        status = real && dtype != first ? cpu_refuse_dtype(node, i) : HEED_OK;
+        status = cpu_real_is(dtype) && dtype != first ? cpu_refuse_dtype(node, i) : HEED_OK;
     }
     return status ? status : node->n_in > MOST ? cpu_refuse_dtype(node, MOST) : HEED_OK;
 }

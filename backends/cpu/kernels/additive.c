@@ -1,37 +1,12 @@
 /* heed.AdditiveAttention: the node, and the threads of a call. See additive.h. */
 #include <math.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "additive.h"
+#include "attention_node.h"
 
 enum { MOST_SLOTS = 64 };
 
 /* ---- The node ------------------------------------------------------------------------------- */
-
-static bool read_layout(const heed_node *node, const char *name, int place[4])
-{
-    static const char letters[] = "bhsd";
-    const heed_attribute *a = node->attr(node, name);
-    heed_string text = a && a->type == HEED_ATTR_STRING ? a->s : (heed_string){letters, 4};
-    for (int i = 0; i < 4 && text.size == 4; i++) {
-        const char *at = memchr(text.data, letters[i], 4);
-        if (!at)
-            return false;
-        place[i] = (int)(at - text.data);
-    }
-    return text.size == 4;
-}
-
-/* Values and results have their channels in one run. */
-static bool read_layouts(const heed_node *node, int place[4][4])
-{
-    static const char *const names[4] = {"q_layout", "k_layout", "v_layout", "y_layout"};
-    for (int i = 0; i < 4; i++)
-        if (!read_layout(node, names[i], place[i]))
-            return false;
-    return place[ADDITIVE_V][ADDITIVE_D] == 3 && place[3][ADDITIVE_D] == 3;
-}
 
 static heed_status accepts(void *device, const heed_node *node)
 {
@@ -46,7 +21,10 @@ static heed_status accepts(void *device, const heed_node *node)
         return status;
     if (precision != 0 && precision != HEED_FLOAT32)
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s has its softmax in float32", node->op);
-    if (!read_layouts(node, place))
+    status = attention_places(node, place);
+    if (status)
+        return status;
+    if (place[ADDITIVE_V][ADDITIVE_D] != 3 || place[3][ADDITIVE_D] != 3)
         return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s with channels that are not the last axis",
                               node->op);
     return HEED_OK;
@@ -67,16 +45,19 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     additive_rules *r = cpu_state_new(sizeof(*r));
     if (!r)
         return HEED_NOMEM;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     r->lanes = cpu_lanes_of(device);
-    read_layouts(node, r->place);
     r->scale = cpu_attr_float(node, "scale", 1.0f);
     r->half = cpu_half_find(r->lanes, cpu_dtype(node->in[ADDITIVE_Q]->dtype));
     r->bytes = cpu_element_bytes(node->in[ADDITIVE_Q]->dtype);
     r->fill = rounded(r, cpu_attr_float(node, "fill", -INFINITY));
     r->late = cpu_attr_int(node, "fill_first", 0) != 0;
     r->guard = cpu_attr_is(node, "empty", "guard");
-    r->slots = cores < 1 ? 1 : cores > MOST_SLOTS ? MOST_SLOTS : (size_t)cores;
+    r->slots = attention_slots(MOST_SLOTS);
+    heed_status status = attention_places(node, r->place);
+    if (status) {
+        cpu_host->free(r, sizeof(*r));
+        return status;
+    }
     *state = r;
     return HEED_OK;
 }

@@ -6,8 +6,8 @@
  * tensors. Memory behind a sequence's length is never read, unless the fill makes it count. */
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "attention_node.h"
 #include "scores.h"
 
 enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, MORE, INPUTS };
@@ -17,21 +17,19 @@ enum { Q, K, V, BIAS, LENGTHS, OFFSETS, SINKS, MASK, FACTOR, MORE, INPUTS };
 
 /* ---- What is taken -------------------------------------------------------------------------- */
 
-static bool is_real(heed_dtype dtype) { return dtype == HEED_FLOAT32 || cpu_half_is(dtype); }
-
 static bool takes_dtype(const heed_node *node, uint32_t input)
 {
     heed_dtype dtype = cpu_dtype(node->in[input]->dtype);
     heed_dtype first = cpu_dtype(node->in[Q]->dtype);
     if (input == BIAS)
-        return dtype == HEED_BOOL || is_real(dtype);
+        return dtype == HEED_BOOL || cpu_real_is(dtype);
     if (input == MORE)
-        return is_real(dtype);
+        return cpu_real_is(dtype);
     if (input == MASK)
         return dtype == HEED_BOOL;
     if (input == LENGTHS || input == OFFSETS)
         return dtype == HEED_INT32 || dtype == HEED_INT64;
-    return is_real(dtype) && dtype == first;
+    return cpu_real_is(dtype) && dtype == first;
 }
 
 static heed_status accepts(void *device, const heed_node *node)
@@ -66,26 +64,6 @@ static heed_status flash_accepts(void *device, const heed_node *node)
 
 /* ---- Attributes ----------------------------------------------------------------------------- */
 
-static bool read_layout(const heed_node *node, const char *name, int place[4])
-{
-    static const char letters[] = "bhsd";
-    const heed_attribute *a = node->attr(node, name);
-    heed_string text = a && a->type == HEED_ATTR_STRING ? a->s : (heed_string){letters, 4};
-    for (int k = 0; k < 4 && text.size == 4; k++) {
-        const char *at = memchr(text.data, letters[k], 4);
-        if (!at)
-            return false;
-        place[k] = (int)(at - text.data);
-    }
-    return text.size == 4;
-}
-
-static size_t cores(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > FLASH_SLOTS ? FLASH_SLOTS : (size_t)n;
-}
-
 static void read_window(const heed_node *node, flash_rules *r)
 {
     r->left = cpu_attr_int(node, "left_window", -1);
@@ -96,7 +74,6 @@ static void read_window(const heed_node *node, flash_rules *r)
 
 static heed_status prepare(void *device, const heed_node *node, void **state)
 {
-    static const char *const layouts[4] = {"q_layout", "k_layout", "v_layout", "y_layout"};
     scores_rules *s = cpu_state_new(sizeof(*s));
     if (!s)
         return HEED_NOMEM;
@@ -108,8 +85,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     s->add = cpu_zip_find(r->lanes, "Add", HEED_FLOAT32)->run;
     s->multiply = cpu_zip_find(r->lanes, "Mul", HEED_FLOAT32)->run;
     s->max = cpu_fold_find(r->lanes, "ReduceMax");
-    const heed_attribute *scale = node->attr(node, "scale");
-    r->scale = scale && scale->type == HEED_ATTR_FLOAT ? scale->f : 0;
+    r->scale = attention_scale(node);
     r->cap = cpu_attr_float(node, "softcap", 0);
     r->least = cpu_attr_float(node, "scores_min", -INFINITY);
     r->most = cpu_attr_float(node, "scores_max", INFINITY);
@@ -124,12 +100,12 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
                : cpu_attr_is(node, "empty", "guard") ? FLASH_GUARD
                                                      : FLASH_ZERO;
     read_window(node, r);
-    r->slots = cores();
-    for (int i = 0; i < 4; i++)
-        if (!read_layout(node, layouts[i], r->place[i])) {
-            cpu_host->free(s, sizeof(*s));
-            return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s in a layout that is none", layouts[i]);
-        }
+    r->slots = attention_slots(FLASH_SLOTS);
+    heed_status status = attention_places(node, r->place);
+    if (status) {
+        cpu_host->free(s, sizeof(*s));
+        return status;
+    }
     *state = s;
     return HEED_OK;
 }

@@ -1,28 +1,25 @@
 /* heed.PagedAttention: what the kernel takes, and its attributes. The meaning is that of
  * core/ops/paged_attention.c, the computation is in paged.h. Pages are written where their outputs
  * lie, which is where they are read, too, unless the caller has them apart. */
-#include <math.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "attention_node.h"
 #include "paged.h"
 
 enum { Q, K, V, KEYS, VALUES, STARTS, PAST, TABLE, SINKS, KEY_SCALES, VALUE_SCALES, BIAS, INPUTS };
 
 /* ---- What is taken -------------------------------------------------------------------------- */
 
-static bool is_real(heed_dtype dtype) { return dtype == HEED_FLOAT32 || cpu_half_is(dtype); }
-
 static bool takes_dtype(const heed_node *node, uint32_t input)
 {
     heed_dtype dtype = cpu_dtype(node->in[input]->dtype);
     if (input == KEYS || input == VALUES)
-        return is_real(dtype) || dtype == HEED_INT8;
+        return cpu_real_is(dtype) || dtype == HEED_INT8;
     if (input >= STARTS && input <= TABLE)
         return dtype == HEED_INT32 || dtype == HEED_INT64;
     if (input == KEY_SCALES || input == VALUE_SCALES)
         return dtype == HEED_FLOAT32;
-    return is_real(dtype);
+    return cpu_real_is(dtype);
 }
 
 static bool has(const heed_node *node, uint32_t out) { return node->n_out > out && node->out[out]; }
@@ -41,44 +38,22 @@ static heed_status accepts(void *device, const heed_node *node)
 
 /* ---- Attributes ----------------------------------------------------------------------------- */
 
-static bool read_layout(const heed_node *node, const char *name, int place[4])
-{
-    static const char letters[] = "bhsd";
-    const heed_attribute *a = node->attr(node, name);
-    heed_string text = a && a->type == HEED_ATTR_STRING ? a->s : (heed_string){letters, 4};
-    for (int k = 0; k < 4 && text.size == 4; k++) {
-        const char *at = memchr(text.data, letters[k], 4);
-        if (!at)
-            return false;
-        place[k] = (int)(at - text.data);
-    }
-    return text.size == 4;
-}
-
-static size_t cores(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n < 1 ? 1 : n > FLASH_SLOTS ? FLASH_SLOTS : (size_t)n;
-}
-
 static heed_status prepare(void *device, const heed_node *node, void **state)
 {
-    static const char *const layouts[4] = {"q_layout", "k_layout", "v_layout", "y_layout"};
     paged_rules *r = cpu_state_new(sizeof(*r));
     if (!r)
         return HEED_NOMEM;
-    const heed_attribute *scale = node->attr(node, "scale");
     r->lanes = cpu_lanes_of(device);
-    r->scale = scale && scale->type == HEED_ATTR_FLOAT ? scale->f : 0;
+    r->scale = attention_scale(node);
     r->cap = cpu_attr_float(node, "softcap", 0);
     r->left = cpu_attr_int(node, "left_window", -1);
     r->by_key = cpu_attr_is(node, "bias_by", "key");
-    r->slots = cores();
-    for (int i = 0; i < 4; i++)
-        if (!read_layout(node, layouts[i], r->place[i])) {
-            cpu_host->free(r, sizeof(*r));
-            return cpu_host->fail(HEED_UNSUPPORTED, "cpu: %s in a layout that is none", layouts[i]);
-        }
+    r->slots = attention_slots(FLASH_SLOTS);
+    heed_status status = attention_places(node, r->place);
+    if (status) {
+        cpu_host->free(r, sizeof(*r));
+        return status;
+    }
     *state = r;
     return HEED_OK;
 }
