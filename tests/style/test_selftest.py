@@ -31,6 +31,8 @@ CASES = [
     ("includes", {"core/passes/attention/prepare/a.c": '#include "passes/attention/site.h"\n',
                   "core/passes/attention/site.h": ""},
      "passes/attention/prepare may not include passes/attention/"),
+    ("includes", {"core/passes/new/a.c": '#include "passes/mask/m.h"\n',
+                  "core/passes/mask/m.h": ""}, "passes/new may not include passes/mask/"),
     ("includes", {"core/passes/mask/a.c": '#include "passes/axes/axes.h"\n',
                   "core/passes/axes/axes.h": ""}, None),
     ("includes", {"core/base/a.c": "#include <curl/curl.h>\n"}, "not a C11, POSIX or Linux header"),
