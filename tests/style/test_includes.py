@@ -60,8 +60,7 @@ def core(path, name):
 
 def passes(path, name):
     """Why a file of a folder of passes may not include one of another, or None."""
-    own, other = (part.partition("core/")[2] or part for part in map(os.path.dirname, (path, name)))
-    own, other = (part.partition("passes/")[2] for part in (own, other))
+    own, other = (os.path.dirname(file).partition("passes/")[2] for file in (path, name))
     if not own or not other or other == own or other in PASSES.get(own, ()):
         return None
     return "passes/%s may not include passes/%s/" % (own, other)
