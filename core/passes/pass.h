@@ -91,6 +91,7 @@ void pass_undo(const op_body *b);
  * has its type. Otherwise the body is taken back. */
 heed_status pass_settle(pass_run *p, ir_node *n, const op_body *b, ir_value *y);
 bool pass_is(const ir_node *n, const char *op); /* an ai.onnx operator of this name */
+bool pass_is_one_of(const ir_node *n, const char *const *ops); /* the list ends with NULL */
 /* The value is a constant for good (not the default of an input). */
 bool pass_constant(const ir_value *v);
 /* Reading may be merged or moved: no randomness, no nested graphs. */

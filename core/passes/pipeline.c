@@ -227,6 +227,13 @@ bool pass_is(const ir_node *n, const char *op)
     return n && n->op->name[0] == op[0] && n->op->domain[0] == 0 && strcmp(n->op->name, op) == 0;
 }
 
+bool pass_is_one_of(const ir_node *n, const char *const *ops)
+{
+    while (*ops && !pass_is(n, *ops))
+        ops++;
+    return *ops != NULL;
+}
+
 bool pass_constant(const ir_value *v) { return v && v->constant && !v->is_input; }
 
 bool pass_pure(const ir_node *n) { return !(n->op->flags & (OP_RANDOM | OP_CONTROL)); }

@@ -158,18 +158,10 @@ static heed_status equate(search *s, const pair *x)
 /* ---- Who says so ----------------------------------------------------------------------------- */
 
 static const char *const elementwise[] = {
-    "Add", "And", "Div", "Max", "Min", "Mul", "Or", "Sub", "Where",
+    "Add", "And", "Div", "Max", "Min", "Mul", "Or", "Sub", "Where", NULL,
 };
 
-static const char *const moves[] = {"Cast", "Expand", "Reshape", "Transpose", "Unsqueeze"};
-
-static bool is_one_of(const ir_node *n, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (pass_is(n, list[i]))
-            return true;
-    return false;
-}
+static const char *const moves[] = {"Cast", "Expand", "Reshape", "Transpose", "Unsqueeze", NULL};
 
 /* Axes of operands of an elementwise node, paired from the right. */
 static heed_status equate_operands(search *s, const ir_node *n)
@@ -193,10 +185,10 @@ static heed_status visit_softmax(search *s, const ir_node *softmax)
     uint32_t count = 1;
     for (uint32_t at = 0; at < count; at++) {
         const ir_node *n = queue[at];
-        bool several = is_one_of(n, elementwise, sizeof(elementwise) / sizeof(*elementwise));
+        bool several = pass_is_one_of(n, elementwise);
         if (several)
             TRY(equate_operands(s, n));
-        if (at > 0 && !several && !is_one_of(n, moves, sizeof(moves) / sizeof(*moves)))
+        if (at > 0 && !several && !pass_is_one_of(n, moves))
             continue;
         for (uint32_t i = 0; i < n->n_in && (several || i == 0); i++) {
             const ir_value *v = ir_input(n, i);

@@ -116,12 +116,12 @@ static bool back_through_node(cache_walk *w, const ir_node *n, uint32_t output, 
         return back_through(w, n, 0, n->n_in - 1, t);
     }
     t.form = CACHE_STATIC;
-    if (paging_is_one_of(n, scatters))
+    if (pass_is_one_of(n, scatters))
         return back_through(w, n, 0, 0, t);
     if (pass_is(n, "Where"))
         return back_through(w, n, 1, 2, t);
     t.form = CACHE_STATE;
-    return paging_is_one_of(n, sums) && back_through(w, n, 0, n->n_in - 1, t);
+    return pass_is_one_of(n, sums) && back_through(w, n, 0, n->n_in - 1, t);
 }
 
 static bool back(cache_walk *w, const ir_value *v, trail t)

@@ -100,7 +100,7 @@ static uint32_t first_product(const ir_value *v, int depth)
     for (const ir_use *use = v->uses; use && depth < 16; use = use->next) {
         const ir_node *n = use->node;
         uint32_t id = UINT32_MAX;
-        if (paging_is_one_of(n, products) || (n->op->flags & OP_ATTENTION))
+        if (pass_is_one_of(n, products) || (n->op->flags & OP_ATTENTION))
             id = n->id;
         else if (paging_moves(n, MOVE_KEEPS | MOVE_SCALES) && n->n_out > 0 && n->out[0])
             id = first_product(n->out[0], depth + 1);

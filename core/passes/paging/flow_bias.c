@@ -77,8 +77,8 @@ static bool is_straight(const by_distance *d, const ir_node *n)
     if (pass_is(n, "Cast"))
         return floats ||
                (dtype_is_int(n->out[0]->type.dtype) && dtype_is_int(ir_input(n, 0)->type.dtype));
-    if (!paging_is_one_of(n, products))
-        return paging_is_one_of(n, sums) || paging_moves(n, MOVE_KEEPS);
+    if (!pass_is_one_of(n, products))
+        return pass_is_one_of(n, sums) || paging_moves(n, MOVE_KEEPS);
     return (flow_of(d->m, ir_input(n, 1)).kind == FLOW_FREE && (floats || pass_is(n, "Mul"))) ||
            (flow_of(d->m, ir_input(n, 0)).kind == FLOW_FREE && pass_is(n, "Mul"));
 }

@@ -77,7 +77,7 @@ static bool computes_rows(const ir_node *n)
                                       "ReduceMax",        "Softmax",    "LogSoftmax",
                                       "Identity",         "Squeeze",    "Unsqueeze",
                                       "Transpose",        "Clip",       NULL};
-    return (n->op->flags & OP_ELEMENTWISE) || paging_is_one_of(n, ops) ||
+    return (n->op->flags & OP_ELEMENTWISE) || pass_is_one_of(n, ops) ||
            strcmp(n->op->name, "MatMulNBits") == 0;
 }
 

@@ -28,7 +28,7 @@ static bool is_scored(const ir_value *v, int depth)
         const ir_node *n = use->node;
         if (strstr(n->op->name, "Softmax"))
             return true;
-        if (paging_is_one_of(n, score_ops) && n->n_out > 0 && n->out[0] &&
+        if (pass_is_one_of(n, score_ops) && n->n_out > 0 && n->out[0] &&
             is_scored(n->out[0], depth + 1))
             return true;
     }
@@ -64,7 +64,7 @@ static void follow(reading *r, const ir_value *v, int depth)
         const ir_value *other = n->n_in > 1 ? ir_input(n, use->slot == 0) : NULL;
         if (n->op->flags & OP_ATTENTION)
             note(r, n, slot_as(use));
-        else if (paging_is_one_of(n, products))
+        else if (pass_is_one_of(n, products))
             note(r, n,
                  other && other->constant  ? 0
                  : is_scored(n->out[0], 0) ? IS_KEYS

@@ -79,14 +79,6 @@ ir_dim paging_tokens(const pass_run *p);
 /* What could be done about it, or "". */
 const char *paging_help(const char *reason);
 
-/* Is it one of these operators of the standard? The list ends with NULL. */
-static inline bool paging_is_one_of(const ir_node *n, const char *const *ops)
-{
-    while (*ops && !pass_is(n, *ops))
-        ops++;
-    return *ops != NULL;
-}
-
 /* What an operator that moves elements does (moves.c). */
 enum {
     MOVE_KEEPS = 1 << 0, /* all of them, in other extents, in another order, each maybe often */

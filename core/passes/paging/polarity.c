@@ -14,8 +14,8 @@ typedef struct polarity {
 
 static bool read_number(const ir_value *v, double *x)
 {
-    return v && pass_constant(v) && tensor_count(v->constant) > 0 &&
-           tensor_count(v->constant) == 1 && !heed_tensor_read_f64(v->constant, 0, 1, x);
+    return v && pass_constant(v) && tensor_count(v->constant) == 1 &&
+           !heed_tensor_read_f64(v->constant, 0, 1, x);
 }
 
 /* A constant that no score is as low as. */
@@ -44,7 +44,7 @@ static bool keeps(const ir_use *use)
     static const char *const truths[] = {"Or", "And", NULL};
     const ir_node *n = use->node;
     return (paging_moves(n, MOVE_KEEPS) && use->slot == 0) || pass_is(n, "Cast") ||
-           paging_is_one_of(n, truths) || (pass_is(n, "Slice") && use->slot == 0) ||
+           pass_is_one_of(n, truths) || (pass_is(n, "Slice") && use->slot == 0) ||
            (pass_is(n, "Equal") && is_number(ir_input(n, !use->slot), 1));
 }
 

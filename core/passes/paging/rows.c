@@ -59,8 +59,8 @@ static void follow(rows_walk *w, const ir_value *v)
     for (const ir_use *use = v->uses; use; use = use->next) {
         const ir_node *n = use->node;
         const ir_value *other = other_of(use);
-        bool scaled = paging_is_one_of(n, scales) && other;
-        bool turns = paging_is_one_of(n, waves) || roles_is_angles_slot(use) ||
+        bool scaled = pass_is_one_of(n, scales) && other;
+        bool turns = pass_is_one_of(n, waves) || roles_is_angles_slot(use) ||
                      (scaled && is_made_of_rows(w->known, other));
         if (turns)
             w->found |= ROWS_TURN;
@@ -93,7 +93,7 @@ heed_status rows_become(const decoder_roles *r, const ir_node *lookup, unsigned 
 static bool mixes(const ir_use *use)
 {
     const ir_node *n = use->node;
-    if (paging_is_one_of(n, products))
+    if (pass_is_one_of(n, products))
         for (uint32_t i = 0; i < 2 && i < n->n_in; i++)
             if (i != use->slot && !is_weight(ir_input(n, i)))
                 return true;

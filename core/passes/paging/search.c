@@ -73,7 +73,7 @@ static const ir_value *constant_of(const ir_value *v, bool *wide)
 {
     while (v && !v->constant && v->producer) {
         const ir_node *n = v->producer;
-        bool widened = paging_is_one_of(n, widens) && has_constants(n);
+        bool widened = pass_is_one_of(n, widens) && has_constants(n);
         if (!widened && !paging_moves(n, MOVE_KEEPS) && !pass_is(n, "Slice"))
             break;
         *wide = *wide || (widened && dtype_is_float(n->in[1].value->type.dtype));
@@ -167,7 +167,7 @@ static bool is_places(const search *s, const ir_value *v)
         if (v == s->from || counts_up(v))
             return true;
         const ir_node *n = v->producer;
-        if (!paging_moves(n, MOVE_KEEPS) && !paging_is_one_of(n, plain_ops))
+        if (!paging_moves(n, MOVE_KEEPS) && !pass_is_one_of(n, plain_ops))
             return false;
         const ir_value *first = ir_input(n, 0);
         v = first && pass_constant(first) && n->n_in > 1 ? ir_input(n, 1) : first;
@@ -178,7 +178,7 @@ static bool is_places(const search *s, const ir_value *v)
 static bool is_ordered(const search *s, const ir_use *use)
 {
     const ir_node *n = use->node;
-    return s->whole && paging_is_one_of(n, orders) && is_places(s, ir_input(n, !use->slot));
+    return s->whole && pass_is_one_of(n, orders) && is_places(s, ir_input(n, !use->slot));
 }
 
 /* ---- The search ------------------------------------------------------------------------------ */
@@ -225,13 +225,12 @@ static bool ends_here(search *s, const ir_use *use, bool plain)
             see_table(s, n, table);
     } else if (s->whole && is_update(s, use)) {
         s->out.found |= SEES_PLACE;
-    } else if (paging_is_one_of(n, waves)) {
+    } else if (pass_is_one_of(n, waves)) {
         s->out.found |= SEES_ANGLE;
     } else if (pass_is(n, "Softmax") || (attention && use->slot > 2)) {
         s->out.found |= SEES_SOFTMAX | (plain ? SEES_SCORES : 0);
     } else {
-        return attention || paging_is_one_of(n, shapes) ||
-               (!s->whole && paging_is_one_of(n, products));
+        return attention || pass_is_one_of(n, shapes) || (!s->whole && pass_is_one_of(n, products));
     }
     return true;
 }
@@ -244,7 +243,7 @@ static void look(search *s, const ir_value *v, bool plain)
     s->seen[v->id] = state;
     for (const ir_use *use = v->uses; use; use = use->next) {
         const ir_node *n = use->node;
-        bool stays = plain && (paging_moves(n, MOVE_KEEPS) || paging_is_one_of(n, plain_ops));
+        bool stays = plain && (paging_moves(n, MOVE_KEEPS) || pass_is_one_of(n, plain_ops));
         if (!ends_here(s, use, plain))
             for (uint32_t o = 0; o < n->n_out; o++)
                 if (n->out[o])

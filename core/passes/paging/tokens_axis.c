@@ -88,9 +88,9 @@ static int shown_by(const witness *w, const ir_node *n)
 {
     if (pass_is(n, "Softmax"))
         return of_softmax(w, n);
-    if (paging_is_one_of(n, products))
+    if (pass_is_one_of(n, products))
         return of_product(w, n->out[0]);
-    if (paging_is_one_of(n, recurrences))
+    if (pass_is_one_of(n, recurrences))
         return axis_of(w, ir_input(n, 0), ir_attr_int(n, "layout", 0) != 0);
     return n->op->flags & OP_ATTENTION ? of_attention(w, n) : NEITHER;
 }

@@ -10,14 +10,6 @@
 #include "ops/body.h"
 #include "passes/pass.h"
 
-static bool is_one_of(const ir_node *n, const char *const *ops, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (pass_is(n, ops[i]))
-            return true;
-    return false;
-}
-
 /* What is repeated, when it has all axes; else NULL. */
 static ir_value *repeated(const ir_value *v)
 {
@@ -107,17 +99,17 @@ static heed_status visit_binary(pass_run *p, ir_node *n)
 
 static heed_status visit(pass_run *p, ir_node *n)
 {
-    static const char *const unary[] = {"Clip", "Sqrt", "Max", "Pow", "Reciprocal"};
-    static const char *const binary[] = {"Mul", "Div", "Add", "Sub"};
-    static const char *const reductions[] = {"ReduceL2", "ReduceSum", "ReduceMean"};
+    static const char *const unary[] = {"Clip", "Sqrt", "Max", "Pow", "Reciprocal", NULL};
+    static const char *const binary[] = {"Mul", "Div", "Add", "Sub", NULL};
+    static const char *const reductions[] = {"ReduceL2", "ReduceSum", "ReduceMean", NULL};
     const ir_value *out = n->n_out == 1 ? n->out[0] : NULL;
     if (!out || !dtype_is_float(out->type.dtype) || out->type.rank < 2 || n->n_in < 1)
         return HEED_OK;
-    if (is_one_of(n, reductions, sizeof(reductions) / sizeof(*reductions)))
+    if (pass_is_one_of(n, reductions))
         return visit_reduction(p, n);
-    if (n->n_in == 2 && is_one_of(n, binary, sizeof(binary) / sizeof(*binary)))
+    if (n->n_in == 2 && pass_is_one_of(n, binary))
         return visit_binary(p, n);
-    return is_one_of(n, unary, sizeof(unary) / sizeof(*unary)) ? visit_unary(p, n) : HEED_OK;
+    return pass_is_one_of(n, unary) ? visit_unary(p, n) : HEED_OK;
 }
 
 static heed_status run(pass_run *p) { return pass_each_node(p, visit); }
