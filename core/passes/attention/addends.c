@@ -194,6 +194,16 @@ static bool has_two(const ir_node *n)
            !ir_attr_int(n, "short_mask", 0);
 }
 
+/* What cannot be computed so, or has an extent that stands nowhere, stays as it was. */
+static heed_status take_back(const op_body *b, heed_status status)
+{
+    pass_undo(b);
+    if (status == HEED_NOMEM)
+        return status;
+    err_clear();
+    return HEED_OK;
+}
+
 /* The operator with other biases, where it is computed so; it stands behind what they need. */
 static heed_status rebuild(pass_run *p, ir_node *n, op_body *b, ir_value *bias, ir_value *more)
 {
@@ -214,12 +224,11 @@ static heed_status rebuild(pass_run *p, ir_node *n, op_body *b, ir_value *bias, 
     for (uint32_t o = 0; o < n->n_out; o++)
         if (!n->out[o])
             made->out[o] = NULL;
-    TRY(pass_infer_node(p, made));
-    TRY(pass_taken(p, made, &taken));
-    if (!taken) {
-        pass_undo(b);
-        return HEED_OK;
-    }
+    heed_status status = pass_infer_node(p, made);
+    if (!status)
+        status = pass_taken(p, made, &taken);
+    if (!taken)
+        return take_back(b, status);
     for (uint32_t o = 0; o < n->n_out; o++)
         if (n->out[o])
             ir_value_replace(n->out[o], made->out[o]);
@@ -239,17 +248,11 @@ static heed_status visit(pass_run *p, ir_node *n)
         fresh |= all.fresh[i];
     int least = 0, before = known ? cost_of(&all, (1u << all.n) - 1) : 0;
     unsigned group = known ? divide(&all, &least) : 0;
-    if (!group || (!fresh && before <= least)) {
-        pass_undo(&b);
-        return b.status == HEED_NOMEM ? HEED_NOMEM : HEED_OK;
-    }
+    if (!group || (!fresh && before <= least))
+        return take_back(&b, b.status);
     unsigned rest = ((1u << all.n) - 1) & ~group;
     ir_value *bias = sum_of(&b, &all, group), *more = rest ? sum_of(&b, &all, rest) : NULL;
-    if (!b.status)
-        return rebuild(p, n, &b, bias, more);
-    pass_undo(&b);
-    err_clear();
-    return b.status == HEED_NOMEM ? HEED_NOMEM : HEED_OK;
+    return b.status ? take_back(&b, b.status) : rebuild(p, n, &b, bias, more);
 }
 
 static heed_status run(pass_run *p) { return pass_each_node(p, visit); }
