@@ -9,23 +9,12 @@ the program and its plugins is in it. Prints how many stay under the limit, the 
 slowest. Ends with 1 when a model cannot be explained or takes longer than the limit."""
 
 import argparse
-import glob
 import os
 import resource
 import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.realpath(os.environ.get("HEED_SOURCE") or os.path.join(HERE, "..", ".."))
-BUILD = os.path.realpath(os.environ.get("HEED_BUILD") or os.path.join(ROOT, "build"))
-
-
-def find_models(places):
-    for place in places:
-        if os.path.isdir(place):
-            yield from sorted(glob.glob(os.path.join(place, "**", "*.onnx"), recursive=True))
-        else:
-            yield place
+from models import BUILD, find_models
 
 
 def processor_ms():

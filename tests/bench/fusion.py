@@ -21,19 +21,10 @@ import shlex
 import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.realpath(os.environ.get("HEED_SOURCE") or os.path.join(HERE, "..", ".."))
-BUILD = os.path.realpath(os.environ.get("HEED_BUILD") or os.path.join(ROOT, "build"))
+from models import BUILD, find_models
+
 CHOICES = {"fusion": ["--fusion", "off,on"], "attention": ["--attention", "off,auto"],
            "each": ["--fusion", "on,each"]}
-
-
-def find_models(places):
-    for place in places:
-        if os.path.isdir(place):
-            yield from sorted(glob.glob(os.path.join(place, "**", "*.onnx"), recursive=True))
-        else:
-            yield place
 
 
 def inputs_of(model):
