@@ -1,6 +1,8 @@
 /* dft.c - Fourier transforms along an axis: DFT, and STFT, which cuts the signal into frames first.
  *
- * The last axis of a signal has one element (real) or two (real and imaginary part). */
+ * The last axis of a signal has one element (real) or two (real and imaginary part). Exporters also
+ * leave that axis out of a real signal for STFT, and other runtimes take it, so it is taken here.
+ */
 #include "ops/content.h"
 #include "ops/fft.h"
 
@@ -49,7 +51,7 @@ typedef struct signal {
 static heed_status open_signal(op_call *c, const heed_tensor *t, int32_t axis, signal *s)
 {
     *s = (signal){.tensor = t, .lines = loop_lines_of(t, axis)};
-    s->parts = t->dims[tensor_rank(t) - 1];
+    s->parts = axis + 1 < tensor_rank(t) ? t->dims[tensor_rank(t) - 1] : 1;
     s->buffer = call_scratch(c, (size_t)s->lines.n * sizeof *s->buffer + 1);
     return s->buffer ? HEED_OK : HEED_NOMEM;
 }
@@ -209,9 +211,11 @@ static heed_status infer_stft(op_infer *c)
     content_entry step;
     ir_dim length = DIM_UNKNOWN, total = infer_dim(c, 0, 1), frames = DIM_UNKNOWN;
     int32_t rank = infer_rank(c, 0);
-    if (rank >= 0 && rank != 3)
-        return infer_error(c, "a signal [batch, length, parts]", "rank %d", rank);
-    TRY(check_parts(c, infer_dim(c, 0, 2)));
+    if (rank >= 0 && rank != 2 && rank != 3)
+        return infer_error(c, "a signal [batch, length, parts] or [batch, length]", "rank %d",
+                           rank);
+    if (rank == 3)
+        TRY(check_parts(c, infer_dim(c, 0, 2)));
     TRY(read_scalar(c, 1, "frame_step", 1, &step));
     TRY(frame_length(c, &length));
     if (dim_known(length) && (length < 1 || (dim_known(total) && length > total)))

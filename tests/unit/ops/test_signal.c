@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -206,6 +207,29 @@ static void stft(void **state)
     tensor_free(out);
 }
 
+/* A real signal with and without the axis of its one part. */
+static void stft_without_parts(void **state)
+{
+    enum { LENGTH = 23, FRAME = 8, STEP = 5 };
+    int64_t dims[3] = {2, LENGTH, 1}, frame = FRAME;
+    heed_tensor *out[2];
+    (void)state;
+    heed_tensor *with = random_tensor(HEED_FLOAT32, 3, dims),
+                *step = one_op_scalar(HEED_INT64, STEP);
+    heed_tensor *without = one_op_tensor(HEED_FLOAT32, 2, dims, NULL);
+    heed_tensor *window = random_tensor(HEED_FLOAT32, 1, &frame);
+    memcpy(tensor_data(without), tensor_data(with), tensor_bytes(with));
+    for (int i = 0; i < 2; i++) {
+        heed_tensor *in[3] = {i ? without : with, step, window};
+        assert_int_equal(one_op_run("STFT", "", 3, in, 1, &out[i]), HEED_OK);
+    }
+    assert_int_equal(tensor_bytes(out[1]), tensor_bytes(out[0]));
+    assert_memory_equal(tensor_data(out[0]), tensor_data(out[1]), tensor_bytes(out[0]));
+    heed_tensor *all[] = {with, without, step, window, out[0], out[1]};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        tensor_free(all[i]);
+}
+
 static void run_window(const char *op, const char *attrs, int64_t size, const double *expected)
 {
     heed_tensor *in = one_op_scalar(HEED_INT64, (double)size), *out;
@@ -262,6 +286,7 @@ static void errors(void **state)
     refused("DFT", "", 1, (heed_tensor *[]){signal_of(0, 1)});
     refused("DFT", "inverse=1 onesided=1", 1, (heed_tensor *[]){signal_of(1, 2)});
     refused("STFT", "", 2, (heed_tensor *[]){signal_of(8, 1), number(0)});
+    refused("STFT", "", 2, (heed_tensor *[]){number(8), number(2)});
     refused("STFT", "", 4, (heed_tensor *[]){signal_of(8, 1), number(2), none, number(9)});
     refused("STFT", "", 4,
             (heed_tensor *[]){signal_of(8, 1), number(2),
@@ -302,9 +327,11 @@ static void mel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lengths),         cmocka_unit_test(long_prime), cmocka_unit_test(dft),
-        cmocka_unit_test(real_round_trip), cmocka_unit_test(stft),       cmocka_unit_test(windows),
-        cmocka_unit_test(errors),          cmocka_unit_test(mel),
+        cmocka_unit_test(lengths), cmocka_unit_test(long_prime),
+        cmocka_unit_test(dft),     cmocka_unit_test(real_round_trip),
+        cmocka_unit_test(stft),    cmocka_unit_test(windows),
+        cmocka_unit_test(errors),  cmocka_unit_test(stft_without_parts),
+        cmocka_unit_test(mel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
