@@ -84,6 +84,7 @@ typedef struct flash_rules {
     bool infinite;     /* the fill, as the node has it */
     bool fill_first;   /* a finite fill, to which the bias is added */
     bool adds_fill;    /* hidden scores get the fill by adding it */
+    bool zeroes;       /* ... by adding it to 0 times the score */
     bool sums;         /* ... together with the bias: score + (bias + fill) */
     bool relative;     /* the bias goes by distance */
     int64_t left, right;

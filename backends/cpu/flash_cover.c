@@ -375,8 +375,8 @@ static bool any_large(const flash_job *job, const flash_slot *slot, size_t rows,
     return most;
 }
 
-/* A fill that is added absorbs what is no infinity and no NaN; those are rare, so this goes one by
- * one. False: there are none. */
+/* A fill that is added absorbs what is no infinity and no NaN, and 0 times such a number is 0;
+ * those are rare, so this goes one by one. False: there are none. */
 static bool add_fill(const flash_job *job, const flash_slot *slot, const flash_panel *p,
                      size_t first, size_t n)
 {
@@ -388,7 +388,9 @@ static bool add_fill(const flash_job *job, const flash_slot *slot, const flash_p
             int32_t key = (int32_t)(first + j);
             bool sees = key >= p->low[r] && key < p->high[r] && (!m->used || m->at[r][j]);
             float bias = slot->bias.used ? slot->bias.at[r][j] : 0.0f;
-            *score_at(job, slot, r, j) += sees ? bias : job->fill;
+            float *score = score_at(job, slot, r, j);
+            *score *= sees || !job->rules->zeroes ? 1.0f : 0.0f;
+            *score += (sees ? 0.0f : job->fill) + (sees || job->late ? bias : 0.0f);
         }
     round_scores(job, slot, p->rows, n);
     return true;
@@ -431,7 +433,8 @@ void flash_apply_cover(const flash_job *job, flash_slot *slot, const flash_panel
         multiply(job, slot, p, n);
     bool hides = ranges || slot->marks.used;
     bool folds = job->folds || job->rules->sums;
-    if (hides && job->rules->adds_fill && !folds && add_fill(job, slot, p, first, n))
+    bool shows = job->rules->adds_fill || job->rules->zeroes;
+    if (hides && shows && !folds && add_fill(job, slot, p, first, n))
         return;
     if (folds && hides)
         fold(job, slot, p, ranges, first, n);

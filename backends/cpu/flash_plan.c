@@ -236,7 +236,7 @@ static void read_rules(flash_job *job)
     job->folds = job->adds && r->infinite;
     job->late = job->adds && r->fill_first;
     bool brief = job->bias.data && job->bias.keys < job->keys;
-    job->touchy = job->folds || (job->adds && brief) || r->adds_fill;
+    job->touchy = job->folds || (job->adds && brief) || r->adds_fill || r->zeroes;
     job->hides = r->left >= 0 || r->right >= 0 || job->lengths || job->mask.data || job->bias.data;
 }
 

@@ -151,10 +151,28 @@ static void add_sum(const scores_job *job, const score_row *r, size_t first, siz
     add(job, r->s + first, more, n);
 }
 
+/* The fill of hidden keys is added to 0 times their scores: some are infinite or no numbers, so
+ * that their products are none. `lost` gets those, and 0 for others. */
+static bool loses(const scores_job *job, const score_row *r, size_t first, size_t n,
+                  float lost[CHUNK])
+{
+    const float *s = r->s + first;
+    bool some = false;
+    for (size_t j = 0; j < n && !some; j++)
+        some = !isfinite(s[j]);
+    if (!some)
+        return false;
+    fill(lost, 0, n, 0.0f);
+    hide(job, r, lost, first, n, 1.0f);
+    for (size_t j = 0; j < n; j++)
+        lost[j] = lost[j] > 0 ? 0.0f * s[j] : 0.0f;
+    return true;
+}
+
 static void mask_chunk(const scores_job *job, const score_row *r, size_t first, size_t n)
 {
     const flash_job *in = &job->in;
-    float *s = r->s + first, buffer[CHUNK];
+    float *s = r->s + first, buffer[CHUNK], lost[CHUNK];
     const float *bias = NULL;
     if (in->factor.data) {
         bias = cover_floats(in, &in->factor, &r->at, first, n, buffer);
@@ -165,6 +183,7 @@ static void mask_chunk(const scores_job *job, const score_row *r, size_t first, 
         bias = bias_floats(in, &r->at, first, n, buffer);
     bool hidden =
         in->mask.data || (in->bias.data && !in->adds) || r->low > first || r->high < first + n;
+    bool loss = in->rules->zeroes && hidden && loses(job, r, first, n, lost);
     if (in->rules->sums && hidden) {
         add_sum(job, r, first, n, in->adds ? bias : NULL);
         return;
@@ -184,6 +203,8 @@ static void mask_chunk(const scores_job *job, const score_row *r, size_t first, 
         hide(job, r, s, first, n, in->fill);
     if (in->late)
         add(job, s, bias, n);
+    if (loss)
+        job->rules->add(s, s, lost, n, CPU_ZIP_VV);
 }
 
 static bool true_at(const flash_cover *c, const scores_place *p, size_t j)

@@ -24,11 +24,13 @@
  * p - left_window <= j <= p + right_window; a negative window is unbounded. An invisible key's
  * score becomes `fill`, to which the bias is added when fill_first = 1 (an infinite fill stays what
  * it is), or which is added to it when fill_added = 1; with both a finite fill and the bias are
- * added up, and their sum to the score. Rows without a visible key give 0 (empty =
- * zero) or what the arithmetic gives (empty = nan); this asks the mask, not the scores. With empty
- * = guard a row whose weights are not numbers, for whatever reason, gives 0. `scores` is the second
- * output: 0 after the scale, 1 after softcap, 2 after bias and mask, 3 after softmax. scale = 0 is
- * 1 / sqrt(D). Layouts say how the axes lie in memory, "bshd" for [B, S, H, D].
+ * added up, and their sum to the score; or which is added to 0 times the score when fill_zeroed = 1
+ * (and the fill finite), so that a score that is infinite or no number shows. Rows without a
+ * visible key give 0 (empty = zero) or what the arithmetic gives (empty = nan); this asks the mask,
+ * not the scores. With empty = guard a row whose weights are not numbers, for whatever reason,
+ * gives 0. `scores` is the second output: 0 after the scale, 1 after softcap, 2 after bias and
+ * mask, 3 after softmax. scale = 0 is 1 / sqrt(D). Layouts say how the axes lie in memory, "bshd"
+ * for [B, S, H, D].
  *
  * The operators behind it mean the same, and say how it is computed: heed.MultiHeadAttention and
  * heed.GroupedQueryAttention with the scores in memory (Vaswani 2017; Shazeer 2019, Ainslie 2023),
@@ -338,13 +340,23 @@ static mask build_mask(attention *a)
     return m;
 }
 
+/* What hidden scores become, before biases that are added to it. */
+static ir_value *hidden_scores(op_body *b, const mask *m, ir_value *scores)
+{
+    ir_value *fill = body_like(b, m->fill, scores);
+    if (!ir_attr_int(b->node, "fill_zeroed", 0) || isinf(m->fill))
+        return fill;
+    return body_2(b, body_2(b, scores, body_like(b, 0, scores), "Mul"), fill, "Add");
+}
+
 static ir_value *apply_mask(op_body *b, const mask *m, ir_value *scores)
 {
     bool late = ir_attr_int(b->node, "fill_first", 0) && !isinf(m->fill) && !sums_up(b);
+    ir_value *hidden = m->visible ? hidden_scores(b, m, scores) : NULL;
     if (m->added && !late)
         scores = body_2(b, scores, m->added, "Add");
     if (m->visible)
-        scores = body_3(b, m->visible, scores, body_like(b, m->fill, scores), "Where");
+        scores = body_3(b, m->visible, scores, hidden, "Where");
     return m->added && late ? body_2(b, scores, m->added, "Add") : scores;
 }
 
@@ -451,7 +463,8 @@ static void decompose_attention(op_body *b)
         .types = "T=float B=bool|real F=float I=int32|int64",                                              \
         .attrs = "scale:float=0 softcap:float=0 causal:int=0 left_window:int=-1 "                  \
                  "right_window:int=-1 scores:int=0 softmax_precision:int=0 fill:float=-inf "       \
-                 "fill_first:int=0 fill_added:int=0 scores_min:float=-inf scores_max:float=inf "   \
+                 "fill_first:int=0 fill_added:int=0 fill_zeroed:int=0 "                            \
+                 "scores_min:float=-inf scores_max:float=inf "                                     \
                  "relative:int=0 short_mask:int=0 proof:string mask_kinds:string "                 \
                  "empty:string=zero q_layout:string=bhsd k_layout:string=bhsd "                    \
                  "v_layout:string=bhsd y_layout:string=bhsd",                                      \

@@ -237,6 +237,8 @@ class Masks:
         visible = self.visible(kinds)
         seen = self.a.canonical(visible, self.w.order) > 0
         ways = ["Where", "Where of hidden", "Add", "Add mask first"]
+        if np.isfinite(fill) and self.w.core != "additive":
+            ways.append("multiplied")
         weak = -1e30 < fill  # two such masks in a row are one only when they are put on alike
         way = self.c.pick("way of mask" if weak else f"way of {name}", *ways)
         g, dtype = self.g, self.w.dtype
@@ -250,6 +252,14 @@ class Masks:
                 value = g.op("Max", value, g.constant(np.array(fill), dtype))
                 return Tensor(value, scores.axes), lambda x: np.maximum(x + add, fill)
             return Tensor(value, scores.axes), lambda x: x + add
+        if way == "multiplied":
+            factor = Tensor(g.cast(visible.value, dtype), visible.axes)
+            bias = Tensor(self.additive(visible, fill), visible.axes)
+            scores, factor = self.w.meet(scores, factor)
+            kept = Tensor(g.op("Mul", scores.value, factor.value), scores.axes)
+            kept, bias = self.w.meet(kept, bias)
+            return (Tensor(g.op("Add", kept.value, bias.value), kept.axes),
+                    lambda x: np.where(seen, x, fill))
         if way == "Where of hidden":
             visible = Tensor(g.op("Not", visible.value), visible.axes)
         scores, visible = self.w.meet(scores, visible)

@@ -46,6 +46,9 @@ class Case:
             self.s = self.t = 2
         self.symbols = self.rng.random() < 0.7
         self.expected, self.forbidden = set(), set()
+        self.own = np.random.default_rng((seed, index, 1))
+        self.factors = False  # one is there, and goes
+        self.multiplies = self.own.random() < 0.2
         self.draw()
 
     def pick(self, *options):
@@ -196,10 +199,22 @@ class Case:
         hidden = g.op("Equal", g.op("Add", bias, pad), g.constant(np.float32(0)))
         return g.op("Where", hidden, g.constant(np.float32(fill)), bias)
 
+    def multiplied(self, scores, seen):
+        """By 0 where a fill is added, and perhaps padding after that; 0 * inf shows."""
+        g, pads = self.g, self.own.random() < 0.5
+        fill = (-1e4, -1e9, LOWEST)[int(self.own.integers(2 if pads else 3))]
+        kept = g.op("Mul", scores, g.cast(seen, "float32"))
+        x = g.op("Add", kept, self.additive(seen, fill))
+        pad = self.additive(self.wide(g.cast(self.padding(), "bool")), LOWEST) if pads else None
+        self.factors = not pads or bool(self.expected)
+        return g.op("Add", x, pad) if pads else x
+
     def mask(self, scores):
         g = self.g
         fill = self.pick(LOWEST, LOWEST, -np.inf, -1e9)
         masks = self.bounds()
+        if masks and self.multiplies:
+            return self.multiplied(scores, self.joined(masks))
         absorbing = fill < -1e30
         if masks and np.isfinite(fill) and absorbing and self.rng.random() < 0.25:
             return g.op("Add", scores, self.from_sum(masks, fill))
@@ -243,6 +258,7 @@ def complaint(case, found):
     # one query or key alone leaves nothing to bound
     missing = case.expected - found if case.symbols else set()
     wrong = case.forbidden & found if case.symbols else set()
+    wrong |= {"factor"} & found if case.factors else set()
     if missing or wrong:
         return f"not proved: {sorted(missing)}; proved, but not so: {sorted(wrong)}"
     return ""

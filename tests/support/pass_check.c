@@ -344,6 +344,16 @@ static const ir_node *find_node(const ir_graph *g, const char *op)
     return n;
 }
 
+/* A string as it is, a whole number in digits; nothing when it is not there. */
+static const char *attr_text(const ir_node *n, const char *attr, char digits[32])
+{
+    const ir_attr *a = ir_node_attr(n, attr);
+    if (!a || a->view.type != HEED_ATTR_INT)
+        return ir_attr_string(n, attr, "");
+    snprintf(digits, 32, "%lld", (long long)a->view.i);
+    return digits;
+}
+
 static const char *check_attr(const heed_model *model, const char *pass, const char *op,
                               const char *attr, const char *expected)
 {
@@ -353,7 +363,8 @@ static const char *check_attr(const heed_model *model, const char *pass, const c
         run_pass(before, "infer") || run_pass(after, "infer") || run_pass_for(after, pass, true))
         what = say("pass", err_get()->message);
     const ir_node *n = what ? NULL : find_node(after->main, op);
-    const char *found = n ? ir_attr_string(n, attr, "") : "no such node";
+    char digits[32];
+    const char *found = n ? attr_text(n, attr, digits) : "no such node";
     if (!what && strcmp(found, expected) != 0) {
         snprintf(wrong, sizeof(wrong), "expected %s, found %s", expected, found);
         what = wrong;

@@ -23,7 +23,7 @@ const char *pass_check(const char *pass, const char *before, const char *after);
 const char *pass_check_fused(const char *pass, const char *before, const char *domain,
                              const char *op, unsigned count);
 
-/* The same for a string that the pass writes on the first node of an operator. */
+/* The same for a string or a whole number that the pass writes on the first node of an operator. */
 const char *pass_check_attr(const char *pass, const char *before, const char *op, const char *attr,
                             const char *expected);
 

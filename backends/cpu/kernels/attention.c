@@ -93,6 +93,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     r->infinite = isinf(r->fill) != 0;
     r->fill_first = cpu_attr_int(node, "fill_first", 0) && !r->infinite;
     r->adds_fill = cpu_attr_int(node, "fill_added", 0) != 0;
+    r->zeroes = cpu_attr_int(node, "fill_zeroed", 0) && !r->adds_fill && !r->infinite;
     r->sums = r->fill_first && r->adds_fill;
     r->fill_first &= !r->sums;
     r->relative = cpu_attr_int(node, "relative", 0) != 0;

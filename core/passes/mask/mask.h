@@ -63,6 +63,7 @@ typedef struct mask {
     ir_dims *dims;
     arena *scratch;
     bool uniform; /* look for numbers that are everywhere */
+    bool halves;  /* look at each place of constants of two numbers */
     axes_table table;
     ir_dim extent[4];
     uint8_t frame[4]; /* atoms of the axes; 0 where the extent is 1 */
@@ -135,6 +136,8 @@ mask_outcome mask_truth(mask *m, bool value);
 /* index <= 0: one or the other. */
 mask_outcome mask_below(mask *m, const mask_affine *index, uint16_t yes, uint16_t no);
 mask_outcome mask_nonzero(mask *m, uint16_t leaf, uint16_t yes, uint16_t no);
+/* The same as a form; false when there is no room for it. */
+bool mask_ask(mask *m, uint16_t leaf, uint16_t yes, uint16_t no, mask_form *out);
 
 /* The case of the first n atoms can occur: they do not contradict each other. */
 bool mask_possible(const mask *m, uint32_t n, uint32_t c);
@@ -158,6 +161,8 @@ double mask_in_type(double x, heed_dtype dtype);
 /* mask_source.c: where indices come from; constants. */
 bool mask_source(mask *m, const ir_node *n, const axes *at, mask_form *out);
 bool mask_table(mask *m, ir_value *v, const axes *at, mask_form *out);
+/* mask_halves.c: a constant of 0 and one other number. */
+bool mask_halves(mask *m, ir_value *v, const axes *at, mask_form *out);
 /* mask_uniform.c: one number everywhere, and its running sum. Only where masks were taken for ones:
  * a search that others can do without. */
 bool mask_uniform(mask *m, const ir_value *v, const axes *at, mask_form *out);

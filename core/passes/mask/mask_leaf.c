@@ -313,6 +313,15 @@ mask_outcome mask_nonzero(mask *m, uint16_t leaf, uint16_t yes, uint16_t no)
     return on_atom(m, &atom, false, yes, no);
 }
 
+bool mask_ask(mask *m, uint16_t leaf, uint16_t yes, uint16_t no, mask_form *out)
+{
+    mask_outcome o = mask_nonzero(m, leaf, yes, no);
+    out->n = m->n_atoms;
+    for (uint32_t c = 0; o.known && c < 1u << m->n_atoms; c++)
+        out->leaf[c] = o.splits && !(c >> o.atom & 1) ? o.no : o.yes;
+    return o.known;
+}
+
 /* ---- Cases ----------------------------------------------------------------------------------- */
 
 bool mask_possible(const mask *m, uint32_t n, uint32_t c)

@@ -27,15 +27,17 @@ typedef struct mask_bound {
 typedef struct mask_proof {
     mask *m;
     const ir_node *n;
-    ir_value *bias_in, *seen_in; /* inputs of the node */
-    bool adds;                   /* a float bias */
-    bool masks;                  /* a mask that is true and false */
-    mask_form bias, seen;
+    ir_value *bias_in, *seen_in, *factor_in; /* inputs of the node */
+    bool adds;                               /* a float bias */
+    bool masks;                              /* a mask that is true and false */
+    bool factors;                            /* scores are multiplied by what is read */
+    mask_form bias, seen, factor;
     bool possible[MASK_CASES]; /* cases that can occur */
     bool visible[MASK_CASES];
     uint16_t rest[MASK_CASES]; /* what is added where the key is visible; MASK_NONE: nothing */
     bool absorbed;             /* the bias hides keys by itself, by adding the fill */
     bool sums;                 /* hidden keys get the fill together with what is added */
+    bool zeroed;               /* ... and the factor makes 0 of their scores, and does no more */
     double fill;
     mask_bound right, left, length;
     uint32_t taken, taken_as; /* atoms that bounds have spoken of, as bits, and how */
@@ -55,6 +57,8 @@ bool mask_is_two_sided(const mask_proof *p, int64_t *left, int64_t *right);
 bool mask_find_sum(mask_proof *p);
 /* ... and a fill that hides by being added, but absorbs nothing, beside no other bias. */
 bool mask_find_pair(mask_proof *p);
+/* mask_factor.c: the factor is 0 where the fill is added, and 1 elsewhere. */
+bool mask_factor_is_fill(const mask_proof *p);
 /* Cases that obey the bounds. */
 static inline bool mask_obeys(const mask_proof *p, uint32_t c)
 {

@@ -105,7 +105,11 @@ static bool read_inputs(mask_proof *p, bool exact)
             return false;
         p->adds = false;
     }
-    return (!p->masks || read_input(p, boolean ? bias : seen, exact, &p->seen)) && mask_read(p);
+    if (p->masks && !read_input(p, boolean ? bias : seen, exact, &p->seen))
+        return false;
+    p->factors =
+        p->factor_in && p->adds && !p->masks && read_input(p, p->factor_in, exact, &p->factor);
+    return mask_read(p);
 }
 
 /* ---- What to do ------------------------------------------------------------------------------ */
@@ -125,11 +129,12 @@ static const ir_value *mask_input(const mask_proof *p)
     return p->seen_in ? p->seen_in : p->bias_in;
 }
 
-/* Tensors that would be no smaller than those that are there, or would lack the axis of the keys,
- * which tells how many of them there are. */
-static bool is_writable(unsigned bits)
+/* Tensors that would be no smaller than those that are there (where a factor goes away they are),
+ * or would lack the axis of the keys, which tells how many of them there are. */
+static bool is_writable(const mask_proof *p, unsigned bits)
 {
-    return bits != ~0u && !(bits & ~0xfu) && (bits & 1u << MASK_T) && (bits & BIG) != BIG;
+    return bits != ~0u && !(bits & ~0xfu) && (bits & 1u << MASK_T) &&
+           (p->zeroed || (bits & BIG) != BIG);
 }
 
 /* Is anything gained? Bounds that leave the rest as it is are, too. */
@@ -138,20 +143,21 @@ static bool decide(mask_proof *p)
     bool rest = mask_rest_needed(p), bias = mask_bias_needed(p);
     unsigned rest_bits = rest ? mask_rest_depends(p) : 0, before = input_bits(mask_input(p));
     unsigned bias_bits = bias ? mask_bias_depends(p) : 0;
-    p->relative = (!rest || is_writable(rest_bits)) && mask_bias_relative(p);
+    p->relative = (!rest || is_writable(p, rest_bits)) && mask_bias_relative(p);
     if (p->relative)
         return true;
-    bool small_bias = !bias || is_writable(bias_bits);
-    if ((!rest || is_writable(rest_bits)) && small_bias) {
+    bool small_bias = !bias || is_writable(p, bias_bits);
+    if ((!rest || is_writable(p, rest_bits)) && small_bias) {
         bool whole = p->adds && !p->absorbed && !p->sums && bias;
-        return p->taken || (!rest && !bias) || ((rest_bits | bias_bits) & before) != before ||
-               (!whole && p->absorbed);
+        return p->taken || p->zeroed || (!rest && !bias) ||
+               ((rest_bits | bias_bits) & before) != before || (!whole && p->absorbed);
     }
     /* a bias over rows and keys is what stays of the sum of one and a mask */
-    if ((!rest || is_writable(rest_bits)) && bias_bits != ~0u && !(bias_bits & ~0xfu) &&
+    if ((!rest || is_writable(p, rest_bits)) && bias_bits != ~0u && !(bias_bits & ~0xfu) &&
         (bias_bits & 1u << MASK_T) && p->taken)
         return true;
     p->keeps = true;
+    p->zeroed = false;
     return p->taken && !p->sums && !(p->absorbed && p->masks);
 }
 
@@ -208,7 +214,7 @@ static heed_status set_attrs(const mask_proof *p, ir_node *n)
     TRY(set_int(n, "left_window", w.left));
     TRY(set_int(n, "right_window", w.right));
     if (p->absorbed || p->sums) {
-        TRY(set_int(n, "fill_added", 1));
+        TRY(set_int(n, p->zeroed ? "fill_zeroed" : "fill_added", 1));
         TRY(ir_node_set_attr(n, &fill, NULL));
     }
     if (p->sums)
@@ -230,6 +236,8 @@ static void emit_inputs(const mask_proof *p, mask_emission *e, ir_value *in[MASK
         in[MASK_LENGTHS] = mask_emit_offset(e, p->length.at);
     if (p->keeps)
         return;
+    if (p->zeroed)
+        in[MASK_FACTOR] = NULL;
     heed_dtype dtype = p->adds ? in[MASK_BIAS]->type.dtype : HEED_BOOL;
     if (p->masks)
         in[in_bias ? MASK_BIAS : MASK_SEEN] = NULL;
@@ -301,20 +309,37 @@ static bool is_bounded(const ir_node *n)
 }
 
 /* Reads and finds; what is to be done is in the proof. */
-static bool attempt(pass_run *p, mask_proof *proof, const ir_dim extent[4], bool exact, bool looks)
+static bool find(pass_run *p, mask_proof *proof, const ir_dim extent[4], bool exact, bool looks)
 {
     mask *m = proof->m;
     mask_init(m, p, extent);
     m->looks_up = looks;
-    *proof =
-        (mask_proof){.m = m, .n = proof->n, .bias_in = proof->bias_in, .seen_in = proof->seen_in};
+    m->halves = proof->factor_in != NULL;
+    *proof = (mask_proof){.m = m,
+                          .n = proof->n,
+                          .bias_in = proof->bias_in,
+                          .seen_in = proof->seen_in,
+                          .factor_in = proof->factor_in};
     if (!read_inputs(proof, exact))
         return false;
     mask_find_pair(proof);
     mask_find_bounds(proof);
     if (!proof->taken && !proof->sums)
         mask_find_sum(proof);
+    proof->zeroed = mask_factor_is_fill(proof);
     return true;
+}
+
+/* A factor that says something else than the fill is not looked at. */
+static bool attempt(pass_run *p, mask_proof *proof, const ir_dim extent[4], bool exact, bool looks)
+{
+    ir_value *factor = proof->factor_in;
+    if (factor && find(p, proof, extent, exact, looks) && proof->zeroed)
+        return true;
+    proof->factor_in = NULL;
+    bool found = find(p, proof, extent, exact, looks);
+    proof->factor_in = factor;
+    return found;
 }
 
 /* A tensor that is followed through a lookup is a smaller one only where it goes by distance;
@@ -354,7 +379,8 @@ heed_status mask_prove(pass_run *p, ir_node **n, bool exact)
         return HEED_NOMEM;
     *proof = (mask_proof){.n = *n,
                           .bias_in = ir_input(*n, additive ? ADDITIVE_BIAS : MASK_BIAS),
-                          .seen_in = ir_input(*n, additive ? ADDITIVE_SEEN : MASK_SEEN)};
+                          .seen_in = ir_input(*n, additive ? ADDITIVE_SEEN : MASK_SEEN),
+                          .factor_in = additive ? NULL : ir_input(*n, MASK_FACTOR)};
     if ((!proof->bias_in && !proof->seen_in) || (!additive && is_bounded(*n)) ||
         !read_extents(*n, extent))
         return HEED_OK;

@@ -267,9 +267,10 @@ bool mask_table(mask *m, ir_value *v, const axes *at, mask_form *out)
         return false;
     if (count > 1 && read_table(m, v, at, &t)) {
         if (!is_one(&t, t.rows * t.columns))
-            return counts(m, v, &t, out) || (is_banded(&t) && bands(m, v, &t, out));
+            return counts(m, v, &t, out) || (is_banded(&t) && bands(m, v, &t, out)) ||
+                   (m->halves && mask_halves(m, v, at, out));
     } else if (count > 1) {
-        return false;
+        return m->halves && mask_halves(m, v, at, out);
     }
     if (heed_tensor_read_f64(v->constant, 0, 1, &first))
         return false;

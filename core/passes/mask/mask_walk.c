@@ -82,11 +82,7 @@ bool mask_opaque(mask *m, ir_value *v, const axes *at, mask_form *out)
         return true;
     }
     uint16_t yes = mask_number(m, 1, HEED_BOOL), no = mask_number(m, 0, HEED_BOOL);
-    mask_outcome o = mask_nonzero(m, leaf, yes, no);
-    out->n = m->n_atoms;
-    for (uint32_t c = 0; o.known && c < 1u << m->n_atoms; c++)
-        out->leaf[c] = o.splits && !(c >> o.atom & 1) ? o.no : o.yes;
-    return o.known;
+    return mask_ask(m, leaf, yes, no, out);
 }
 
 /* One whole number, known as an expression over extents. */

@@ -170,6 +170,7 @@ def heed_case(d):
     fill_first, fill = d.later(fill)
     fill_added = np.random.default_rng([3, d.index]).random() < 0.3
     fill = -64.0 if fill_added and fill == -1e4 else fill  # a sum keeps its digits
+    fill_zeroed = not fill_added and np.random.default_rng([4, d.index]).random() < 0.3
     mask, factor = d.mask_and_factor(bias)
     least, most = (-np.inf, np.inf) if d.index % 7 else (d.pick(-np.inf, -0.3), 0.4)
     for name, value in (("bias", bias), ("lengths", lengths), ("offsets", offsets),
@@ -178,11 +179,11 @@ def heed_case(d):
             given[name] = value
     y, stages = attention(q, k, v, bias, lengths, offsets, sinks, d.scale, d.softcap, d.causal,
                           d.left, d.right, fill, empty, factor, fill_first, mask,
-                          least, most, fill_added)
+                          least, most, fill_added, fill_zeroed)
     attrs = attributes(scale=d.scale, softcap=d.softcap, causal=int(d.causal), left_window=d.left,
                        right_window=d.right, scores=d.stage, softmax_precision=d.precision(),
                        empty=empty, fill=float(fill), fill_first=int(fill_first), short_mask=1,
-                       fill_added=int(fill_added),
+                       fill_added=int(fill_added), fill_zeroed=int(fill_zeroed),
                        scores_min=float(least), scores_max=float(most))
     outputs = {"y": y, "scores": stages[d.stage]} if d.chance(0.6) else {"y": y}
     order = ("q", "k", "v", "bias", "lengths", "offsets", "sinks", "mask", "factor")

@@ -48,7 +48,8 @@ def softmax(x, sinks=None):
 
 def attention(q, k, v, bias=None, lengths=None, offsets=None, sinks=None, scale=None, softcap=0.0,
               causal=False, left=-1, right=-1, fill=-np.inf, empty="zero", factor=None,
-              fill_first=False, mask=None, least=-np.inf, most=np.inf, fill_added=False):
+              fill_first=False, mask=None, least=-np.inf, most=np.inf, fill_added=False,
+              fill_zeroed=False):
     """(Y, the four stages of the scores) for q [B, Hq, Sq, D], k and v [B, Hkv, Skv, *]."""
     group = q.shape[1] // max(k.shape[1], 1)
     q, k, v = (x.astype(np.float64) for x in (q, k, v))
@@ -61,12 +62,16 @@ def attention(q, k, v, bias=None, lengths=None, offsets=None, sinks=None, scale=
     allowed = allowed & visible(raw.shape, lengths, offsets, causal, left, right)
     scaled = np.clip(capped, least, most)
     scaled = scaled if factor is None else scaled * factor.astype(np.float64)
+    hidden = fill
+    if fill_zeroed and not np.isinf(fill):
+        with np.errstate(invalid="ignore"):
+            hidden = fill + 0 * scaled
     if fill_added and not np.isinf(fill):
         masked = scaled + np.where(allowed, added, added + fill if fill_first else fill)
     elif fill_first and not np.isinf(fill):
-        masked = np.where(allowed, scaled, fill) + added
+        masked = np.where(allowed, scaled, hidden) + added
     else:
-        masked = np.where(allowed, scaled + added, fill)
+        masked = np.where(allowed, scaled + added, hidden)
     weights = softmax(masked, sinks)
     if empty == "zero" and np.isinf(fill):
         dead = ~np.any(allowed & (added > -np.inf), -1, keepdims=True)

@@ -28,18 +28,23 @@ typedef struct row {
 #define TAIL                                                                                       \
     "MatMul(q, k) -> (s)\nAdd(s, m) -> (t)\nSoftmax(t) -> (p) axis=-1\nMatMul(p, v) -> (y)\n"
 
-static void check_attr(const char *attr, const row *rows, size_t n)
+static void check_before(const char *tail, const char *attr, const row *rows, size_t n)
 {
     char graph[4000];
     int failed = 0;
     for (size_t r = 0; r < n; r++) {
-        snprintf(graph, sizeof(graph), "%s%s%s", HEAD, rows[r].mask, TAIL);
+        snprintf(graph, sizeof(graph), "%s%s%s", HEAD, rows[r].mask, tail);
         const char *what = pass_check_attr("recognise", graph, "Attention", attr, rows[r].proof);
         if (what)
             print_message("%s%s\n", rows[r].mask, what);
         failed += what != NULL;
     }
     assert_int_equal(failed, 0);
+}
+
+static void check_attr(const char *attr, const row *rows, size_t n)
+{
+    check_before(TAIL, attr, rows, n);
 }
 
 static void check(const row *rows, size_t n) { check_attr("proof", rows, n); }
@@ -181,6 +186,90 @@ static void distances(void **state)
     check(rows, sizeof(rows) / sizeof(*rows));
 }
 
+#define KEEPS                                                                                      \
+    "LessOrEqual(j, i) -> (c)\nCast(c) -> (b) to=1\nconst one float32 [] 1\nSub(one, b) -> (d)\n"
+#define TRIANGLE                                                                                   \
+    "const b float32 [6, 6] 1 0 0 0 0 0 1 1 0 0 0 0 1 1 1 0 0 0 1 1 1 1 0 0 1 1 1 1 1 0 1 1 1 1 "  \
+    "1 1\n"
+#define HOLES                                                                                      \
+    "const b float32 [6, 6] 1 0 0 1 1 1 0 1 1 1 1 1 1 1 1 0 1 1 1 1 1 1 1 1 1 1 1 1 1 0 1 1 1 1 "  \
+    "1 "                                                                                           \
+    "1\n"
+
+/* Scores that are multiplied by 0 where a fill is added: the factor goes. 0: it stays. */
+static void factors(void **state)
+{
+    static const char tail[] =
+        "MatMul(q, k) -> (s)\nMul(s, b) -> (u)\nAdd(u, m) -> (t)\nSoftmax(t) -> (p) axis=-1\n"
+        "MatMul(p, v) -> (y)\n";
+    static const row rows[] = {
+        {KEEPS "Mul(d, weak) -> (m)\n", "1"},
+        {KEEPS "Mul(d, low) -> (m)\n", "1"},
+        {KEEPS "Not(c) -> (e)\nCast(e) -> (f) to=1\nMul(f, weak) -> (m)\n", "1"},
+        {KEEPS "Mul(d, weak) -> (e)\nAdd(hole, e) -> (m)\n", "1"},
+        {KEEPS "Mul(d, weak) -> (e)\nAdd(e, any) -> (m)\n", "1"},
+        {TRIANGLE "LessOrEqual(j, i) -> (c)\nWhere(c, z, weak) -> (m)\n", "1"},
+        /* what hides is no bound, and smaller than both tensors */
+        {"Cast(keep) -> (b) to=1\nWhere(keep, z, weak) -> (m)\n", "1"},
+        {"LessOrEqual(j, i) -> (c)\nAnd(c, keep) -> (a)\nCast(a) -> (b) to=1\n"
+         "Where(a, z, weak) -> (m)\n",
+         "1"},
+        /* no bound at all: one constant says what the other says */
+        {HOLES
+         "const m float32 [1, 1, 6, 6] 0 -9 -9 0 0 0 -9 0 0 0 0 0 0 0 0 -9 0 0 0 0 0 0 0 0 0 0 "
+         "0 0 0 -9 0 0 0 0 0 0\n",
+         "1"},
+        {HOLES "const one float32 [] 1\nSub(one, b) -> (d)\nMul(d, weak) -> (m)\n", "1"},
+        {HOLES
+         "const m float32 [1, 1, 6, 6] 0 -9 -9 0 0 0 -9 0 0 0 0 0 0 0 0 -9 0 0 0 0 0 0 0 0 0 0 "
+         "0 0 0 0 0 0 0 0 0 0\n",
+         "0"},
+        {HOLES
+         "const m float32 [1, 1, 6, 6] 0 -9 -9 0 0 0 -8 0 0 0 0 0 0 0 0 -9 0 0 0 0 0 0 0 0 0 0 "
+         "0 0 0 -9 0 0 0 0 0 0\n",
+         "0"},
+        /* another triangle, another number, -infinity, or none at all */
+        {KEEPS "Less(j, i) -> (e)\nWhere(e, z, weak) -> (m)\n", "0"},
+        {KEEPS "Where(c, weak, z) -> (m)\n", "0"},
+        {"LessOrEqual(j, i) -> (c)\nconst half float32 [] 0.5\nWhere(c, half, z) -> (b)\n"
+         "Where(c, z, weak) -> (m)\n",
+         "0"},
+        {KEEPS "const inf float32 [] -inf\nWhere(c, z, inf) -> (m)\n", "0"},
+        {KEEPS "Identity(any) -> (m)\n", "0"},
+        {"Cast(pad) -> (b) to=1\nWhere(keep, z, weak) -> (m)\n", "0"},
+    };
+    (void)state;
+    check_before(tail, "fill_zeroed", rows, sizeof(rows) / sizeof(*rows));
+}
+
+/* A part of a bigger table, of as many queries and keys as there are. */
+static void factor_of_a_table(void **state)
+{
+    static const char before[] =
+        "in q float32 [?, 2, s, 4]\nin kp float32 [?, 2, 4, p]\nin kn float32 [?, 2, 4, s]\n"
+        "in vp float32 [?, 2, p, 4]\nin vn float32 [?, 2, s, 4]\nout y\nconst rows int64 [1] 2\n"
+        "const columns int64 [1] 3\nconst zero int64 [1] 0\nconst one float32 [] 1\n"
+        "const weak float32 [] -10000\nconst table float32 [1, 1, 12, 12]";
+    static const char after[] =
+        "\nConcat(kp, kn) -> (k) axis=3\nConcat(vp, vn) -> (v) axis=2\nMatMul(q, k) -> (s)\n"
+        "Shape(s) -> (queries) start=2 end=3\nShape(s) -> (keys) start=3\n"
+        "Sub(keys, queries) -> (past)\nSlice(table, past, keys, rows) -> (some)\n"
+        "Slice(some, zero, keys, columns) -> (b)\nSub(one, b) -> (d)\nMul(d, weak) -> (m)\n"
+        "Mul(s, b) -> (u)\nAdd(u, m) -> (x)\nSoftmax(x) -> (p) axis=-1\nMatMul(p, v) -> (y)\n";
+    static const char *const expected[][2] = {{"proof", "causal: key <= query + p"},
+                                              {"fill_zeroed", "1"}};
+    char graph[2000], table[12 * 12 * 2 + 1];
+    (void)state;
+    for (size_t i = 0; i < 12 * 12; i++)
+        snprintf(table + 2 * i, 3, " %d", i % 12 <= i / 12);
+    snprintf(graph, sizeof(graph), "%s%s%s", before, table, after);
+    for (size_t i = 0; i < 2; i++) {
+        const char *what =
+            pass_check_attr("recognise", graph, "Attention", expected[i][0], expected[i][1]);
+        assert_string_equal(what ? what : "", "");
+    }
+}
+
 #define SEGMENTS                                                                                   \
     "in ids int64 [2, 6]\nin others int64 [2, 6]\nconst a1 int64 [2] 1 2\nconst a2 int64 [2] 1 "   \
     "3\n"                                                                                          \
@@ -251,6 +340,7 @@ int main(void)
         cmocka_unit_test(positions), cmocka_unit_test(extents_without_names),
         cmocka_unit_test(sums),      cmocka_unit_test(queries),
         cmocka_unit_test(distances), cmocka_unit_test(names),
+        cmocka_unit_test(factors),   cmocka_unit_test(factor_of_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@ typedef struct attention_case {
     bool wild, relative; /* relative: the bias goes by distance */
     double scale, cap, fill;
     int causal, fill_first, sums; /* sums: the fill is added to the bias */
+    int zeroes;                   /* ... or to 0 times the score */
     int64_t left, right;
     const char *empty;
     char layout[4][5];
@@ -184,14 +185,15 @@ static inline double score(const attention_case *c, const int64_t at[4], bool *s
         double more = shown ? 0 : rounded(c->type, c->fill);
         return rounded(c->type, sum + rounded(c->type, more + (adds ? added(c, at) : 0)));
     }
+    double hidden = rounded(c->type, c->fill) + (c->zeroes && !isinf(c->fill) ? 0 * sum : 0);
     if (adds && c->fill_first && !isinf(c->fill))
-        return rounded(c->type, (shown ? sum : rounded(c->type, c->fill)) + added(c, at));
+        return rounded(c->type, (shown ? sum : hidden) + added(c, at));
     if (adds) {
         double bias = isinf(c->fill) && !shown ? -INFINITY : added(c, at);
         *seen = isinf(c->fill) ? bias != -INFINITY : shown;
         sum = rounded(c->type, sum + bias);
     }
-    return shown || (adds && isinf(c->fill)) ? sum : rounded(c->type, c->fill);
+    return shown || (adds && isinf(c->fill)) ? sum : hidden;
 }
 
 /* exp(score - top) / sum in place; top and sum include the sink. */
@@ -399,7 +401,9 @@ static inline void draw_order(attention_case *c, uint32_t rare)
 {
     c->sums = !isinf(c->fill) && chance(3);
     c->fill_first = c->sums || chance(rare);
+    c->zeroes = !c->sums && chance(rare);
     mini_int(&c->node, "fill_first", c->fill_first), mini_int(&c->node, "fill_added", c->sums);
+    mini_int(&c->node, "fill_zeroed", c->zeroes);
 }
 
 static inline void draw_rules(attention_case *c)

@@ -180,7 +180,8 @@ static void draw_rules(drawn *c)
     also_text(c, "empty", empties[any(3)]);
     also(c, "scale", chance(3) ? 0.25 : 0), also(c, "softcap", chance(5) ? 2.5 : 0);
     also_int(c, "causal", chance(3)), also_int(c, "fill_first", chance(4));
-    also_int(c, "fill_added", chance(4));
+    bool added = chance(4);
+    also_int(c, "fill_added", added), also_int(c, "fill_zeroed", !added && chance(4));
     also_int(c, "left_window", chance(4) ? (int)any((uint32_t)c->keys + 2) : -1);
     also_int(c, "right_window", chance(5) ? (int)any((uint32_t)c->keys + 2) : -1);
     if (chance(5))
