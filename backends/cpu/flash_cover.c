@@ -366,13 +366,34 @@ static float *score_at(const flash_job *job, const flash_slot *slot, size_t r, s
     return slot->s + (job->few ? r * slot->s_row + j : j * job->height + r);
 }
 
-static bool any_large(const flash_job *job, const flash_slot *slot, size_t rows, size_t n)
+static bool is_large(float x) { return !(fabsf(x) < 0x1p49f); } /* no smaller than FLASH_TAME */
+
+/* Of few rows, those of keys that range hides. */
+static bool any_hidden_large(const flash_slot *slot, const flash_panel *p, size_t first, size_t n)
+{
+    bool large = false;
+    for (size_t r = 0; r < p->rows; r++) {
+        const float *s = slot->s + r * slot->s_row;
+        size_t span[2];
+        find_span(p, r, first, n, span);
+        for (size_t j = 0; j < span[0]; j++)
+            large |= is_large(s[j]);
+        for (size_t j = span[1]; j < n; j++)
+            large |= is_large(s[j]);
+    }
+    return large;
+}
+
+static bool any_large(const flash_job *job, const flash_slot *slot, const flash_panel *p,
+                      size_t first, size_t n)
 {
     size_t run = job->few ? n : n * job->height;
-    unsigned most = 0;
-    for (size_t r = 0; r < (job->few ? rows : 1); r++)
-        most |= flash_size_of(job, slot->s + r * slot->s_row, run) >= FLASH_TAME;
-    return most;
+    bool large = false;
+    if (job->few && !slot->marks.used)
+        return any_hidden_large(slot, p, first, n);
+    for (size_t r = 0; r < (job->few ? p->rows : 1); r++)
+        large |= flash_size_of(job, slot->s + r * slot->s_row, run) >= FLASH_TAME;
+    return large;
 }
 
 /* A fill that is added absorbs what is no infinity and no NaN, and 0 times such a number is 0;
@@ -381,7 +402,7 @@ static bool add_fill(const flash_job *job, const flash_slot *slot, const flash_p
                      size_t first, size_t n)
 {
     const flash_marks *m = &slot->marks;
-    if (!any_large(job, slot, p->rows, n))
+    if (!any_large(job, slot, p, first, n))
         return false;
     for (size_t r = 0; r < p->rows; r++)
         for (size_t j = 0; j < n; j++) {
