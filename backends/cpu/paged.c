@@ -4,14 +4,17 @@
 
 #include "paged.h"
 
-enum { WRITE_LEAST = 1 << 17 }; /* numbers that are worth waking threads for */
+enum {
+    WRITE_LEAST = 1 << 17, /* numbers that are worth waking threads for */
+    SHARES = 2             /* of what is written late, for a tile and panel */
+};
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
 float paged_factor(const paged_job *job, size_t head, float top, float sum)
 {
     if (!job->sinks)
-        return sum == 0.0f ? 0.0f : 1.0f / sum;
+        return paged_inverse(sum);
     float sink;
     const char *at =
         (const char *)cpu_data(job->sinks) + head * cpu_element_bytes(job->sinks->dtype);
@@ -78,9 +81,13 @@ static void end_strip(const paged_work *w, const strip_way *way)
 static void run_piece(const paged_job *job, const paged_slot *slot, const paged_piece *piece)
 {
     paged_strip *s = &job->strip[piece->strip];
-    paged_work w = {job, slot, s, &job->sequence[s->sequence]};
+    paged_late late = {0};
+    paged_panel panel[PAGED_PANELS];
+    paged_work w = {job, slot, s, &job->sequence[s->sequence], &late, panel};
     const strip_way *way = &ways[s->vectors > 0];
     bool first = piece->begin == s->begin;
+    if (first && s->vectors)
+        late = paged_late_of(&w, (piece->end - piece->begin) * paged_panels(job, s) * SHARES);
     way->start(&w);
     paged_clear(&w);
     for (size_t t = piece->begin; t < piece->end; t++) {
@@ -90,6 +97,7 @@ static void run_piece(const paged_job *job, const paged_slot *slot, const paged_
         keep(&w, t);
         paged_clear(&w);
     }
+    paged_write_rest(&w);
     if (s->joined == s->end) {
         way->finish(&w);
         return;
@@ -114,6 +122,8 @@ static void run_pieces(void *arg, uint32_t i)
     size_t n;
     while ((n = atomic_fetch_add_explicit(&run->next, 1, memory_order_relaxed)) < job->n_pieces)
         run_piece(job, &slot, &job->piece[n]);
+    if (job->late)
+        job->p->settle();
 }
 
 static void write_part(void *arg, uint32_t i)

@@ -1,7 +1,8 @@
 /* Causal attention of many sequences at once, with keys and values in pages (Kwon 2023): what its
  * files share. One call is a paged_job; paged_plan.c reads and cuts it, paged_cache.c writes keys
- * and values into pages and brings them back, paged_few.c and paged_many.c compute a tile, paged.c
- * runs it. Operands, rows and vector code are those of flash.h where they can be.
+ * and values into pages and brings them back, paged_late.c writes those of prompts, paged_few.c and
+ * paged_many.c compute a tile, paged.c runs it. Operands, rows and vector code are those of flash.h
+ * where they can be.
  *
  * The bits of a row depend on its query, on the keys and values of its sequence, on its position
  * and on the node alone: not on other sequences, on the rows beside it, on threads or on pages. So
@@ -93,6 +94,9 @@ struct cpu_paged_lanes {
                          const int32_t *high, int32_t first);
     void (*join)(float *o, float *top, float *sum, const float *o2, const float *top2,
                  const float *sum2, size_t cols, size_t vectors);
+    /* A row into pages, past the caches; and until other threads see all such rows. */
+    void (*stream)(float *to, const float *from, size_t n);
+    void (*settle)(void);
     /* x to int8, returns its scale; and back without it. */
     float (*narrow8)(int8_t *to, const float *x, size_t n);
     void (*widen8)(float *to, const int8_t *x, size_t n);
@@ -133,6 +137,7 @@ typedef struct paged_pages {
 
 typedef struct paged_sequence {
     size_t first, fresh, past; /* its first token in the call, how many, and tokens before */
+    size_t late;               /* from this one on they are written late, see paged_late.c */
 } paged_sequence;
 
 typedef struct paged_strip {
@@ -156,6 +161,7 @@ typedef struct paged_job {
     const paged_rules *rules;
     flash_operand q, k, v, y;
     paged_pages keys, values;
+    bool late; /* some tokens are written late */
     const DLTensor *starts, *past, *table, *sinks, *bias;
     cpu_map *widen_bias, *widen_sinks;
     float scale;
@@ -259,12 +265,32 @@ void paged_bias(const paged_job *job, size_t head, size_t at, size_t first, size
 
 /* ---- paged_few.c, paged_many.c -------------------------------------------------------------- */
 
+/* Tokens of a strip that are written late. */
+typedef struct paged_late {
+    size_t next, end, share;
+} paged_late;
+
+/* Of a strip: two vectors have 8 rows at least. */
+enum { PAGED_PANELS = PAGED_BLOCK / 8 };
+
+/* Rows of a strip that are one a lane. */
+typedef struct paged_panel {
+    float *q;
+    int32_t *low, *high; /* what each row sees */
+    paged_state state;
+    size_t first, rows, height; /* rows of the head */
+    paged_range any, all;       /* keys that some row sees, and that all do */
+    size_t near;                /* behind it no row of the first vector sees any */
+} paged_panel;
+
 /* A strip that a thread is at. */
 typedef struct paged_work {
     const paged_job *job;
     const paged_slot *slot;
     const paged_strip *strip;
     const paged_sequence *sequence;
+    paged_late *late;
+    paged_panel *panel; /* of many rows */
 } paged_work;
 
 /* Brings the queries of a strip, and clears its state. */
@@ -280,10 +306,26 @@ void paged_many_join(const paged_work *w, const float *part);
 void paged_few_finish(const paged_work *w);
 void paged_many_finish(const paged_work *w);
 
+/* ---- paged_late.c --------------------------------------------------------------------------- */
+
+/* Which tokens are written late: whole tiles of keys of a prompt, whose pages nobody reads. */
+void paged_find_late(paged_job *job);
+/* A new key or value of a token of the call that is read where it lies. */
+static inline const float *paged_own_row(const flash_operand *o, size_t head, size_t token)
+{
+    size_t at = head * o->step[FLASH_H] + token * o->step[FLASH_S];
+    return (const float *)(const void *)o->data + at;
+}
+/* Those of the strip's rows, to be written in so many shares; and what is left at the end. */
+paged_late paged_late_of(const paged_work *w, size_t shares);
+void paged_write_share(const paged_work *w);
+void paged_write_rest(const paged_work *w);
+
 /* ---- paged.c --------------------------------------------------------------------------------- */
 
 void paged_attend(paged_job *job);
-/* What a row's sums are multiplied with at the end. */
+/* What a row's sums are multiplied with at the end; without a sink that is the inverse. */
+static inline float paged_inverse(float sum) { return sum == 0.0f ? 0.0f : 1.0f / sum; }
 float paged_factor(const paged_job *job, size_t head, float top, float sum);
 /* The state of no keys. */
 void paged_clear(const paged_work *w);

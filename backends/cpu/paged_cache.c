@@ -68,7 +68,7 @@ void paged_write(const paged_job *job, const paged_slot *slot, size_t first, siz
 {
     for (size_t b = 0; b < job->sequences; b++) {
         const paged_sequence *s = &job->sequence[b];
-        size_t begin = flash_max(first, s->first), end = flash_min(last, s->first + s->fresh);
+        size_t begin = flash_max(first, s->first), end = flash_min(last, s->first + s->late);
         for (size_t t = begin, n; t < end; t += n) {
             size_t key = s->past + t - s->first, row = paged_row(job, b, &job->keys, 0, key);
             n = flash_min(end - t, job->keys.size - key % job->keys.size);

@@ -11,22 +11,13 @@
  * one vector. Runs of the next tile that are asked for. */
 enum { EDGE_LEAST = 12, TRIM_LEAST = 8, RUNS_AHEAD = PAGED_MORE / PAGED_KEYS };
 
-typedef struct many_panel {
-    float *q;
-    int32_t *low, *high;
-    paged_state state;
-    size_t first, rows, height; /* rows of the head */
-    paged_range any, all;       /* keys that some row sees, and that all do */
-    size_t near;                /* behind it no row of the first vector sees any */
-} many_panel;
-
-static many_panel panel_of(const paged_work *w, size_t i)
+static paged_panel panel_of(const paged_work *w, size_t i)
 {
     const paged_job *job = w->job;
     size_t h = w->strip->vectors * job->f->lanes;
     float *at = w->slot->q + i * (job->d + 2) * h;
     float *state = w->slot->state + i * paged_panel_floats(job, w->strip);
-    many_panel p = {.q = at, .height = h};
+    paged_panel p = {.q = at, .height = h};
     p.low = (int32_t *)(void *)(at + job->d * h);
     p.high = p.low + h;
     p.state = (paged_state){state, state + job->dv * h, state + job->dv * h + h};
@@ -46,7 +37,7 @@ typedef struct many_row {
     size_t head, token;
 } many_row;
 
-static many_row first_row(const paged_work *w, const many_panel *p)
+static many_row first_row(const paged_work *w, const paged_panel *p)
 {
     return (many_row){p->first % w->job->group, p->first / w->job->group};
 }
@@ -81,7 +72,7 @@ static const float *find_query(const paged_work *w, many_row row, float *line)
 }
 
 /* Rows behind the end are 0. */
-static void start_panel(const paged_work *w, const many_panel *p)
+static void start_panel(const paged_work *w, const paged_panel *p)
 {
     const paged_job *job = w->job;
     const float *from[FLASH_ROWS];
@@ -104,8 +95,8 @@ static void start_panel(const paged_work *w, const many_panel *p)
 void paged_many_start(const paged_work *w)
 {
     for (size_t i = 0; i < paged_panels(w->job, w->strip); i++) {
-        many_panel p = panel_of(w, i);
-        start_panel(w, &p);
+        w->panel[i] = panel_of(w, i);
+        start_panel(w, &w->panel[i]);
     }
 }
 
@@ -116,10 +107,11 @@ void paged_many_start(const paged_work *w)
 static size_t row_of(const paged_pages *p) { return p->d % 512 == 0 ? p->d + 16 : p->d; }
 
 /* Keys [first, last) of a head, or values, in float32: where each lies, and behind them rows that
- * are asked for. */
+ * are asked for. Those of PAGED_GROUP are `step` floats apart. */
 typedef struct many_keys {
     const paged_pages *pages;
-    size_t first, last;
+    const flash_operand *own; /* they are new, and lie here */
+    size_t first, last, step;
     const float *scales;
     const float *row[2 * FLASH_TILE + PAGED_MORE];
 } many_keys;
@@ -148,21 +140,40 @@ static size_t add_rows(const float **to, const char *at, size_t n, size_t d)
     return n;
 }
 
+/* New ones, in the call's own input; and some behind them. */
+static size_t add_own(const paged_work *w, many_keys *x, size_t most)
+{
+    size_t token = x->first - w->sequence->past, left = w->sequence->fresh - token;
+    const float *at = paged_own_row(x->own, w->strip->head, w->sequence->first + token);
+    x->step = x->own->step[FLASH_S];
+    return add_rows(x->row, (const char *)at, flash_min(left, most), x->step);
+}
+
+static size_t add_pages(const paged_work *w, const many_places *t, many_keys *x, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->known; i++) {
+        cpu_page_run run = paged_run_at(x->pages, &t->at[i], w->strip->head);
+        n += add_rows(x->row + n, run.at, flash_min(run.keys, most - n), x->step);
+    }
+    return n;
+}
+
 static void bring(const paged_work *w, const many_places *t, many_keys *x, float *block,
                   float *scales)
 {
     const paged_pages *p = x->pages;
-    size_t head = w->strip->head, n = 0, keys = x->last - x->first;
-    size_t all = PAGED_MORE + (w->strip->vectors == 1 ? 2 : 1) * keys;
+    size_t n, keys = x->last - x->first, all = PAGED_MORE + (w->strip->vectors == 1 ? 2 : 1) * keys;
     x->scales = p->scales ? scales : NULL;
-    for (size_t i = 0; i < t->known && p->many_well; i++) {
-        cpu_page_run run = paged_run_at(p, &t->at[i], head);
-        n += add_rows(x->row + n, run.at, flash_min(run.keys, all - n), p->d);
-    }
-    if (!p->many_well) {
-        paged_bring(w->job, p, w->strip->sequence, head, x->first, x->last, block, row_of(p),
-                    scales);
-        n = add_rows(x->row, (const char *)block, keys, row_of(p));
+    x->step = row_of(p);
+    if (x->own) {
+        n = add_own(w, x, all);
+    } else if (p->many_well) {
+        n = add_pages(w, t, x, all);
+    } else {
+        paged_bring(w->job, p, w->strip->sequence, w->strip->head, x->first, x->last, block,
+                    x->step, scales);
+        n = add_rows(x->row, (const char *)block, keys, x->step);
     }
     for (; n < all; n++)
         x->row[n] = x->row[n - 1];
@@ -174,13 +185,13 @@ static cpu_paged_tile part_of(const many_keys *x, size_t from, size_t to, size_t
     size_t skip = from - x->first;
     return (cpu_paged_tile){.rows = x->row + skip,
                             .scales = x->scales ? x->scales + skip : NULL,
-                            .step = row_of(x->pages),
+                            .step = x->step,
                             .keys = to - from - more,
                             .more = more,
                             .place = from % PAGED_KEYS};
 }
 
-static void add_bias(const paged_work *w, const many_panel *p, float *s, size_t first, size_t n)
+static void add_bias(const paged_work *w, const paged_panel *p, float *s, size_t first, size_t n)
 {
     const float *from[FLASH_ROWS];
     many_row row = first_row(w, p);
@@ -205,7 +216,7 @@ static bool is_finite(const paged_job *job, const many_keys *v, size_t from, siz
 }
 
 /* Values that some row does not see are numbers: 0 times them is 0. */
-static bool may_see_all(const paged_work *w, const many_panel *p, const many_keys *v, size_t from,
+static bool may_see_all(const paged_work *w, const paged_panel *p, const many_keys *v, size_t from,
                         size_t to)
 {
     size_t low = flash_min(flash_max(p->all.low, from), to);
@@ -220,7 +231,7 @@ typedef struct many_edge {
     size_t from, to, inner, near;
 } many_edge;
 
-static many_edge edge_of(const paged_work *w, const many_panel *p, size_t first, size_t last)
+static many_edge edge_of(const paged_work *w, const paged_panel *p, size_t first, size_t last)
 {
     const paged_job *job = w->job;
     size_t group = job->keys.many_well ? PAGED_GROUP : 1;
@@ -237,7 +248,7 @@ static many_edge edge_of(const paged_work *w, const many_panel *p, size_t first,
 }
 
 /* What is done to the scores of the edge. */
-static void cover_edge(const paged_work *w, const many_panel *p, const many_edge *e, float *s)
+static void cover_edge(const paged_work *w, const paged_panel *p, const many_edge *e, float *s)
 {
     const paged_job *job = w->job;
     size_t n = e->to - e->inner;
@@ -250,7 +261,7 @@ static void cover_edge(const paged_work *w, const many_panel *p, const many_edge
 }
 
 /* The scores of a panel, and how far its sums rise. */
-static void find_scores(const paged_work *w, const many_panel *p, const many_keys *k,
+static void find_scores(const paged_work *w, const paged_panel *p, const many_keys *k,
                         const many_edge *e, const float *const *next, cpu_paged_rise *r)
 {
     const paged_job *job = w->job;
@@ -273,7 +284,7 @@ static void find_scores(const paged_work *w, const many_panel *p, const many_key
 
 /* Panels of one vector of rows have few products for what they read: scores ask for the values of
  * the tile, values for the keys of the next one. */
-static void run_panel(const paged_work *w, const many_panel *p, const many_keys *k,
+static void run_panel(const paged_work *w, const paged_panel *p, const many_keys *k,
                       const many_keys *v)
 {
     const paged_job *job = w->job;
@@ -282,9 +293,11 @@ static void run_panel(const paged_work *w, const many_panel *p, const many_keys 
     cpu_paged_rise r;
     if (e.from >= e.to)
         return;
+    paged_write_share(w);
     find_scores(w, p, k, &e, v->row + (e.from - v->first), &r);
     cpu_paged_tile t = part_of(v, e.from, e.to, e.to - e.near);
     t.next = k->row + (k->last - k->first);
+    paged_write_share(w);
     bool hides = e.from < p->all.low || e.to > p->all.high;
     if (!hides || may_see_all(w, p, v, e.from, e.to))
         job->p->values(p->state.o, &t, job->dv, w->slot->s, &r, p->state.sum, vectors);
@@ -297,23 +310,24 @@ void paged_many_tile(const paged_work *w, size_t number)
 {
     const paged_job *job = w->job;
     size_t panels = paged_panels(job, w->strip), begin = number * job->tile;
-    size_t low = panel_of(w, 0).any.low, end = panel_of(w, panels - 1).any.high;
+    size_t low = w->panel[0].any.low, end = w->panel[panels - 1].any.high;
     size_t first = flash_max(begin, job->keys.many_well ? low / PAGED_GROUP * PAGED_GROUP : low);
     size_t last = flash_min(begin + job->tile, end);
     many_keys k, v;
     many_places places;
     if (first >= last)
         return;
+    bool own = first >= w->sequence->past + w->sequence->late;
     k.pages = &job->keys, v.pages = &job->values;
+    k.own = own ? &job->k : NULL, v.own = own ? &job->v : NULL;
     k.first = v.first = first;
     k.last = v.last = last;
-    find_places(w, first, last, end, &places);
+    if (!own)
+        find_places(w, first, last, end, &places);
     bring(w, &places, &k, w->slot->keys, w->slot->scales);
     bring(w, &places, &v, w->slot->values, w->slot->scales + job->tile);
-    for (size_t i = 0; i < panels; i++) {
-        many_panel p = panel_of(w, i);
-        run_panel(w, &p, &k, &v);
-    }
+    for (size_t i = 0; i < panels; i++)
+        run_panel(w, &w->panel[i], &k, &v);
 }
 
 /* ---- The end -------------------------------------------------------------------------------- */
@@ -322,15 +336,15 @@ void paged_many_join(const paged_work *w, const float *part)
 {
     const paged_job *job = w->job;
     for (size_t i = 0; i < paged_panels(job, w->strip); i++) {
-        many_panel p = panel_of(w, i);
+        const paged_panel *p = &w->panel[i];
         const float *o = part + i * paged_panel_floats(job, w->strip),
-                    *top = o + job->dv * p.height;
-        job->p->join(p.state.o, p.state.top, p.state.sum, o, top, top + p.height, job->dv,
+                    *top = o + job->dv * p->height;
+        job->p->join(p->state.o, p->state.top, p->state.sum, o, top, top + p->height, job->dv,
                      w->strip->vectors);
     }
 }
 
-static void finish_panel(const paged_work *w, const many_panel *p)
+static void finish_panel(const paged_work *w, const paged_panel *p)
 {
     const paged_job *job = w->job;
     float *to[FLASH_ROWS], factor[FLASH_ROWS] = {0.0f};
@@ -338,9 +352,11 @@ static void finish_panel(const paged_work *w, const many_panel *p)
     for (size_t r = 0; r < p->height; r++, next_row(w, &row)) {
         float *there = r < p->rows ? row_in(w, &job->y, row) : NULL;
         to[r] = there ? there : w->slot->lines + r * job->dv;
-        if (r < p->rows)
+        if (r < p->rows && job->sinks)
             factor[r] = paged_factor(job, head_of(w, row), p->state.top[r], p->state.sum[r]);
     }
+    for (size_t r = 0; r < p->rows && !job->sinks; r++)
+        factor[r] = paged_inverse(p->state.sum[r]);
     job->f->scatter(to, p->state.o, job->dv, factor, w->strip->vectors);
     row = first_row(w, p);
     for (size_t r = 0; r < p->rows && !row_in(w, &job->y, row); r++, next_row(w, &row))
@@ -349,8 +365,6 @@ static void finish_panel(const paged_work *w, const many_panel *p)
 
 void paged_many_finish(const paged_work *w)
 {
-    for (size_t i = 0; i < paged_panels(w->job, w->strip); i++) {
-        many_panel p = panel_of(w, i);
-        finish_panel(w, &p);
-    }
+    for (size_t i = 0; i < paged_panels(w->job, w->strip); i++)
+        finish_panel(w, &w->panel[i]);
 }

@@ -270,7 +270,9 @@ static heed_status read_sequence(const paged_job *job, size_t b)
                               "pages hold %lld",
                               (long long)past, b, (long long)most);
     paged_sequence *s = &job->sequence[b];
-    *s = (paged_sequence){(size_t)first, (size_t)(last - first), last > first ? (size_t)past : 0};
+    *s = (paged_sequence){.first = (size_t)first,
+                          .fresh = (size_t)(last - first),
+                          .past = last > first ? (size_t)past : 0};
     return check_pages_of(job, b, s);
 }
 
@@ -400,7 +402,9 @@ heed_status paged_plan(paged_job *job, void *workspace)
     job->parts = (void *)take(&at, job->part_floats * sizeof(float));
     job->slot = (void *)at;
     heed_status status = read_sequences(job);
-    if (!status)
-        cut(job);
-    return status;
+    if (status)
+        return status;
+    paged_find_late(job);
+    cut(job);
+    return HEED_OK;
 }

@@ -119,30 +119,29 @@ FLASH_INLINE const float *value_row(const value_rows *x, bool tabled, size_t j)
     return (const float *)at;
 }
 
-/* What makes weights of scores: relative to `base`. Their sum so far is `total`; or, with parts,
- * one sum for each place among LANES keys, from that of the first key on. Weights are multiplied
- * with the scales of the values, unless these are NULL. */
+/* What makes weights of scores: relative to `base`. Their sum so far is `total`. With scales of the
+ * values there is one sum for each place among LANES keys instead, from that of the first key on;
+ * and then weights are multiplied with the scales. */
 typedef struct weigher {
     lane_f base[2], total[2];
+    const float *scales; /* NULL: none */
     float *parts;
     size_t place;
-    const float *scales;
 } weigher;
 
 /* The weights of key j. */
 FLASH_INLINE void weigh_key(size_t low, size_t vectors, float *p, size_t j, weigher *w)
 {
-    float *part = w->parts ? w->parts + (w->place + j) % LANES * vectors * LANES : NULL;
     FLASH_UNROLL
     for (size_t v = low; v < vectors; v++) {
         float *at = p + (j * vectors + v) * LANES;
         lane_f weight = lane_exp_minus(lane_load(at) - w->base[v]);
-        if (part)
-            lane_store(part + v * LANES, lane_load(part + v * LANES) + weight);
-        else
-            w->total[v] += weight;
-        if (w->scales)
+        if (w->scales) {
+            float *part = w->parts + ((w->place + j) % LANES * vectors + v) * LANES;
+            lane_store(part, lane_load(part) + weight);
             weight *= w->scales[j];
+        } else
+            w->total[v] += weight;
         lane_store(at, weight);
     }
 }

@@ -45,7 +45,9 @@ FLASH_INLINE void paged_block(size_t cols, size_t vectors, float *o, const cpu_p
 }
 // clang-format on
 
-/* Sums by the key's place among LANES; from the first to the last they are joined to `sum`. */
+/* Sums by the key's place among LANES; from the first to the last they are joined to `sum`. With
+ * scales they are taken before weights are multiplied, in memory; or else behind all weights, in
+ * registers, which is faster. */
 FLASH_INLINE weigher paged_weigher(size_t vectors, const cpu_paged_tile *t, float *parts,
                                    const cpu_paged_rise *r)
 {
@@ -53,15 +55,37 @@ FLASH_INLINE weigher paged_weigher(size_t vectors, const cpu_paged_tile *t, floa
     FLASH_UNROLL
     for (size_t v = 0; v < vectors; v++)
         w.base[v] = lane_load(r->base + v * LANES);
-    FLASH_UNROLL
-    for (size_t i = 0; i < LANES * vectors; i++)
+    for (size_t i = 0; t->scales && i < LANES * vectors; i++)
         lane_store(parts + i * LANES, (lane_f){0});
     return w;
 }
 
-FLASH_INLINE void paged_total(size_t vectors, const float *parts, const cpu_paged_rise *r,
-                              float *sum)
+/* The parts of one vector of rows from n keys, whose weights are `step` apart. */
+FLASH_INLINE void paged_parts(float *parts, const float *p, size_t step, size_t n, size_t place)
 {
+    lane_f part[LANES];
+    size_t j = 0;
+    FLASH_UNROLL
+    for (size_t i = 0; i < LANES; i++)
+        part[i] = (lane_f){0};
+    for (; j + LANES <= n; j += LANES)
+        FLASH_UNROLL
+    for (size_t i = 0; i < LANES; i++)
+        part[i] += lane_load(p + (j + i) * step);
+    FLASH_UNROLL
+    for (size_t i = 0; i < LANES; i++) {
+        if (j + i < n)
+            part[i] += lane_load(p + (j + i) * step);
+        lane_store(parts + (place + i) % LANES * step, part[i]);
+    }
+}
+
+FLASH_INLINE void paged_total(size_t vectors, const cpu_paged_tile *t, const float *p, float *parts,
+                              const cpu_paged_rise *r, float *sum)
+{
+    for (size_t v = 0; v < vectors && !t->scales; v++)
+        paged_parts(parts + v * LANES, p + v * LANES, vectors * LANES,
+                    v + 1 == vectors ? t->keys + t->more : t->keys, t->place);
     FLASH_UNROLL
     for (size_t v = 0; v < vectors * LANES; v += LANES) {
         lane_f total = {0}, left = lane_load(r->alpha + v), right = lane_load(r->beta + v);
@@ -77,7 +101,7 @@ FLASH_INLINE void paged_front(size_t cols, size_t vectors, float *o, const cpu_p
     _Alignas(64) float parts[LANES * 2 * LANES];
     weigher w = paged_weigher(vectors, t, parts, r);
     paged_block(cols, vectors, o, t, 0, p, r, &w);
-    paged_total(vectors, parts, r, sum);
+    paged_total(vectors, t, p, parts, r, sum);
 }
 
 /* Weights by themselves. */
@@ -88,7 +112,7 @@ FLASH_INLINE void paged_weigh(size_t vectors, float *p, const cpu_paged_tile *t,
     weigher w = paged_weigher(vectors, t, parts, r);
     for (size_t j = 0; j < t->keys + t->more; j++)
         weigh_key(0, vectors, p, j, &w);
-    paged_total(vectors, parts, r, sum);
+    paged_total(vectors, t, p, parts, r, sum);
 }
 
 /* ---- Blocks of all depths ------------------------------------------------------------------- */
@@ -238,6 +262,34 @@ static void paged_values_apart(float *o, const cpu_paged_tile *t, size_t cols, f
             lane_f more = x * lane_load(r->beta + u);
             lane_store(at, lane_fma(lane_load(at), lane_load(r->alpha + u), more));
         }
+}
+
+/* ---- Late writing --------------------------------------------------------------------------- */
+
+/* Whole lines go past the caches. */
+static void paged_stream(float *to, const float *from, size_t n)
+{
+#if defined(__AVX512F__)
+    if ((uintptr_t)to % PAGED_LINE == 0 && n % LINE == 0) {
+        for (size_t i = 0; i < n; i += LINE)
+            _mm512_stream_ps(to + i, (__m512)lane_load(from + i));
+        return;
+    }
+#elif defined(__AVX2__)
+    if ((uintptr_t)to % PAGED_LINE == 0 && n % LINE == 0) {
+        for (size_t i = 0; i < n; i += LANES)
+            _mm256_stream_ps(to + i, (__m256)lane_load(from + i));
+        return;
+    }
+#endif
+    memcpy(to, from, n * sizeof(*to));
+}
+
+static void paged_settle(void)
+{
+#if defined(__AVX2__)
+    _mm_sfence();
+#endif
 }
 
 /* ---- Softmax -------------------------------------------------------------------------------- */

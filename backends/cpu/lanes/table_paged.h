@@ -20,6 +20,8 @@ const cpu_paged_lanes CPU_OF_ISA(cpu_paged) = {
     .values = paged_values,
     .values_apart = paged_values_apart,
     .join = paged_join,
+    .stream = paged_stream,
+    .settle = paged_settle,
     .narrow8 = paged_narrow8,
     .widen8 = paged_widen8,
 };

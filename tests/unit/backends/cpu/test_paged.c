@@ -62,6 +62,7 @@ static void bits(void)
             mini_threads(k == 1 ? 3 : 1);
             start_way(&w, &x[k], any_page());
             take_steps(&w, &x[k], most[k]);
+            check_cache(&w, &x[k]);
             if (k)
                 check_same(&w, &x[0], &x[k]);
         }
@@ -69,6 +70,33 @@ static void bits(void)
             free_way(&w, &x[k]);
         free_world(&w);
     }
+}
+
+/* Two sequences begin alike and have the pages of that in common: the first one reads in the same
+ * step what the second one writes. */
+static void pages_in_common(void)
+{
+    enum { PAGE = 16, COMMON = 2 * PAGE, MORE = 20 };
+    for (int threads = 1; threads <= 3; threads += 2) {
+        paged_world w = {.n = 2, .group = 1 + any(3), .kv_heads = 2, .d = 64, .dv = 32, .left = -1};
+        paged_way x[2];
+        w.type = w.pages = HEED_FLOAT32;
+        w.length[0] = COMMON + MORE, w.length[1] = COMMON;
+        make_world(&w);
+        mini_threads((unsigned)threads);
+        for (int k = 0; k < 2; k++) {
+            start_way(&w, &x[k], PAGE);
+            memcpy(x[k].table, x[k].table + x[k].most, COMMON / PAGE * sizeof(*x[k].table));
+            memset(x[k].y[0], 0, (size_t)(COMMON * w.group * w.kv_heads * w.dv) * sizeof(float));
+            x[k].done[0] = COMMON;
+            take_step(&w, &x[k], (int64_t[]){k ? MORE : 0, COMMON});
+        }
+        take_step(&w, &x[0], (int64_t[]){MORE, 0});
+        check_same(&w, &x[0], &x[1]);
+        free_way(&w, &x[0]), free_way(&w, &x[1]);
+        free_world(&w);
+    }
+    mini_threads(1);
 }
 
 /* Values that are no numbers show in rows that see them, and in no others. */
@@ -135,6 +163,12 @@ static void all_bits(void **state)
     for_each_isa(bits);
 }
 
+static void all_pages_in_common(void **state)
+{
+    (void)state;
+    for_each_isa(pages_in_common);
+}
+
 static void all_wild_values(void **state)
 {
     (void)state;
@@ -150,9 +184,8 @@ static void all_wrong_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_values),
-        cmocka_unit_test(all_bits),
-        cmocka_unit_test(all_wild_values),
+        cmocka_unit_test(all_values),          cmocka_unit_test(all_bits),
+        cmocka_unit_test(all_pages_in_common), cmocka_unit_test(all_wild_values),
         cmocka_unit_test(all_wrong_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
