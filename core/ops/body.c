@@ -116,6 +116,22 @@ void body_nodes(op_body *b, uint32_t n_in, ir_value *const *in, uint32_t n_out, 
     va_end(args);
 }
 
+ir_value *body_again(op_body *b, const ir_node *n, ir_value *const *in)
+{
+    if (b->status)
+        return NULL;
+    ir_node *made =
+        ir_node_new(b->node->graph, b->last, n->op, n->name, n->n_in, in, n->n_out, NULL);
+    stick(b, made ? HEED_OK : HEED_NOMEM);
+    for (uint32_t i = 0; made && i < n->n_attrs && !b->status; i++)
+        stick(b, ir_node_set_attr(made, &n->attrs[i].view, NULL));
+    if (b->status)
+        return NULL;
+    b->last = made;
+    stick(b, b->infer(b, made));
+    return b->status ? NULL : made->out[0];
+}
+
 ir_value *body_n(op_body *b, uint32_t n_in, ir_value *const *in, const char *format, ...)
 {
     ir_value *out;

@@ -50,6 +50,9 @@ ir_value *body_1(op_body *b, ir_value *x, const char *format, ...) HEED_PRINTF(3
 ir_value *body_2(op_body *b, ir_value *x, ir_value *y, const char *format, ...) HEED_PRINTF(4, 5);
 ir_value *body_3(op_body *b, ir_value *x, ir_value *y, ir_value *z, const char *format, ...)
     HEED_PRINTF(5, 6);
+/* Output 0 of the node once more, with all of its attributes, on other inputs, as many as it has.
+ * It has no nested graphs. */
+ir_value *body_again(op_body *b, const ir_node *n, ir_value *const *in);
 /* The nodes of a graph attribute of the node, once, reading in[] for its inputs. */
 void body_inline(op_body *b, ir_graph *graph, uint32_t n_in, ir_value *const *in, uint32_t n_out,
                  ir_value **out);

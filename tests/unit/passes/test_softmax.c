@@ -90,6 +90,22 @@ static void between(void **state)
     static const row rows[] = {
         {X "in v float32 [8, 5]\nExp(x) -> (e)\n" SUM "MatMul(e, v) -> (p)\nDiv(p, s) -> (y)\n",
          "Exp(x)->e ReduceSum(e,l)->s MatMul(e,v)->p Softmax(x)->#* MatMul(#*,v)->#* | #*"},
+        /* values first; the sum is turned, too */
+        {X "in v float32 [5, 8]\nExp(x) -> (e)\n" SUM "Transpose(e) -> (u)\nMatMul(v, u) -> (p)\n"
+           "Transpose(s) -> (r)\nDiv(p, r) -> (y)\n",
+         "Exp(x)->e ReduceSum(e,l)->s Transpose(e)->u MatMul(v,u)->p Transpose(s)->r "
+         "Softmax(x)->#* Transpose(#*)->#* MatMul(v,#*)->#* | #*"},
+        /* the sum lacks the axis, and the product is turned so that rows are the last one */
+        {X "in v float32 [8, 5]\nExp(x) -> (e)\nReduceSum(e, l) -> (s) keepdims=0\n"
+           "MatMul(e, v) -> (p)\nTranspose(p) -> (q)\nDiv(q, s) -> (y)\n",
+         "Exp(x)->e ReduceSum(e,l)->s MatMul(e,v)->p Transpose(p)->q Softmax(x)->#* "
+         "MatMul(#*,v)->#* Transpose(#*)->#* | #*"},
+        /* heads that share a key are rows of the product: the product is cut, and so is the sum */
+        {"in x float32 [2, 3, n, 8]\nin v float32 [2, 8, 5]\nout y\nconst l int64 [1] -1\n"
+         "const f int64 [3] 2 -1 8\nconst c int64 [4] 2 3 -1 5\nExp(x) -> (e)\n" SUM
+         "Reshape(e, f) -> (u)\nMatMul(u, v) -> (p)\nReshape(p, c) -> (q)\nDiv(q, s) -> (y)\n",
+         "Exp(x)->e ReduceSum(e,l)->s Reshape(e,f)->u MatMul(u,v)->p Reshape(p,c)->q "
+         "Softmax(x)->#* Reshape(#*,f)->#* MatMul(#*,v)->#* Reshape(#*,c)->#* | #*"},
         {X "in w float32 [8]\nExp(x) -> (f)\nMul(w, f) -> (e)\n" SUM "Div(e, s) -> (y)\n",
          "Exp(x)->f Mul(w,f)->e ReduceSum(e,l)->s Softmax(x)->#* Mul(#*,w)->#* "
          "ReduceSum(#*,=1)->#* Div(#*,#*)->#* | #*"},
@@ -130,6 +146,27 @@ static void others(void **state)
         {X "in w float32 [n, 1]\nExp(x) -> (e)\n" SUM "Add(s, w) -> (u)\nDiv(e, u) -> (y)\n", NULL},
         /* a shift and no term for it */
         {X MAX POWER SUM "Add(s, one) -> (u)\nDiv(e, u) -> (y)\n", NULL},
+    };
+    (void)state;
+    check(rows, sizeof(rows) / sizeof(*rows));
+}
+
+/* Another sum than that of the powers in the product divides it. */
+static void late_others(void **state)
+{
+#define SQUARE                                                                                     \
+    "in x float32 [4, 4]\nin v float32 [4, 4]\nout y\nconst l int64 [1] -1\nExp(x) -> (e)\n"
+    static const row rows[] = {
+        /* by columns */
+        {SQUARE SUM "MatMul(e, v) -> (p)\nTranspose(s) -> (r)\nDiv(p, r) -> (y)\n", NULL},
+        /* the product sums over the rows */
+        {SQUARE SUM "MatMul(v, e) -> (p)\nDiv(p, s) -> (y)\n", NULL},
+        /* of other powers; of both operands */
+        {SQUARE "Exp(v) -> (o)\nReduceSum(o, l) -> (s)\nMatMul(e, v) -> (p)\nDiv(p, s) -> (y)\n",
+         NULL},
+        {SQUARE SUM "MatMul(e, e) -> (p)\nDiv(p, s) -> (y)\n", NULL},
+        /* without the axis: a number for each column */
+        {SQUARE "ReduceSum(e, l) -> (s) keepdims=0\nMatMul(e, v) -> (p)\nDiv(p, s) -> (y)\n", NULL},
     };
     (void)state;
     check(rows, sizeof(rows) / sizeof(*rows));
@@ -232,8 +269,9 @@ int main(void)
         cmocka_unit_test(masked_weights), cmocka_unit_test(weighed_keys),
         cmocka_unit_test(finite_weights), cmocka_unit_test(other_weights),
         cmocka_unit_test(quotients),      cmocka_unit_test(logs),
-        cmocka_unit_test(between),        cmocka_unit_test(one_more),
-        cmocka_unit_test(others),         cmocka_unit_test(other_axis),
+        cmocka_unit_test(between),        cmocka_unit_test(late_others),
+        cmocka_unit_test(one_more),       cmocka_unit_test(others),
+        cmocka_unit_test(other_axis),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     heed_shutdown();

@@ -6,7 +6,8 @@
  * with powers of another base, as Exp(LogSoftmax(x)) and as Exp(Sub(x, ReduceLogSumExp(x))). The
  * sum may be a product with ones. Three more things may stand in between:
  *
- *   e @ v / sum(e)              the division comes after a product:    Softmax(x) @ v
+ *   e @ v / sum(e)              the division comes after a product (softmax_late.h):
+ *                                                                      Softmax(x) @ v
  *   e / (sum(e) + 1)            one more element, whose result nobody reads:
  *                                                          Softmax(Concat(x, 0))[..., :-1]
  *   (e * m) / sum(e * m)        weights of the elements: with p = Softmax(x), p * m / sum(p * m)
@@ -17,7 +18,7 @@
 #include <string.h>
 
 #include "ops/body.h"
-#include "passes/attention/prepare/softmax_pieces.h"
+#include "passes/attention/prepare/softmax_late.h"
 #include "passes/pass.h"
 
 /* ---- What becomes of it ---------------------------------------------------------------------- */
@@ -92,8 +93,8 @@ static ir_value *weighted(const pieces *s, op_body *b)
             continue;
         pieces_unshift(&inner);
         ir_value *p = body_2(b, softmax(&inner, b), m, "Mul");
-        ir_value *axes = body_ints(b, 1, (int64_t[]){s->axis});
-        return body_2(b, p, body_2(b, p, axes, "ReduceSum"), "Div");
+        ir_value *along = body_ints(b, 1, (int64_t[]){s->axis});
+        return body_2(b, p, body_2(b, p, along, "ReduceSum"), "Div");
     }
     return NULL;
 }
@@ -102,13 +103,14 @@ static ir_value *from_quotient(const pieces *s, op_body *b)
 {
     if (!s->x)
         return s->over == s->exp && !s->beside && s->n_axes == 1 ? weighted(s, b) : NULL;
-    if (s->over == s->exp)
-        return softmax(s, b);
-    ir_value *left = pieces_operand(s->over, "MatMul", 0);
-    if (left != s->exp || s->n_axes > 1 || s->axis != s->over->type.rank - 1)
-        return NULL;
-    ir_value *p = softmax(s, b);
-    return p ? body_2(b, p, ir_input(s->over->producer, 1), "MatMul") : NULL;
+    return s->over == s->exp ? softmax(s, b) : NULL;
+}
+
+/* A product stands between the powers and the division. */
+static ir_value *from_late(const ir_node *n, op_body *b)
+{
+    late_division d;
+    return late_read(n, b->dims, b->scratch, &d) ? late_emit(&d, b, softmax(&d.pieces, b)) : NULL;
 }
 
 /* One element of padding, along the softmax's axis alone: where it stands; -1: it is another. */
@@ -181,6 +183,8 @@ static heed_status visit(pass_run *p, ir_node *n)
         y = softmax(&s, &b);
     else if (pieces_read(n, &s))
         y = from_quotient(&s, &b);
+    if (!y && !b.status)
+        y = from_late(n, &b);
     return pass_settle(p, n, &b, y);
 }
 

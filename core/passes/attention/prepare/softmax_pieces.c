@@ -163,8 +163,7 @@ void pieces_unshift(pieces *s)
     s->x = x;
 }
 
-/* The quotient of two values, however it is written. */
-static bool read_quotient(const ir_node *n, ir_value **over, ir_value **under)
+bool pieces_quotient(const ir_node *n, ir_value **over, ir_value **under)
 {
     if (pass_is(n, "Div")) {
         *over = ir_input(n, 0);
@@ -241,19 +240,38 @@ static bool read_sum(pieces *s, ir_value *sum)
     return s->exp && dtype_is_float(s->exp->type.dtype) && s->exp->type.rank == rank;
 }
 
+/* The axis is gone, and has not come back yet. */
+static bool read_dropped(pieces *s, ir_value *sum)
+{
+    ir_value *x = pieces_operand(sum, "ReduceSum", 0);
+    if (!x || ir_attr_int(sum->producer, "keepdims", 1) || !dtype_is_float(x->type.dtype) ||
+        x->type.rank < 1 || !read_axes(ir_input(sum->producer, 1), x, s))
+        return false;
+    s->exp = x;
+    s->dropped = true;
+    return true;
+}
+
+bool pieces_read_sum(pieces *s, ir_value *sum)
+{
+    ir_value *rest = behind_least(sum);
+    *s = (pieces){.factor = 1};
+    if (rest && read_sum(s, rest) && !s->beside && read_powers(s) && s->shift && is_exact_shift(s))
+        return true;
+    *s = (pieces){.factor = 1};
+    if (!read_sum(s, sum) && !read_dropped(s, sum))
+        return false;
+    read_powers(s);
+    return true;
+}
+
 bool pieces_read(const ir_node *n, pieces *s)
 {
     ir_value *over, *sum;
-    if (!read_quotient(n, &over, &sum) || sum->type.rank != over->type.rank)
+    if (!pieces_quotient(n, &over, &sum) || sum->type.rank != over->type.rank ||
+        !pieces_read_sum(s, sum) || s->dropped)
         return false;
-    ir_value *rest = behind_least(sum);
-    *s = (pieces){.over = over};
-    if (rest && read_sum(s, rest) && !s->beside && read_powers(s) && s->shift && is_exact_shift(s))
-        return true;
-    *s = (pieces){.over = over};
-    if (!read_sum(s, sum))
-        return false;
-    read_powers(s);
+    s->over = over;
     return true;
 }
 

@@ -15,8 +15,13 @@ typedef struct pieces {
     ir_value *beside; /* what is added to the sum; NULL: nothing */
     ir_value *over;   /* what is divided: the powers, or what was made of them */
     int32_t axis, n_axes;
+    bool dropped; /* the sum has no such axes, rather than axes of 1 */
 } pieces;
 
+/* The quotient of two values, however it is written. */
+bool pieces_quotient(const ir_node *n, ir_value **over, ir_value **under);
+/* The value is a sum: all but s->over. */
+bool pieces_read_sum(pieces *s, ir_value *sum);
 /* The node divides by a sum. */
 bool pieces_read(const ir_node *n, pieces *s);
 /* The node is Exp(LogSoftmax(x)) or Exp(Sub(x, ReduceLogSumExp(x))). */
