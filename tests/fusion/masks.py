@@ -83,7 +83,6 @@ class Masks:
         for letter, axis, start in (("s", lead, offset), ("t", lead + 1, 0)):
             end = g.ints(start + self.a.extents[letter])
             if letter in self.a.symbols:
-                self.w.bounded = True
                 end = g.op("Add", self.a.measured((letter,)), g.ints(start))
             x = g.op("Slice", x, g.ints(start), end, g.ints(axis))
         return Tensor(x, [()] * lead + [("s",), ("t",)])

@@ -22,6 +22,22 @@ def divided_late(f):
     f.finish(f.do("Mul", f.values(e), f.g.op("Reciprocal", f.total(e))))
 
 
+def divided_after_moves(f):
+    """[B, S, H * E], divided by a sum that lacks the keys' axis."""
+    e = f.g.op("Exp", f.scaled())
+    total = f.g.op("ReduceSum", e, f.g.ints(-1), keepdims=0)
+    y = f.g.op("Transpose", f.values(e), perm=[0, 2, 1, 3])
+    total = f.g.op("Unsqueeze", f.g.op("Transpose", total, perm=[0, 2, 1]), f.g.ints(-1))
+    f.finish(f.g.op("Reshape", f.g.op("Div", y, total), f.g.ints(0, 0, -1)))
+
+
+def divided_by_other_heads(f):
+    """Each head by the sum of the next."""
+    e = f.g.op("Exp", f.scaled())
+    other = f.g.op("Gather", f.total(e), f.g.constant(np.array([1, 2, 0])), axis=1)
+    f.finish(f.do("Div", f.values(e), other))
+
+
 def one_in_the_sum(f):
     e = f.g.op("Exp", f.scaled())
     f.finish(f.values(f.do("Div", e, f.do("Add", f.total(e), 1.0))))
@@ -95,6 +111,34 @@ def sink_before(f):
 
 def sink_behind(f):
     sink(f, False)
+
+
+def sinks_of_heads_that_share(f):
+    """All heads have the same keys: they lie in one axis with the queries."""
+    heads = f.tensor("q", "bhsd")
+    q = f.g.op("Reshape", heads, f.g.ints(0, -1, forms.SIZES["d"]))
+    k = f.g.op("Transpose", f.tensor("k", "btd"), perm=[0, 2, 1])
+    x = f.do("Mul", f.g.op("MatMul", q, k), 0.35)
+    rows = f.g.op("Shape", f.g.op("ReduceSum", heads, f.g.ints(-1)))
+    sinks = f.g.op("Expand", f.g.constant(f.data("1h11"), "float32"), rows)
+    sinks = f.g.op("Reshape", sinks, f.g.ints(0, -1, 1))
+    p = f.softmax(f.g.op("Concat", x, sinks, axis=-1))
+    p = f.g.op("Slice", p, f.g.ints(0), f.g.ints(-1), f.g.ints(2))
+    f.finish(f.values(p, f.tensor("v", "bte")))
+
+
+def half_that_is_bounded(f):
+    """Two masks add the lowest number of float16; their sum is infinite."""
+    q, k, v = (f.tensor(name, axes, "float16") for name, axes in
+               (("q", "bhsd"), ("k", "bhtd"), ("v", "bhte")))
+    zero, low, scale = (f.g.constant(np.array(x), "float16") for x in (0.0, -65504.0, 0.35))
+    x = f.g.op("Mul", f.scores(q, k), scale)
+    for name, dims in (("m", "st"), ("p", "b11t")):
+        seen = f.rng.random([forms.SIZES[a] for a in dims]) < 0.6
+        seen[..., 0] = True
+        seen = f.g.input(name, seen, [f"n{a}" if a in "bst" else 1 for a in dims], "bool")
+        x = f.g.op("Add", x, f.g.op("Where", seen, zero, low))
+    f.finish(f.values(f.softmax(f.g.op("Max", x, low)), v))
 
 
 def scaled_after_masks(f, first):
@@ -210,15 +254,16 @@ def weighed_beside_the_sum(f):
     f.finish(f.values(f.do("Div", w, f.total(w))))
 
 
-FUSED = (without_largest, divided_late, one_in_the_sum, powers_of_two, axes_put_back, sink_before,
-         sink_behind, keys_weighed, keys_weighed_a_little_less, weights_masked,
-         weights_masked_with_guard, hidden_by_ones, shifted_bias_and_a_mask_again,
-         scaled_after_masks_that_are_added, scaled_after_masks_of_two_kinds, learned_queries,
-         products_in_two_types, sum_that_is_bounded, sum_and_next_to_nothing,
-         scores_above_nothing)
-LEFT = (layer_that_scores, sum_of_another, weighed_beside_the_sum, bounded_above_one,
-        bounded_without_the_largest, sum_and_a_little, biases_above_nothing, values_that_are_made)
+FUSED = (without_largest, divided_late, divided_after_moves, one_in_the_sum, powers_of_two,
+         axes_put_back, sink_before, sink_behind, sinks_of_heads_that_share, keys_weighed,
+         keys_weighed_a_little_less, weights_masked, weights_masked_with_guard, hidden_by_ones,
+         shifted_bias_and_a_mask_again, scaled_after_masks_that_are_added,
+         scaled_after_masks_of_two_kinds, learned_queries, products_in_two_types,
+         sum_that_is_bounded, sum_and_next_to_nothing, scores_above_nothing, half_that_is_bounded)
+LEFT = (layer_that_scores, divided_by_other_heads, sum_of_another, weighed_beside_the_sum,
+        bounded_above_one, bounded_without_the_largest, sum_and_a_little, biases_above_nothing,
+        values_that_are_made)
 
 
 if __name__ == "__main__":
-    sys.exit(forms.test(FUSED, LEFT, half=(products_in_two_types,)))
+    sys.exit(forms.test(FUSED, LEFT, half=(products_in_two_types, half_that_is_bounded)))

@@ -63,16 +63,10 @@ def draw(seed, kind, index, plain=(), fixed=None):
 
 
 def excused(spelling):
-    """Need not be recognised: over a single key nothing is to be fused, over a single channel there
-    is no sum. And an extent that is the smaller of an unknown one and a number is not known to be
-    the unknown one after a reshape. Not done yet: sinks of heads that share keys where the heads
-    are not one axis, a sum of weights that divides values which were moved in between, a bound of
-    16 bits outside of a mask."""
-    e, w, taken = spelling.a.extents, spelling.w, spelling.c.taken
-    nothing = e["t"] == 1 or w.bounded or (w.core == "additive" and e["d"] == 1)
-    later = taken.get("softmax") == "divided late" or ("sinks" in taken and "g" in w.letters) or \
-        ("bounded mask" in taken and w.dtype != "float32")
-    return nothing or later
+    """Need not be recognised: over what is known to be a single key nothing is to be fused, over a
+    single channel there is no sum."""
+    e, w = spelling.a.extents, spelling.w
+    return (e["t"] == 1 and "t" not in w.symbolic) or (w.core == "additive" and e["d"] == 1)
 
 
 def name_of(kind, index):

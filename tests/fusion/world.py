@@ -10,7 +10,6 @@ class World:
     def __init__(self, choices, mutation):
         c = self.c = choices
         self.mutation, self.drawn, self.coarse = mutation, 0, False
-        self.bounded = False  # an extent is min(unknown, number): a table was sliced
         self.dtype = c.pick("dtype", "float32", "float16", "bfloat16", odds=0.12)
         cores = ["product", "additive"] + (["native"] if mutation is None else [])
         self.core = c.pick("core", *cores, odds=0.12)

@@ -32,6 +32,8 @@ typedef struct site_term {
     bool keyed;         /* factor: differs between keys */
 } site_term;
 
+/* Of this type, the number stays what it is when a score is added to it. */
+bool site_absorbs(double number, heed_dtype dtype);
 /* A mask that what stands outside of it may change: as a bias it would not be exact. */
 bool site_mask_is_weak(const site_term *mask);
 

@@ -119,11 +119,6 @@ static const ir_value *as_condition(const ir_value *v)
     return v;
 }
 
-static bool is_lowest(double number, heed_dtype dtype)
-{
-    return number <= HEADS_ABSORBS || (dtype == HEED_FLOAT16 && number <= -65504);
-}
-
 static bool same_place(const site *s, const site_change *c, const site_term *mask)
 {
     axes a = c->term.at, b = mask->at;
@@ -148,7 +143,7 @@ static bool is_mask_again(site *s, const site_change *c)
         return false;
     if (s->additive || s->named || s->late || s->guard || s->zero || s->sinks.value ||
         s->factors.n || s->terms.n == 0 || mask->kind != SITE_MASK ||
-        !is_lowest(mask->number, s->softmax->out[0]->type.dtype) || !are_moderate(s, 1))
+        !site_absorbs(mask->number, s->softmax->out[0]->type.dtype) || !are_moderate(s, 1))
         return false;
     b = as_condition(mask->value);
     bool inverted = mask->inverted;

@@ -40,13 +40,27 @@ static bool is_symbol(const site *s, uint8_t atom)
     return !dim_known(s->table.atoms[atom].extent);
 }
 
-/* Which of the atoms that only queries have is the sequence: one that is no layer's channels, a
- * symbol rather than a number, the last one. */
-static uint8_t choose_rows(const site *s, const axes_list *own)
+/* What has a sink of its own is a head. */
+static axes_list with_sinks(const site *s, const axes_list *list)
 {
-    uint8_t chosen = own->atoms[own->n - 1];
+    axes_list out = {0}, differ = {0};
+    if (s->sinks.value)
+        differ = site_differs_in(s, &s->sinks);
+    for (uint32_t i = 0; i < list->n; i++)
+        if (axes_list_has(&differ, list->atoms[i]))
+            append(&out, list->atoms[i]);
+    return out;
+}
+
+/* Which of the atoms that only queries have, and that are no heads by their sinks, is the sequence:
+ * one that is no layer's channels, a symbol rather than a number, the last one. 0: none is left. */
+static uint8_t choose_rows(const site *s, const axes_list *own, const axes_list *heads)
+{
+    uint8_t chosen = 0;
     int best = -1;
     for (uint32_t i = own->n; i-- > 0;) {
+        if (axes_list_has(heads, own->atoms[i]) && !is_symbol(s, own->atoms[i]))
+            continue;
         int worth = 2 * !s->channels[own->atoms[i]] + is_symbol(s, own->atoms[i]);
         if (worth > best)
             chosen = own->atoms[i];
@@ -84,10 +98,12 @@ static void sort_queries(const site *s, const axes_list *own, site_parts *out)
         out->rows = *own;
         return;
     }
-    uint8_t rows = choose_rows(s, own);
+    const axes_list heads = with_sinks(s, own);
+    uint8_t rows = choose_rows(s, own, &heads);
     for (uint32_t i = 0; i < own->n; i++) {
         uint8_t atom = own->atoms[i];
-        append(atom == rows || is_more_rows(s, atom, rows) ? &out->rows : &out->groups, atom);
+        bool more = !axes_list_has(&heads, atom) && is_more_rows(s, atom, rows);
+        append(atom == rows || more ? &out->rows : &out->groups, atom);
     }
 }
 
@@ -123,18 +139,6 @@ static axes_list last_alone(const site *s, const axes_list *shared, const axes_l
         for (uint32_t k = 0; axes_list_has(&s->frame.axis[i], last) && k < shared->n; k++)
             if (axes_list_has(&s->frame.axis[i], shared->atoms[k]))
                 append(&out, shared->atoms[k]);
-    return out;
-}
-
-/* What has a sink of its own is a head. */
-static axes_list with_sinks(const site *s, const axes_list *shared)
-{
-    axes_list out = {0}, differ = {0};
-    if (s->sinks.value)
-        differ = site_differs_in(s, &s->sinks);
-    for (uint32_t i = 0; i < shared->n; i++)
-        if (axes_list_has(&differ, shared->atoms[i]))
-            append(&out, shared->atoms[i]);
     return out;
 }
 

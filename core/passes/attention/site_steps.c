@@ -161,6 +161,11 @@ static bool step_tanh(site *s, const site_place *p, const ir_node *n, arena *scr
     return site_go(s, next, ir_input(n, 0), scratch);
 }
 
+bool site_absorbs(double number, heed_dtype dtype)
+{
+    return number <= HEADS_ABSORBS || (dtype == HEED_FLOAT16 && number <= -65504);
+}
+
 bool site_mask_is_weak(const site_term *mask)
 {
     return mask->kind == SITE_MASK && (mask->number > HEADS_ABSORBS || mask->n_factors);
@@ -250,7 +255,9 @@ static bool step_max(site *s, const site_place *p, const ir_node *n, arena *scra
     for (uint32_t i = 0; i < n->n_in && n->n_in == 2; i++) {
         if (!site_is_scalar(ir_input(n, 1 - i), &number))
             continue;
-        if (number * p->factor > HEADS_ABSORBS || s->bounded) {
+        bool far = number * p->factor <= HEADS_ABSORBS ||
+                   (p->factor > 0 && site_absorbs(number, p->value->type.dtype));
+        if (!far || s->bounded) {
             if (!set_bound(s, p, number, (double)INFINITY))
                 continue;
             return site_go(s, *p, ir_input(n, i), scratch);
