@@ -46,7 +46,8 @@ ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b);
 /* Extent of broadcasting a with b. A symbol against 1 is the symbol; a symbol against n > 1 is n;
  * two different symbols are a symbol of their own. False: both are known and clash. */
 bool dims_broadcast(ir_dims *t, ir_dim a, ir_dim b, ir_dim *out);
-/* a is min(b, most): what a table of `most` entries has left when it is cut to a length of b. */
+/* a is min(b, most), b an extent: what a table of `most` entries has left when it is cut to a
+ * length of b, also from another entry than the first on. */
 bool dims_is_cut(const ir_dims *t, ir_dim a, ir_dim b, int64_t *most);
 
 /* Any int64 above -2^62 as content, with or without a table. */

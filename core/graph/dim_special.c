@@ -95,7 +95,7 @@ ir_dim dims_ceil_div(ir_dims *t, ir_dim a, ir_dim b)
 /* ---- Maxima and minima ----------------------------------------------------------------------- */
 
 /* a - b as a number, if it is one. */
-static bool difference(ir_dims *t, ir_dim a, ir_dim b, int64_t *out)
+static bool difference(const ir_dims *t, ir_dim a, ir_dim b, int64_t *out)
 {
     poly x, y, d;
     dims_load(t, a, &x);
@@ -135,13 +135,55 @@ ir_dim dims_min(ir_dims *t, ir_dim a, ir_dim b)
 
 /* ---- Broadcasting ---------------------------------------------------------------------------- */
 
+/* An operation and a number that is added to it. */
+static bool apart_from_number(const ir_dims *t, ir_dim d, dim_symbol *out, int64_t *number)
+{
+    poly p;
+    int64_t id = -1;
+    *number = 0;
+    if (!t)
+        return false;
+    dims_load(t, d, &p);
+    for (size_t i = 0; !p.failed && i < p.n; i += 2 + (size_t)p.words[i + 1]) {
+        bool plain = p.words[i + 1] == 1 && p.words[i] == 1 && id < 0;
+        if (p.words[i + 1] == 0)
+            *number = p.words[i];
+        else if (plain)
+            id = p.words[i + 2];
+        else
+            return false;
+    }
+    if (p.failed || id < 0)
+        return false;
+    *out = t->symbols[id];
+    return out->operation != DIM_NAMED;
+}
+
+/* The other operand of a maximum with 0; the dim itself when it is none. */
+static ir_dim behind_zero(const ir_dims *t, ir_dim d)
+{
+    dim_symbol s;
+    if (!taken_apart(t, d, &s) || s.operation != DIM_MAX || (s.a != 0 && s.b != 0))
+        return d;
+    return s.a == 0 ? s.b : s.a;
+}
+
+/* Also max(min(b + c, n) - c, 0), what a slice from c to b + c has: min(b, n - c). */
 bool dims_is_cut(const ir_dims *t, ir_dim a, ir_dim b, int64_t *most)
 {
     dim_symbol s;
-    if (!taken_apart(t, a, &s) || s.operation != DIM_MIN || (s.a != b && s.b != b))
+    int64_t shift, number;
+    if (!apart_from_number(t, behind_zero(t, a), &s, &shift) || s.operation != DIM_MIN)
         return false;
-    *most = s.a == b ? s.b : s.a;
-    return dim_known(*most);
+    for (int i = 0; i < 2; i++) {
+        ir_dim length = i ? s.a : s.b, bound = i ? s.b : s.a;
+        if (dim_known(bound) && bound + shift >= 0 && difference(t, b, length, &number) &&
+            number == shift) {
+            *most = bound + shift;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Where both broadcast, a must be b: if it were the number, b would have to be 1, and so smaller.

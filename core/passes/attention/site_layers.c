@@ -7,6 +7,8 @@
  *
  *     [B, S, C] x weights [C, H * D] -> [B, S, H * D] -> [B, S, H, D] -> ... : h and d are channels
  *
+ * An input that has heads and channels in one axis says the same.
+ *
  * Separate from the walks of the site: this only asks, and nothing that is emitted depends on the
  * nodes that it passes. */
 #include <string.h>
@@ -190,6 +192,21 @@ static bool step_up(asker *a, site_operand *o)
     return true;
 }
 
+/* Axes of an input that join channels with others: a layer before it has given all of them. */
+static uint32_t joined_axes(const asker *a, const site_operand *o)
+{
+    axes frame = a->s->frame;
+    uint32_t found = 0;
+    axes_refresh(&a->s->table, &frame);
+    for (int32_t i = 0; i < o->at.rank; i++) {
+        uint32_t n = o->at.axis[i].n, of_scores = 0;
+        for (uint32_t k = 0; k < n; k++)
+            of_scores += axes_have(&frame, o->at.axis[i].atoms[k]);
+        found |= of_scores > 0 && of_scores < n ? 1u << i : 0;
+    }
+    return found;
+}
+
 static bool look_up(asker *a, site_operand o)
 {
     for (; a->steps < MOST_STEPS && o.value->producer; a->steps++) {
@@ -202,7 +219,10 @@ static bool look_up(asker *a, site_operand o)
         if (!step_up(a, &o) || a->s->table.failed)
             return false;
     }
-    return false;
+    axes_refresh(&a->s->table, &o.at);
+    uint32_t joined = o.value->producer ? 0 : joined_axes(a, &o);
+    mark(a->s->channels, &o.at, joined);
+    return joined != 0;
 }
 
 /* One node down, to output 0 of the reader. */

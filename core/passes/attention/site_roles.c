@@ -142,16 +142,19 @@ static axes_list last_alone(const site *s, const axes_list *shared, const axes_l
     return out;
 }
 
+/* `found`: rows and groups; groups that are a layer's channels are all the heads that there are
+ * where it has no others. */
 static axes_list find_heads(const site *s, const axes_list *shared, const axes_list *channels,
-                            const axes_list *rows)
+                            const site_parts *found)
 {
+    bool told = s->asked || layered(s, &found->groups).n > 0;
     axes_list heads = with_sinks(s, shared);
     if (heads.n == 0)
         heads = layered(s, shared);
     if (heads.n == 0)
         heads = beside_channels(s, shared, channels);
-    if (heads.n == 0 && !s->asked)
-        heads = last_alone(s, shared, rows);
+    if (heads.n == 0 && !told)
+        heads = last_alone(s, shared, &found->rows);
     return heads;
 }
 
@@ -167,7 +170,7 @@ void site_sort_atoms(const site *s, const axes_list *channels, site_parts *out)
                        atom);
         }
     sort_queries(s, &own, out);
-    out->heads = find_heads(s, &shared, channels, &out->rows);
+    out->heads = find_heads(s, &shared, channels, out);
     for (uint32_t i = 0; i < shared.n; i++)
         if (!axes_list_has(&out->heads, shared.atoms[i]))
             append(&out->batch, shared.atoms[i]);

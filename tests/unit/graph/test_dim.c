@@ -156,6 +156,36 @@ static void without_a_table(void **state)
     assert_int_equal(out, other);
 }
 
+/* max(min(s + from, entries) - from, 0) */
+static ir_dim slice_from(ir_dim s, ir_dim from, ir_dim entries)
+{
+    return dims_max(t, dims_sub(t, dims_min(t, dims_add(t, s, from), entries), from), 0);
+}
+
+static void cuts_of_tables(void **state)
+{
+    (void)state;
+    ir_dim s = parse("s"), q = parse("q"), out;
+    int64_t most = 0;
+    assert_true(dims_is_cut(t, dims_min(t, s, 64), s, &most));
+    assert_int_equal(most, 64);
+    assert_true(dims_is_cut(t, slice_from(s, 2, 64), s, &most));
+    assert_int_equal(most, 62);
+    assert_true(dims_is_cut(t, slice_from(dims_add(t, s, q), 2, 64), dims_add(t, s, q), &most));
+    assert_false(dims_is_cut(t, slice_from(s, 2, 64), q, &most));
+    assert_false(dims_is_cut(t, slice_from(s, 2, 64), dims_add(t, s, 1), &most));
+    assert_false(dims_is_cut(t, slice_from(s, 65, 64), s, &most));
+    assert_false(dims_is_cut(t, dims_max(t, dims_sub(t, s, 64), 0), s, &most));
+    assert_false(dims_is_cut(t, dims_mul(t, 2, dims_min(t, s, 64)), s, &most));
+    assert_false(dims_is_cut(t, s, s, &most));
+    assert_false(dims_is_cut(NULL, 3, 3, &most));
+    assert_true(dims_broadcast(t, slice_from(s, 2, 64), s, &out));
+    assert_int_equal(out, s);
+    assert_true(
+        dims_broadcast(t, slice_from(s, 2, 3), s, &out)); /* a single entry may be repeated */
+    assert_int_not_equal(out, s);
+}
+
 static void broadcasting_again_changes_nothing(void **state)
 {
     (void)state;
@@ -292,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(extremes, open_table, close_table),
         cmocka_unit_test_setup_teardown(overflow_is_unknown, open_table, close_table),
         cmocka_unit_test_setup_teardown(without_a_table, open_table, close_table),
+        cmocka_unit_test_setup_teardown(cuts_of_tables, open_table, close_table),
         cmocka_unit_test_setup_teardown(broadcasting_again_changes_nothing, open_table,
                                         close_table),
         cmocka_unit_test_setup_teardown(equalities_reach_into_operands, open_table, close_table),

@@ -86,6 +86,11 @@ static void repeated(void **state)
         {QKV EACH "Attention(q, kr, vr) -> (y) causal=1 softcap=3.0 scale=0.5 heed\n", "4 2 2 8 6",
          2},
         {QKV EACH "Attention(q, kr, vr) -> (y) causal=1 left_window=2 heed\n", "4 2 2 8 6", 2},
+        /* an input has heads and channels in one axis: the batch beside the queries is none */
+        {"in q float32 [b, 7, 24]\nin k float32 [b, 8, t]\nin v float32 [b, t, 8]\nout y\n"
+         "const c int64 [4] 0 7 3 8\nReshape(q, c) -> (r)\nTranspose(r) -> (u) perm=[2,0,1,3]\n"
+         "MatMul(u, k) -> (x)\nSoftmax(x) -> (p)\nMatMul(p, v) -> (y)\n",
+         "3 1 1 8 8", 1},
         /* biases, masks and sinks of heads that change places */
         {QKV EACH "in m float32 [b, 4, s, t]\nAttention(q, kr, vr, m) -> (y) heed\n", "4 2 2 8 6",
          2},

@@ -15,8 +15,8 @@ enum { LATE_MOVES = 12 };
 typedef struct late_division {
     pieces pieces; /* without what is divided */
     contraction product;
-    const ir_node *node; /* of the product */
-    uint32_t operand;    /* the one that is made of the powers */
+    const ir_node *node;                                   /* of the product */
+    uint32_t operand;                                      /* the one that is made of the powers */
     const ir_node *before[LATE_MOVES], *after[LATE_MOVES]; /* the last one first */
     uint32_t n_before, n_after;
 } late_division;
