@@ -22,17 +22,18 @@ typedef struct tiling {
 } tiling;
 
 enum {
-    TILE_ROWS = 288,     /* how often a tile uses what it reads of B */
-    FEW_ROWS = 4,        /* rows that cost no more than reading B */
-    ROW_COLS = 512,      /* columns that one row goes through together */
-    WIDE_GRAIN = 128,    /* and those of its register block */
-    ROW_GRAIN = 12,      /* rows of a register block */
-    COL_GRAIN = 32,      /* columns of a register block, or two or four of them */
-    TILE_COLS = 128,     /* columns of a block of B */
-    MANY_COLS = 8192,    /* of a row of B, where several blocks lie in one page */
-    TILE_COUNT = 16,     /* tiles that several threads can share evenly */
-    TILE_WORK = 1 << 19, /* multiplications that a tile should have */
-    PIECE_WORK = 1 << 18 /* and that are worth handing to a thread */
+    TILE_ROWS = 288,            /* how often a tile uses what it reads of B */
+    FEW_ROWS = 4,               /* rows that cost no more than reading B */
+    WIDE_COLS = 512,            /* columns of a tile where there are plenty */
+    WIDE_GRAIN = 128,           /* those of one row come in such steps */
+    LONG_ROW = 8 * CPU_ROW_RUN, /* elements of a row of B that several threads share evenly */
+    ROW_GRAIN = 12,             /* rows of a register block */
+    COL_GRAIN = 32,             /* columns of a register block, or two or four of them */
+    TILE_COLS = 128,            /* columns of a block of B */
+    MANY_COLS = 8192,           /* of a row of B, where several blocks lie in one page */
+    TILE_COUNT = 16,            /* tiles that several threads can share evenly */
+    TILE_WORK = 1 << 19,        /* multiplications that a tile should have */
+    PIECE_WORK = 1 << 18        /* and that are worth handing to a thread */
 };
 
 /* Equal parts of at most `limit`, rounded up to `grain`. */
@@ -53,37 +54,45 @@ static size_t tile_cols(const cpu_gemm *g, size_t rows)
 {
     size_t cols = TILE_COLS, k = at_least(g->k, 1);
     if (g->n >= MANY_COLS)
-        return ROW_COLS;
+        return WIDE_COLS;
     while (cols > COL_GRAIN && parts_of(g->m, rows) * parts_of(g->n, cols) < TILE_COUNT &&
            rows * k > TILE_WORK / (cols - COL_GRAIN))
         cols -= COL_GRAIN;
     return cols;
 }
 
-/* One row reads long runs of B. */
-static size_t row_cols(const cpu_gemm *g)
-{
-    size_t fair = at_least(TILE_WORK / 4 / at_least(g->k, 1), TILE_COLS);
-    bool many = fair > ROW_COLS || g->n >= 2 * ROW_COLS;
-    return part(g->n, many ? ROW_COLS : fair, WIDE_GRAIN);
-}
-
-/* One row and a matrix of short rows: threads take stretches of k, so that each reads one run of
- * memory. Shares of each row would be runs as short as what the processor fetches ahead in vain. */
+/* One row and a matrix whose rows are no longer than some runs: threads take stretches of k, so
+ * that each reads one block of memory. Shares of each row would be runs as short as what the
+ * processor fetches ahead in vain. */
 size_t cpu_gemm_parts(size_t m, size_t n, size_t k)
 {
-    if (m != 1 || n > CPU_SHORT_ROW || k * n < PIECE_WORK)
+    if (m != 1 || n > LONG_ROW || k * n < PIECE_WORK)
         return 0;
     size_t stretches = parts_of(k, cpu_stretch(k));
     return stretches > 1 ? stretches * n : 0;
 }
 
+static bool has_parts(const cpu_gemm *g)
+{
+    return g->parts && !g->transpose_b && cpu_gemm_parts(g->m, g->n, g->k);
+}
+
+/* One row reads long runs of B, as long as they go if threads share k or there are many. */
+static size_t row_cols(const cpu_gemm *g)
+{
+    size_t fair = at_least(TILE_WORK / 4 / at_least(g->k, 1), TILE_COLS);
+    bool many = fair > WIDE_COLS || g->n >= 2 * WIDE_COLS;
+    if (!g->transpose_b && (has_parts(g) || g->n > LONG_ROW))
+        return part(g->n, CPU_ROW_RUN, WIDE_GRAIN);
+    return part(g->n, many ? WIDE_COLS : fair, WIDE_GRAIN);
+}
+
 static tiling cut(const cpu_gemm *g)
 {
     tiling t = {g, g->m, g->n, g->k, 1, 1, 1};
-    if (g->parts && !g->transpose_b && cpu_gemm_parts(g->m, g->n, g->k))
+    if (has_parts(g))
         t.depth = cpu_stretch(g->k);
-    else if (g->m == 1)
+    if (g->m == 1)
         t.cols = row_cols(g);
     else if (g->m * g->n > (size_t)PIECE_WORK / at_least(g->k, 1)) {
         t.rows = part(g->m, TILE_ROWS, ROW_GRAIN);
@@ -117,7 +126,7 @@ static tile tile_at(const tiling *t, size_t index)
     at.entry = entry;
     at.a = g->a;
     at.b = g->b;
-    at.y = t->deep > 1 ? g->parts + part * g->n
+    at.y = t->deep > 1 ? g->parts + part * g->n + at.col
                        : g->y + (g->y_row ? 0 : entry * g->m * g->n) + at.row * y_row(g) + at.col;
     for (int d = g->batch_rank - 1; d >= 0; d--) {
         size_t own = entry % g->batch[d];

@@ -67,8 +67,8 @@ typedef void cpu_residual_norm(float *y, float *sum, const float *x, const float
  * whole vectors of any instruction set. An element of a product is the sum of its stretches, in
  * order, and a stretch is a chain of multiply-adds. */
 enum {
-    CPU_STRETCH = 256,   /* the longest */
-    CPU_SHORT_ROW = 1024 /* elements of a row of B that one thread reads from end to end */
+    CPU_STRETCH = 256,  /* the longest */
+    CPU_ROW_RUN = 4096, /* elements of a row of B that one row reads on end */
 };
 
 static inline size_t cpu_stretch(size_t k)

@@ -1,17 +1,19 @@
 /* One row times a matrix that is read once: bound by memory, so what counts is that B is read in
- * long runs. Several rows of B go by side by side, as far as they lie in one block of memory, and
- * sums wait in the first cache; where rows are very short, they are summed in registers. Where B is
- * turned, squares of it are turned in registers. */
+ * long runs. Several rows of B go by side by side, fewer where they are long, and sums wait in the
+ * first cache; where rows are very short, they are summed in registers. Where B is turned, squares
+ * of it are turned in registers. */
 #ifndef CPU_LANES_PRODUCT_ROW_H
 #define CPU_LANES_PRODUCT_ROW_H
 
 #include "lanes/product_block.h"
 
 enum {
-    SINGLE_COLS = CPU_SHORT_ROW, /* columns that go together */
-    SINGLE_WIDE = 8,             /* vectors of sums in registers */
-    SINGLE_DEEP = 8,             /* rows of B side by side */
-    TINY_ROW = 128               /* elements of a row of B, where many are in a page */
+    SINGLE_COLS = CPU_ROW_RUN, /* columns that go together */
+    SINGLE_WIDE = 8,           /* vectors of sums in registers */
+    SINGLE_DEEP = 8,           /* rows of B side by side */
+    LONG_DEEP = 4,             /* the same where runs are so long ... */
+    LONG_RUN = 2048,           /* ... that the processor fetches ahead far enough in each */
+    TINY_ROW = 128             /* elements of a row of B, where many are in a page */
 };
 
 /* A stretch of k of the row, and of some columns of B, which are whole vectors. */
@@ -41,8 +43,10 @@ ALWAYS void single_steps(size_t steps, const single *s, size_t at, float *sum)
 static void single_long(const single *s, float *sum)
 {
     size_t i = 0;
-    for (; i + SINGLE_DEEP <= s->depth; i += SINGLE_DEEP)
+    for (; s->cols < LONG_RUN && i + SINGLE_DEEP <= s->depth; i += SINGLE_DEEP)
         single_steps(SINGLE_DEEP, s, i, sum);
+    for (; i + LONG_DEEP <= s->depth; i += LONG_DEEP)
+        single_steps(LONG_DEEP, s, i, sum);
     for (; i < s->depth; i++)
         single_steps(1, s, i, sum);
 }

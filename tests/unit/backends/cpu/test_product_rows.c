@@ -106,13 +106,15 @@ static void rows_case(const way *w, int64_t m, int64_t k, int64_t n)
 
 /* Stretches of k of one, two and three parts; columns that fill blocks, panels, vectors, or do not;
  * rows of B that are short, long, or collide in a cache; a matrix that is too large to be read in
- * place with few rows; ones of which threads take stretches of k where there is one row. */
+ * place with few rows; ones of which threads take stretches of k where there is one row: whole rows
+ * of B, several runs of them, and columns alone where rows are longer than that. */
 static void all_ways(void)
 {
     static const int64_t shapes[][3] = {
-        {MOST, 64, 96}, {70, 257, 131}, {61, 300, 1},  {40, 1, 50},      {30, 600, 1040},
-        {26, 33, 2048}, {50, 96, 7},    {25, 530, 64}, {150, 1024, 160}, {13, 40, 4100},
-        {5, 1100, 333}, {4, 530, 1000}, {3, 576, 576}};
+        {MOST, 64, 96},   {70, 257, 131}, {61, 300, 1},   {40, 1, 50},
+        {30, 600, 1040},  {26, 33, 2048}, {50, 96, 7},    {25, 530, 64},
+        {150, 1024, 160}, {13, 40, 4100}, {5, 1100, 333}, {4, 530, 1000},
+        {3, 576, 576},    {3, 275, 2500}, {3, 530, 4500}, {2, 261, 33000}};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
         for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++)
             rows_case(&ways[i], shapes[s][0], shapes[s][1], shapes[s][2]);
