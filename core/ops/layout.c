@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { SQUARE = 16 }; /* elements: 64 bytes of float32 */
+
 void layout_join(heed_tensor *out, int32_t axis, size_t n, const heed_tensor *const *in)
 {
     int32_t rank = tensor_rank(out);
@@ -165,23 +167,58 @@ static bool simplify(const layout_box *box, layout_box *out)
     return true;
 }
 
+/* Where lines are read across memory, an axis along which they lie beside each other; or -1. */
+static int32_t crossing(const layout_box *b)
+{
+    int32_t last = b->rank - 1;
+    bool across = b->dst[last] == 1 && b->src[last] != 1 && b->src[last] != 0;
+    for (int32_t i = 0; across && i < last; i++)
+        if (b->src[i] == 1)
+            return i;
+    return -1;
+}
+
+/* The last axis and the one that it crosses, in squares: a line of the cache that was fetched for
+ * one element is there for its neighbours, too. */
+static void copy_squares(heed_dtype dtype, row_copy copy, const layout_box *b, int32_t cross,
+                         void *dst, int64_t d, const void *src, int64_t s)
+{
+    int32_t last = b->rank - 1;
+    layout_box part = {.rank = 1, .dst = {b->dst[last]}, .src = {b->src[last]}};
+    for (int64_t k = 0; k < b->dims[last]; k += SQUARE)
+        for (int64_t i = 0; i < b->dims[cross]; i += SQUARE) {
+            int64_t end = i + SQUARE < b->dims[cross] ? i + SQUARE : b->dims[cross];
+            part.dims[0] = b->dims[last] - k < SQUARE ? b->dims[last] - k : SQUARE;
+            for (int64_t row = i; row < end; row++)
+                copy_line(dtype, copy, &part, dst, d + row * b->dst[cross] + k, src,
+                          s + row + k * b->src[last]);
+        }
+}
+
 void layout_copy(heed_dtype dtype, const layout_box *box, void *dst, int64_t dst_first,
                  const void *src, int64_t src_first)
 {
-    layout_box b;
+    layout_box b, outer;
     int64_t index[LAYOUT_MAX_RANK] = {0};
     if (!simplify(box, &b))
         return;
     row_copy copy = row_for(dtype);
-    int32_t outer = b.rank - 1;
+    int32_t cross = crossing(&b);
+    outer = b;
+    outer.rank = b.rank - 1;
+    if (cross >= 0)
+        outer.dims[cross] = 1;
     do {
         int64_t d = dst_first, s = src_first;
-        for (int32_t i = 0; i < outer; i++) {
+        for (int32_t i = 0; i < outer.rank; i++) {
             d += index[i] * b.dst[i];
             s += index[i] * b.src[i];
         }
-        copy_line(dtype, copy, &b, dst, d, src, s);
-    } while (layout_next(outer, b.dims, index));
+        if (cross >= 0)
+            copy_squares(dtype, copy, &b, cross, dst, d, src, s);
+        else
+            copy_line(dtype, copy, &b, dst, d, src, s);
+    } while (layout_next(outer.rank, outer.dims, index));
 }
 
 /* ---- Filling ------------------------------------------------------------------------------- */

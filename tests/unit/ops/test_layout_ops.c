@@ -23,11 +23,11 @@ typedef struct sample {
     heed_tensor *data;
 } sample;
 
-static sample make_sample(void)
+static sample sample_of(int32_t rank, int64_t most)
 {
-    sample s = {.rank = (int32_t)one_op_between(1, MAX_RANK)};
+    sample s = {.rank = rank};
     for (int32_t i = 0; i < s.rank; i++)
-        s.dims[i] = one_op_between(1, 5);
+        s.dims[i] = one_op_between(1, most);
     size_t which = (size_t)one_op_between(0, sizeof(dtypes) / sizeof(dtypes[0]) - 1);
     s.data = one_op_tensor(dtypes[which], s.rank, s.dims, NULL);
     for (int64_t i = 0; i < tensor_count(s.data); i++) {
@@ -41,6 +41,8 @@ static sample make_sample(void)
     }
     return s;
 }
+
+static sample make_sample(void) { return sample_of((int32_t)one_op_between(1, MAX_RANK), 5); }
 
 static double element(const heed_tensor *t, int64_t i)
 {
@@ -199,11 +201,13 @@ static void expands(void **state)
     }
 }
 
+/* Some are of several squares, and of a part of one. */
 static void transposes(void **state)
 {
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
-        sample s = make_sample();
+        bool large = round % 8 == 0;
+        sample s = large ? sample_of((int32_t)one_op_between(2, 3), 50) : make_sample();
         int32_t perm[MAX_RANK] = {0, 1, 2, 3};
         char attrs[64] = "perm=[";
         heed_tensor *out, *in[] = {s.data};
