@@ -27,13 +27,26 @@ static void collect(formula *f, ir_value *v)
         f->nodes[f->n++] = n;
 }
 
+static void add_candidate(formula *f, ir_value *v)
+{
+    for (uint32_t i = 0; i < f->n_candidates; i++)
+        if (f->candidates[i] == v)
+            return;
+    if (v && !pass_constant(v))
+        f->candidates[f->n_candidates++] = v;
+}
+
 bool formula_collect(formula *f, ir_value *root, int32_t axis)
 {
-    *f = (formula){.root = root, .axis = axis};
+    f->root = root;
+    f->axis = axis;
+    f->n = f->n_candidates = 0;
     collect(f, root);
     for (uint32_t i = 0; i < f->n; i++) {
-        for (uint32_t k = 0; k < f->rules[i]->n_in; k++)
+        for (uint32_t k = 0; k < f->rules[i]->n_in; k++) {
             collect(f, ir_input(f->nodes[i], k));
+            add_candidate(f, ir_input(f->nodes[i], k));
+        }
     }
     return f->n > 1 && root->type.rank >= 0 && dtype_is_float(root->type.dtype);
 }
@@ -48,14 +61,7 @@ bool formula_has(const formula *f, const char *op)
 
 ir_value *formula_candidate(const formula *f, uint32_t i)
 {
-    for (uint32_t at = 0; at < f->n; at++) {
-        for (uint32_t k = 0; k < f->rules[at]->n_in; k++) {
-            ir_value *v = ir_input(f->nodes[at], k);
-            if (v && !pass_constant(v) && i-- == 0)
-                return v;
-        }
-    }
-    return NULL;
+    return i < f->n_candidates ? f->candidates[i] : NULL;
 }
 
 /* ---- Shapes ---------------------------------------------------------------------------------- */
@@ -253,7 +259,8 @@ typedef struct table {
     const double *x, *const *params;
     bool rounded;
     bool done[FORMULA_NODES];
-    double values[FORMULA_NODES][FORMULA_POINTS];
+    bool one[FORMULA_NODES];          /* a row's number: the same at all points */
+    double (*values)[FORMULA_POINTS]; /* of each node that is done */
 } table;
 
 static const double *compute(table *t, const ir_value *v);
@@ -265,23 +272,33 @@ static void round_to(heed_dtype dtype, double *x)
     dtype_load_f64(dtype, room, 0, FORMULA_POINTS, x);
 }
 
-static void compute_each(table *t, const ir_node *n, const formula_rule *rule, double *out)
+static bool is_one(const table *t, const ir_value *v)
 {
-    const double *columns[3] = {NULL, NULL, NULL};
+    int at = v->producer && v != t->f->x ? index_of(t->f, v->producer) : -1;
+    return at >= 0 && t->one[at];
+}
+
+/* Where no operand differs from point to point, the result does not. */
+static bool compute_each(table *t, const ir_node *n, const formula_rule *rule, double *out)
+{
+    const double *columns[FORMULA_INPUTS] = {NULL, NULL, NULL};
     const double none = (double)NAN;
-    double numbers[3] = {none, none, none}, in[3];
+    double numbers[FORMULA_INPUTS] = {none, none, none}, in[FORMULA_INPUTS];
+    bool one = true;
     for (uint32_t k = 0; k < rule->n_in; k++) {
         const ir_value *v = ir_input(n, k);
         if (v && is_number(v) && v != t->f->x)
             numbers[k] = tensor_get_float(v->constant, 0);
         else if (v)
             columns[k] = compute(t, v);
+        one = one && (!columns[k] || is_one(t, v));
     }
     for (int i = 0; i < FORMULA_POINTS; i++) {
-        for (uint32_t k = 0; k < 3; k++)
+        for (uint32_t k = 0; k < FORMULA_INPUTS; k++)
             in[k] = columns[k] ? columns[k][i] : numbers[k];
-        out[i] = rule->compute(n, in);
+        out[i] = one && i > 0 ? out[0] : rule->compute(n, in);
     }
+    return one;
 }
 
 static const double *compute_node(table *t, int at)
@@ -296,8 +313,9 @@ static const double *compute_node(table *t, int at)
         double total = formula_reduce(n, compute(t, ir_input(n, 0)), t->f->extent);
         for (int i = 0; i < FORMULA_POINTS; i++)
             out[i] = total;
+        t->one[at] = true;
     } else {
-        compute_each(t, n, rule, out);
+        t->one[at] = compute_each(t, n, rule, out);
     }
     if (t->rounded)
         round_to(n->out[0]->type.dtype, out);
@@ -317,8 +335,8 @@ static const double *compute(table *t, const ir_value *v)
 void formula_compute(const formula *f, const double *x, const double *const *params, bool rounded,
                      double *out)
 {
-    double own[FORMULA_POINTS];
-    table t = {.f = f, .x = own, .params = params, .rounded = rounded};
+    double own[FORMULA_POINTS], values[FORMULA_NODES][FORMULA_POINTS];
+    table t = {.f = f, .x = own, .params = params, .rounded = rounded, .values = values};
     memcpy(own, x, sizeof(own));
     if (rounded)
         round_to(f->x->type.dtype, own);

@@ -13,7 +13,7 @@
 
 #include "passes/pass.h"
 
-enum { FORMULA_NODES = 32, FORMULA_POINTS = 64, FORMULA_PARAMS = 2 };
+enum { FORMULA_NODES = 32, FORMULA_INPUTS = 3, FORMULA_POINTS = 64, FORMULA_PARAMS = 2 };
 
 struct formula_rule;
 
@@ -23,6 +23,8 @@ typedef struct formula {
     uint32_t n;
     ir_node *nodes[FORMULA_NODES];                   /* what leads to the root, readers first */
     const struct formula_rule *rules[FORMULA_NODES]; /* of each node */
+    uint32_t n_candidates; /* what may be x: each input once, the nearest to the root first */
+    ir_value *candidates[FORMULA_NODES * FORMULA_INPUTS];
     /* Set by formula_bind. */
     ir_value *x;
     ir_value *params[FORMULA_PARAMS];

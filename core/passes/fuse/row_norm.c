@@ -196,42 +196,57 @@ static bool may_end(const ir_node *n)
            pass_is(n, "Cast");
 }
 
+static bool reduces(const ir_node *n) { return strncmp(n->op->name, "Reduce", 6) == 0; }
+
 /* The first axis of what the formula reduces: all axes from there on. */
 static int32_t row_axis(const formula *f)
 {
     int32_t rank = f->root->type.rank;
     for (uint32_t i = 0; i < f->n; i++) {
         const ir_value *axes = ir_input(f->nodes[i], 1);
-        bool reduces = strncmp(f->nodes[i]->op->name, "Reduce", 6) == 0;
-        if (!reduces || !pass_constant(axes) || ir_input(f->nodes[i], 0)->type.rank != rank)
+        if (!reduces(f->nodes[i]) || !pass_constant(axes) ||
+            ir_input(f->nodes[i], 0)->type.rank != rank)
             continue;
         return rank - (int32_t)tensor_count(axes->constant);
     }
     return -1;
 }
 
-static bool find_kind(formula *f, match *m)
+/* Between x and the root. Most candidates are behind it: trying them on rows would be in vain. */
+static bool has_reduction(const formula *f)
 {
-    for (uint32_t i = 0; (m->x = formula_candidate(f, i)); i++)
-        if (formula_bind(f, m->x) && find_roles(f, m) && has_type(m->x, f->root->type.dtype) &&
-            has_type(m->weight, f->root->type.dtype) && has_type(m->bias, f->root->type.dtype))
+    for (uint32_t i = 0; i < f->n; i++)
+        if (f->used[i] && reduces(f->nodes[i]))
             return true;
     return false;
 }
 
-/* A layer norm of x is an RMS norm of x less its mean, so it is tried first. */
-static bool find(formula *f, ir_value *root, match *m)
+static bool find_kind(formula *f, match *m)
+{
+    heed_dtype dtype = f->root->type.dtype;
+    for (uint32_t i = 0; (m->x = formula_candidate(f, i)); i++)
+        if (has_type(m->x, dtype) && formula_bind(f, m->x) && has_reduction(f) &&
+            find_roles(f, m) && has_type(m->weight, dtype) && has_type(m->bias, dtype))
+            return true;
+    return false;
+}
+
+static bool find_one(formula *f, ir_value *root, row_norm_kind kind, match *m)
 {
     if (!may_end(root->producer) || !formula_collect(f, root, -1))
         return false;
     f->axis = row_axis(f);
-    if (f->axis < 1)
-        return false;
-    m->kind = ROW_NORM_LAYER;
-    if (find_kind(f, m))
-        return true;
-    m->kind = ROW_NORM_RMS;
-    return find_kind(f, m);
+    m->kind = kind;
+    return f->axis > 0 && find_kind(f, m);
+}
+
+/* A layer norm of x is an RMS norm of x less its mean, and counts as the former. */
+static bool find(formula *f, ir_value *root, row_norm_kind kind, match *m)
+{
+    formula other;
+    match layer;
+    return find_one(f, root, kind, m) &&
+           (kind == ROW_NORM_LAYER || !find_one(&other, root, ROW_NORM_LAYER, &layer));
 }
 
 /* A weight, a bias or a cast follows, and the whole is a norm too: its last node will be asked. */
@@ -244,9 +259,10 @@ static bool goes_on(const ir_value *root)
         if (!u || u->next || root->n_outputs || u->node->n_out != 1 ||
             u->node->graph != root->graph)
             return false;
-        root = u->node->out[0];
-        if (find(&f, u->node->out[0], &m))
+        ir_value *next = u->node->out[0];
+        if (find_one(&f, next, ROW_NORM_RMS, &m) || find_one(&f, next, ROW_NORM_LAYER, &m))
             return true;
+        root = next;
     }
     return false;
 }
@@ -288,7 +304,7 @@ static heed_status fuse_node(pass_run *p, ir_node *n, row_norm_kind kind)
 {
     formula f;
     match m;
-    if (n->n_out != 1 || !find(&f, n->out[0], &m) || m.kind != kind || goes_on(n->out[0]))
+    if (n->n_out != 1 || !find(&f, n->out[0], kind, &m) || goes_on(n->out[0]))
         return HEED_OK;
     op_body b = pass_body(p, n);
     ir_value *y = emit(&b, &f, &m);
