@@ -187,12 +187,10 @@ static bool bind_node(formula *f, int at)
     if (f->used[at])
         return true;
     f->used[at] = true;
-    if (shape_of(f, n->out[0]) == NONE || !operands_fit(f, n, rule) || !kind_fits(f, n, rule))
-        return false;
-    for (uint32_t k = 0; k < rule->n_in; k++)
+    for (uint32_t k = 0; k < rule->n_in; k++) /* most candidates fail here: shapes come later */
         if (ir_input(n, k) && !bind_value(f, ir_input(n, k)))
             return false;
-    return true;
+    return shape_of(f, n->out[0]) != NONE && operands_fit(f, n, rule) && kind_fits(f, n, rule);
 }
 
 static bool bind_value(formula *f, ir_value *v)
@@ -204,7 +202,7 @@ static bool bind_value(formula *f, ir_value *v)
         f->epsilon = own > f->epsilon ? own : f->epsilon;
         return true;
     }
-    if (shape_of(f, v) == PARAM)
+    if (f->axis < f->x->type.rank && shape_of(f, v) == PARAM)
         return add_param(f, v);
     int at = v->producer ? index_of(f, v->producer) : -1;
     if (at < 0 && shape_of(f, v) == FULL && is_param(f, v)) /* x is one row */
