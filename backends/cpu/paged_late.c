@@ -78,7 +78,4 @@ void paged_write_share(const paged_work *w)
     late->next += n;
 }
 
-void paged_write_rest(const paged_work *w)
-{
-    write_tokens(w, w->late->next, w->late->end);
-}
+void paged_write_rest(const paged_work *w) { write_tokens(w, w->late->next, w->late->end); }
