@@ -45,6 +45,7 @@ typedef struct cpu_page_run {
     const char *next;    /* what is asked for meanwhile, row by row */
     const float *scales; /* of int8, one a row */
     size_t keys;
+    size_t row, key; /* the first query row of its head, and the place of its keys among scores */
 } cpu_page_run;
 
 /* Keys, or values, of a tile for panels: rows of float32 anywhere. PAGED_GROUP keys, from the first
@@ -65,16 +66,17 @@ typedef struct cpu_paged_rise {
     float base[FLASH_ROWS], alpha[FLASH_ROWS], beta[FLASH_ROWS];
 } cpu_paged_rise;
 
-/* Keys of few rows are given as runs, one after the other. Numbers of int8 are without their
- * scales: scores are multiplied with those of keys, and weights with those of values. */
+/* Keys of few rows are given as runs, of any heads in any order, but values of a head in that of
+ * its keys. Numbers of int8 are without their scales: scores are multiplied with those of keys, and
+ * weights with those of values. */
 struct cpu_paged_lanes {
-    /* Few rows, vectors along the keys: s[row][key] of runs of PAGED_KEYS keys at most. d is in
-     * whole vectors, and so are cols. NULL: not of pages of that type. */
+    /* Few rows of each head, vectors along the keys: s[row][key] of runs of PAGED_KEYS keys at
+     * most. d is in whole vectors, and so are cols. NULL: not of pages of that type. */
     void (*few_scores[PAGED_TYPES])(float *s, size_t s_row, const cpu_page_run *k, size_t runs,
                                     const float *q, size_t d, size_t rows);
     void (*few_values[PAGED_TYPES])(float *o, const cpu_page_run *v, size_t runs, size_t cols,
                                     const float *p, size_t p_row, size_t rows);
-    void (*few_scale)(float *s, const cpu_page_run *k, size_t runs);
+    void (*few_scale)(float *s, size_t s_row, const cpu_page_run *k, size_t runs, size_t rows);
     /* As rows of float32; whole vectors of cols. */
     void (*widen[PAGED_TYPES])(float *to, size_t wide, const cpu_page_run *x, size_t cols);
     /* Scores of whole vectors become weights; returns their sum. */
@@ -257,9 +259,6 @@ cpu_page_run paged_run_at(const paged_pages *p, const paged_place *place, size_t
  * copied to `scales`. */
 void paged_bring(const paged_job *job, const paged_pages *p, size_t sequence, size_t head,
                  size_t first, size_t last, float *to, size_t wide, float *scales);
-/* Runs without their first `skip` keys, `keys` of the others. Returns how many runs are left. */
-size_t paged_trim(cpu_page_run *to, const cpu_page_run *from, size_t skip, size_t keys,
-                  size_t row_bytes);
 /* What is added to n scores of a query head at a position, from key `first` on. */
 void paged_bias(const paged_job *job, size_t head, size_t at, size_t first, size_t n, float *to);
 

@@ -99,23 +99,8 @@ cpu_page_run paged_run_at(const paged_pages *p, const paged_place *place, size_t
 {
     size_t row = place->row + head * p->size;
     const char *at = p->data + row * p->d * p->bytes;
-    return (cpu_page_run){at, at, p->scales ? p->scales + row : NULL, place->keys};
-}
-
-size_t paged_trim(cpu_page_run *to, const cpu_page_run *from, size_t skip, size_t keys,
-                  size_t row_bytes)
-{
-    size_t n = 0;
-    for (; skip && skip >= from->keys; from++)
-        skip -= from->keys;
-    for (; keys; keys -= to[n].keys, n++, from++, skip = 0) {
-        to[n] = *from;
-        to[n].at += skip * row_bytes;
-        to[n].next += skip * row_bytes;
-        to[n].scales += to[n].scales ? skip : 0;
-        to[n].keys = flash_min(from->keys - skip, keys);
-    }
-    return n;
+    return (cpu_page_run){
+        .at = at, .next = at, .scales = p->scales ? p->scales + row : NULL, .keys = place->keys};
 }
 
 static void read_row(const paged_job *job, const paged_pages *p, const char *from, float *to,

@@ -5,8 +5,15 @@
 
 #include "paged.h"
 
-/* Bytes that are asked for ahead, and runs, at most. */
+/* Bytes that are asked for ahead, and runs, at most; and of a page that comes next its beginning,
+ * so many bytes before that. */
 enum { PAGED_AHEAD = 8192, AHEAD_LEAST = 2, AHEAD_MOST = 8 }; /* two are read at once */
+enum { PAGE_EARLY = 16384, PAGE_BEGIN = 2048 };
+
+/* Bytes of a head that are read before the next head. */
+enum { PAGES_LEAST = 4096 };
+
+enum { RUNS_ONCE = 16 }; /* that the kernels are given at once */
 
 /* The memory of a strip, by row: row r of head h is h * rows + r. */
 typedef struct few_rows {
@@ -53,8 +60,6 @@ void paged_few_start(const paged_work *w)
     }
 }
 
-/* ---- A tile --------------------------------------------------------------------------------- */
-
 /* Keys [first, last) are read; all rows see [all.low, all.high). */
 typedef struct few_tile {
     size_t begin, first, last;
@@ -62,13 +67,6 @@ typedef struct few_tile {
     size_t runs, known; /* places of the tile; with those behind it that are asked for */
     paged_place place[PAGED_RUNS + AHEAD_MOST];
 } few_tile;
-
-/* Keys and values of a head. */
-typedef struct few_head {
-    size_t h; /* of the strip */
-    size_t k_runs, v_runs;
-    cpu_page_run k[PAGED_RUNS], v[PAGED_RUNS];
-} few_head;
 
 static void find_tile(const paged_work *w, size_t number, few_tile *t)
 {
@@ -87,59 +85,193 @@ static void find_tile(const paged_work *w, size_t number, few_tile *t)
     t->known = t->runs + paged_find(job, b, t->last, last.high, t->place + t->runs, AHEAD_MOST);
 }
 
-/* Rows of a head where they lie, or in a block of memory. */
-static size_t bring(const paged_work *w, const few_tile *t, const paged_pages *p, size_t head,
-                    float *block, float *scales, cpu_page_run *to)
+/* ---- The order of reading ------------------------------------------------------------------- */
+
+/* Goes through places [place, last) of a tile as memory has them: page by page, and in a page one
+ * head after the other. Where pages have little of a head, some are gone through together. */
+typedef struct few_reader {
+    const paged_work *w;
+    const few_tile *t;
+    const paged_pages *pages;
+    size_t bytes; /* of a row */
+    size_t place, last;
+    size_t end;       /* of the places that are gone through together */
+    size_t head, at;  /* of the strip; the place that is next */
+    size_t rows;      /* of a page before the head */
+    size_t key, keys; /* before `place` in the tile, and of the head from there to `at` */
+    size_t early;     /* the head at which the next page is asked for */
+} few_reader;
+
+/* Places from `place` on that are in one page, where a head's rows go on, or that are few bytes. */
+static size_t end_of_pages(const few_reader *r)
 {
-    size_t n = 0, keys = t->last - t->first;
-    for (; p->few_well && n < t->runs; n++)
-        to[n] = paged_run_at(p, &t->place[n], head);
-    if (p->few_well)
-        return n;
-    paged_bring(w->job, p, w->strip->sequence, head, t->first, t->last, block, p->wide, scales);
-    for (size_t j = 0; j < keys; j += PAGED_KEYS, n++) {
-        const char *at = (const char *)(block + j * p->wide);
-        to[n] =
-            (cpu_page_run){at, at, p->scales ? scales + j : NULL, flash_min(PAGED_KEYS, keys - j)};
+    size_t i = r->place, bytes = 0;
+    const paged_place *p = r->t->place;
+    for (bool more = i < r->last; more; i++) {
+        bytes += p[i].keys * r->bytes;
+        more = i + 1 < r->last && (bytes < PAGES_LEAST || p[i + 1].row == p[i].row + p[i].keys);
     }
-    return n;
+    return i;
 }
 
-/* What is asked for while runs are at work: those that are read some time later, which for the last
- * ones of a part are the first of the next: after keys the values of the head, then the next head,
- * after all heads the next tile. */
-static const char *first_of_next(const paged_work *w, const few_tile *t, size_t h, size_t i)
+static few_reader reader_of(const paged_work *w, const few_tile *t, const paged_pages *pages,
+                            size_t place, size_t last)
 {
-    bool last = h + 1 == w->strip->heads;
-    size_t at = last ? t->runs + i : flash_min(i, t->runs - 1);
-    size_t head = w->strip->head + (last ? 0 : h + 1);
-    return at < t->known ? paged_run_at(&w->job->keys, &t->place[at], head).at : NULL;
+    size_t heads = w->strip->heads, bytes = pages->d * pages->bytes;
+    size_t run = PAGED_KEYS * flash_max(bytes, 1), early = flash_max(PAGE_EARLY / run, 1);
+    few_reader r = {.w = w,
+                    .t = t,
+                    .pages = pages,
+                    .bytes = bytes,
+                    .place = place,
+                    .last = last,
+                    .at = place,
+                    .rows = w->strip->head * pages->size,
+                    .key = t->first - t->begin,
+                    .early = heads > early ? heads - early : 0};
+    if (heads * run <= PAGED_AHEAD)
+        r.early = heads; /* none: pages are as short as what is asked for */
+    r.end = end_of_pages(&r);
+    return r;
 }
 
-static void ask_ahead(const paged_work *w, const few_tile *t, few_head *x)
+static inline void next_head(few_reader *r)
+{
+    r->at = r->place;
+    r->rows += r->pages->size;
+    if (++r->head == r->w->strip->heads) {
+        r->head = 0;
+        r->rows = r->w->strip->head * r->pages->size;
+        r->key += r->keys;
+        r->place = r->at = r->end;
+        r->end = end_of_pages(r);
+    }
+    r->keys = 0;
+}
+
+/* The next run; none at the end. */
+static inline bool read_run(few_reader *r, cpu_page_run *to)
+{
+    if (r->at == r->last)
+        return false;
+    const paged_place *p = &r->t->place[r->at];
+    const char *at = r->pages->data + (p->row + r->rows) * r->bytes;
+    *to = (cpu_page_run){.at = at,
+                         .next = at,
+                         .scales = r->pages->scales ? r->pages->scales + p->row + r->rows : NULL,
+                         .keys = p->keys,
+                         .row = r->head * r->w->strip->rows,
+                         .key = r->key + r->keys};
+    r->keys += p->keys;
+    if (++r->at == r->end)
+        next_head(r);
+    return true;
+}
+
+/* What is read later: the keys of a tile, its values, and keys of the next tile. */
+enum { PARTS = 3 };
+typedef struct few_ahead {
+    few_reader part[PARTS];
+    size_t now;
+} few_ahead;
+
+/* The page behind the one that a reader is at: none where it is not known. */
+static const char *next_page(const few_ahead *a, size_t *keys)
+{
+    const few_reader *r = &a->part[a->now];
+    bool other = r->end == r->last; /* of the next part */
+    if (other && a->now + 1 == PARTS)
+        return NULL;
+    r += other;
+    size_t i = other ? r->place : r->end;
+    *keys = i < r->last ? r->t->place[i].keys : 0;
+    return i < r->last ? paged_run_at(r->pages, &r->t->place[i], r->w->strip->head).at : NULL;
+}
+
+/* The processor's own guesses end with a page, and take some lines to begin. */
+static void ask_page(const few_ahead *a)
+{
+    size_t keys;
+    const char *at = next_page(a, &keys);
+    for (size_t i = 0; at && i < flash_min(keys * a->part[a->now].bytes, PAGE_BEGIN);
+         i += PAGED_LINE)
+        __builtin_prefetch(at + i);
+}
+
+static inline const char *ask(few_ahead *a)
+{
+    cpu_page_run x;
+    for (; a->now < PARTS; a->now++) {
+        few_reader *r = &a->part[a->now];
+        if (r->head == r->early && r->at == r->place && r->at < r->last)
+            ask_page(a); /* once in a page */
+        if (read_run(r, &x))
+            return x.at;
+    }
+    return NULL;
+}
+
+/* Some bytes before what is read now. */
+static few_ahead ahead_of(const paged_work *w, const few_tile *t)
 {
     const paged_pages *k = &w->job->keys, *v = &w->job->values;
-    size_t n = t->runs, run = PAGED_KEYS * flash_max(k->d * k->bytes, 1);
-    size_t ahead = flash_max(AHEAD_LEAST, flash_min(AHEAD_MOST, PAGED_AHEAD / run));
-    if (!k->few_well || !v->few_well)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = i + ahead;
-        x->k[i].next = at < n ? x->k[at].at : x->v[flash_min(at - n, n - 1)].at;
-        const char *next = at < n ? x->v[at].at : first_of_next(w, t, x->h, at - n);
-        x->v[i].next = next ? next : x->v[i].at;
+    few_ahead a = {{reader_of(w, t, k, 0, t->runs), reader_of(w, t, v, 0, t->runs),
+                    reader_of(w, t, k, t->runs, t->known)},
+                   k->few_well && v->few_well ? 0 : PARTS};
+    size_t run = PAGED_KEYS * flash_max(k->d * k->bytes, 1);
+    size_t n = flash_max(AHEAD_LEAST, flash_min(AHEAD_MOST, PAGED_AHEAD / run));
+    for (size_t i = 0; i < n; i++)
+        ask(&a);
+    return a;
+}
+
+/* ---- A tile --------------------------------------------------------------------------------- */
+
+/* What is done with runs. */
+typedef void few_use(const paged_work *w, const few_tile *t, const cpu_page_run *x, size_t runs);
+
+static void use_in_place(const paged_work *w, const few_tile *t, const paged_pages *p,
+                         few_ahead *ahead, few_use *use)
+{
+    few_reader r = reader_of(w, t, p, 0, t->runs);
+    cpu_page_run list[RUNS_ONCE];
+    for (size_t n = RUNS_ONCE; n == RUNS_ONCE; use(w, t, list, n))
+        for (n = 0; n < RUNS_ONCE && read_run(&r, &list[n]); n++) {
+            const char *next = ask(ahead);
+            list[n].next = next ? next : list[n].at;
+        }
+}
+
+/* Rows of a head are brought into a block of memory first. */
+static void use_brought(const paged_work *w, const few_tile *t, const paged_pages *p, few_use *use)
+{
+    float *block = p == &w->job->keys ? w->slot->keys : w->slot->values;
+    float *scales = w->slot->scales;
+    size_t keys = t->last - t->first, sequence = w->strip->sequence;
+    cpu_page_run list[FLASH_TILE / PAGED_KEYS];
+    for (size_t h = 0; h < w->strip->heads; h++) {
+        size_t n = 0, head = w->strip->head + h;
+        paged_bring(w->job, p, sequence, head, t->first, t->last, block, p->wide, scales);
+        for (size_t j = 0; j < keys; j += PAGED_KEYS, n++) {
+            const char *at = (const char *)(block + j * p->wide);
+            list[n] = (cpu_page_run){.at = at,
+                                     .next = at,
+                                     .scales = p->scales ? scales + j : NULL,
+                                     .keys = flash_min(PAGED_KEYS, keys - j),
+                                     .row = h * w->strip->rows,
+                                     .key = t->first - t->begin + j};
+        }
+        use(w, t, list, n);
     }
 }
 
-static void bring_head(const paged_work *w, const few_tile *t, size_t h, few_head *x)
+static void use_all(const paged_work *w, const few_tile *t, const paged_pages *p, few_ahead *ahead,
+                    few_use *use)
 {
-    const paged_job *job = w->job;
-    const paged_slot *slot = w->slot;
-    size_t head = w->strip->head + h;
-    x->h = h;
-    x->k_runs = bring(w, t, &job->keys, head, slot->keys, slot->scales, x->k);
-    x->v_runs = bring(w, t, &job->values, head, slot->values, slot->scales + job->tile, x->v);
-    ask_ahead(w, t, x);
+    if (p->few_well)
+        use_in_place(w, t, p, ahead, use);
+    else
+        use_brought(w, t, p, use);
 }
 
 static unsigned type_of(const paged_pages *p) { return p->few_well ? p->kind : PAGED_F32; }
@@ -150,15 +282,15 @@ static size_t row_of(const paged_pages *p)
     return p->wide * (p->few_well ? p->bytes : sizeof(float));
 }
 
-static void find_scores(const paged_work *w, const few_tile *t, const few_head *x)
+static void find_scores(const paged_work *w, const few_tile *t, const cpu_page_run *k, size_t runs)
 {
     const paged_job *job = w->job;
-    size_t wide = job->keys.wide, rows = w->strip->rows;
-    float *s = w->slot->s + (t->first - t->begin);
-    job->p->few_scores[type_of(&job->keys)](s, job->tile, x->k, x->k_runs,
-                                            w->slot->q + x->h * rows * wide, wide, rows);
-    for (size_t r = 0; r < rows && job->keys.scales; r++)
-        job->p->few_scale(s + r * job->tile, x->k, x->k_runs);
+    size_t rows = w->strip->rows;
+    (void)t;
+    job->p->few_scores[type_of(&job->keys)](w->slot->s, job->tile, k, runs, w->slot->q,
+                                            job->keys.wide, rows);
+    if (job->keys.scales)
+        job->p->few_scale(w->slot->s, job->tile, k, runs, rows);
 }
 
 /* Scores of row r of the strip become weights; `from` is the first that was computed, or one before
@@ -169,7 +301,7 @@ static void weigh_row(const paged_work *w, const few_tile *t, const few_rows *ro
     size_t token = token_of(w, r), lanes = job->f->lanes;
     size_t end = flash_round(t->last - t->begin, lanes);
     size_t from = (t->first - t->begin) / lanes * lanes, n = t->last - t->begin - from;
-    float *s = w->slot->s + r % w->strip->rows * job->tile;
+    float *s = w->slot->s + r * job->tile;
     paged_range seen = paged_range_of(job, w->sequence, token * job->group);
     if (job->rules->cap > 0)
         job->f->cap(s + from, end - from, job->rules->cap);
@@ -184,23 +316,26 @@ static void weigh_row(const paged_work *w, const few_tile *t, const few_rows *ro
     rows->tile.sum[r] = job->p->few_weigh(s + from, end - from, rows->tile.top + r);
 }
 
-/* Values of keys [from, to) for some rows of the head, from row r on. */
-static void add_some(const paged_work *w, const few_tile *t, const few_head *x, size_t from,
+/* Values of keys [from, to) of a run for some rows of its head, from row r on. */
+static void add_some(const paged_work *w, const few_tile *t, const cpu_page_run *x, size_t from,
                      size_t to, size_t r, size_t rows)
 {
     const paged_job *job = w->job;
-    cpu_page_run v[PAGED_RUNS];
-    size_t wide = job->values.wide;
+    size_t skip = from - (t->begin + x->key);
+    cpu_page_run v = *x;
     if (from >= to)
         return;
-    float *o = rows_of(w).tile.o + (x->h * w->strip->rows + r) * wide;
-    size_t n = paged_trim(v, x->v, from - t->first, to - from, row_of(&job->values));
-    job->p->few_values[type_of(&job->values)](
-        o, v, n, wide, w->slot->s + r * job->tile + (from - t->begin), job->tile, rows);
+    v.at += skip * row_of(&job->values);
+    v.next += skip * row_of(&job->values);
+    v.keys = to - from;
+    v.row += r;
+    v.key += skip;
+    job->p->few_values[type_of(&job->values)](rows_of(w).tile.o, &v, 1, job->values.wide,
+                                              w->slot->s, job->tile, rows);
 }
 
 /* Values of keys [from, to) for the rows that see them: a hidden value may be no number. */
-static void add_each(const paged_work *w, const few_tile *t, const few_head *x, size_t from,
+static void add_each(const paged_work *w, const few_tile *t, const cpu_page_run *x, size_t from,
                      size_t to)
 {
     for (size_t r = 0; r < w->strip->rows && from < to; r++) {
@@ -214,35 +349,43 @@ static size_t clamp(size_t x, size_t low, size_t high)
     return flash_max(low, flash_min(x, high));
 }
 
-static void add_values(const paged_work *w, const few_tile *t, const few_head *x)
+static void add_run(const paged_work *w, const few_tile *t, const cpu_page_run *x)
+{
+    size_t first = t->begin + x->key, last = first + x->keys;
+    size_t from = clamp(t->all.low, first, last), to = clamp(t->all.high, from, last);
+    add_each(w, t, x, first, from);
+    add_some(w, t, x, from, to, 0, w->strip->rows);
+    add_each(w, t, x, to, last);
+}
+
+static void add_values(const paged_work *w, const few_tile *t, const cpu_page_run *v, size_t runs)
 {
     const paged_job *job = w->job;
-    size_t from = clamp(t->all.low, t->first, t->last), to = clamp(t->all.high, from, t->last);
-    float *s = w->slot->s + (t->first - t->begin);
-    for (size_t r = 0; r < w->strip->rows && job->values.scales; r++)
-        job->p->few_scale(s + r * job->tile, x->v, x->v_runs);
-    add_each(w, t, x, t->first, from);
-    add_some(w, t, x, from, to, 0, w->strip->rows);
-    add_each(w, t, x, to, t->last);
+    size_t rows = w->strip->rows;
+    if (job->values.scales)
+        job->p->few_scale(w->slot->s, job->tile, v, runs, rows);
+    if (t->all.low <= t->first && t->last <= t->all.high) {
+        job->p->few_values[type_of(&job->values)](rows_of(w).tile.o, v, runs, job->values.wide,
+                                                  w->slot->s, job->tile, rows);
+        return;
+    }
+    for (size_t i = 0; i < runs; i++)
+        add_run(w, t, v + i);
 }
 
 void paged_few_tile(const paged_work *w, size_t number)
 {
     few_tile t;
-    few_head x;
     few_rows rows = rows_of(w);
-    size_t each = w->strip->rows;
     find_tile(w, number, &t);
     if (t.first >= t.last)
         return;
+    few_ahead ahead = ahead_of(w, &t);
     memset(rows.tile.o, 0, rows.all * w->job->values.wide * sizeof(float));
-    for (size_t h = 0; h < w->strip->heads; h++) {
-        bring_head(w, &t, h, &x);
-        find_scores(w, &t, &x);
-        for (size_t r = 0; r < each; r++)
-            weigh_row(w, &t, &rows, h * each + r);
-        add_values(w, &t, &x);
-    }
+    use_all(w, &t, &w->job->keys, &ahead, find_scores);
+    for (size_t r = 0; r < rows.all; r++)
+        weigh_row(w, &t, &rows, r);
+    use_all(w, &t, &w->job->values, &ahead, add_values);
     paged_few_join(w, rows.tile.o);
 }
 

@@ -167,7 +167,7 @@ static slot_rooms rooms_of(const paged_job *job)
     size_t most = job->tokens * job->group > PAGED_FEW ? PAGED_BLOCK : lot, h = FLASH_ROWS;
     slot_rooms few = {lot * d,
                       (lot * (dv + 2) + 16) * 2,
-                      PAGED_FEW * job->tile,
+                      lot * job->tile,
                       job->keys.few_well ? 0 : job->tile * d,
                       job->values.few_well ? 0 : job->tile * dv,
                       2 * job->tile,
@@ -308,13 +308,15 @@ static void add_strip(paged_job *job, size_t b, size_t head, size_t heads, size_
     s->end = (uint32_t)((paged_range_of(job, q, first + rows - 1).high - 1) / job->tile + 1);
 }
 
-/* Threads get a head each where there are few tiles. */
+/* Threads share heads where tiles are few, and would leave some of them idle. Else they have all
+ * heads, which lie side by side in a page. */
 static void add_few(paged_job *job, size_t b, size_t rows)
 {
-    size_t heads = heads_of_lot(job, rows);
-    size_t tiles = (job->sequence[b].past + job->tile) / job->tile;
-    if (job->sequences < job->slots && tiles < 2 * job->slots)
-        heads = flash_min(heads, (job->kv_heads + job->slots - 1) / job->slots);
+    size_t heads = heads_of_lot(job, rows), slots = job->slots, keys = job->sequence[b].past + 1;
+    size_t tiles = (keys + job->tile - 1) / job->tile, most = (tiles + slots - 1) / slots;
+    bool even = most * job->tile * slots <= keys + keys / 8;
+    if (job->sequences < slots && tiles < 2 * slots && !even)
+        heads = flash_min(heads, (job->kv_heads + slots - 1) / slots);
     for (size_t h = 0; h < job->kv_heads; h += heads)
         add_strip(job, b, h, flash_min(heads, job->kv_heads - h), 0, rows, true);
 }

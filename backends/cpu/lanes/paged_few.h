@@ -64,21 +64,26 @@ FLASH_INLINE void page_ask(const char *next, size_t skip)
         __builtin_prefetch(next + skip * LANES + j);
 }
 
-/* Where LANES keys are, what is asked for meanwhile, and where their scores go. */
+/* Where LANES keys are, what is asked for meanwhile, their queries, and where their scores go. */
 typedef struct page_square {
     const char *at, *next;
+    const float *q;
     float *s;
 } page_square;
 
-FLASH_INLINE page_square page_square_of(const cpu_page_run *k, size_t first, size_t step, float *s)
+/* From key `first` of a run on. */
+FLASH_INLINE page_square page_square_of(size_t type, const cpu_page_run *k, size_t first, float *s,
+                                        size_t s_row, const float *q, size_t d)
 {
-    return (page_square){k->at + first * step, k->next + first * step, s};
+    size_t skip = first * d * page_bytes(type);
+    return (page_square){k->at + skip, k->next + skip, q + k->row * d,
+                         s + k->row * s_row + k->key + first};
 }
 
 /* One or two squares side by side: sums wait for each other. Behind `keys` the last key is
  * repeated. */
 FLASH_INLINE void paged_squares(size_t type, size_t rows, size_t squares, page_square x[2],
-                                size_t s_row, size_t keys, const float *q, size_t d)
+                                size_t s_row, size_t keys, size_t d)
 {
     size_t chunk = PAGED_CHUNK / page_bytes(type), step = d * page_bytes(type);
     lane_f sum[2][PAGED_SCORE_ROWS];
@@ -95,7 +100,7 @@ FLASH_INLINE void paged_squares(size_t type, size_t rows, size_t squares, page_s
             size_t skip = i * page_bytes(type);
             page_ask(x[u].next, skip);
             page_ask(x[u].next, skip + PAGED_CHUNK);
-            paged_wide_square(rows, sum[u], x[u].at + skip, step, q + i, d);
+            paged_wide_square(rows, sum[u], x[u].at + skip, step, x[u].q + i, d);
         }
 #endif
     for (; i < d; i += chunk)
@@ -103,7 +108,7 @@ FLASH_INLINE void paged_squares(size_t type, size_t rows, size_t squares, page_s
         for (size_t u = 0; u < squares; u++) {
             size_t skip = i * page_bytes(type);
             page_ask(x[u].next, skip);
-            paged_square(type, rows, sum[u], x[u].at + skip, step, keys, q + i, d);
+            paged_square(type, rows, sum[u], x[u].at + skip, step, keys, x[u].q + i, d);
         }
     FLASH_UNROLL
     for (size_t u = 0; u < squares; u++)
@@ -115,41 +120,41 @@ FLASH_INLINE void paged_squares(size_t type, size_t rows, size_t squares, page_s
                 memcpy(x[u].s + r * s_row, &sum[u][r], keys * sizeof(float));
 }
 
-/* Squares two by two: from key j of `from` and key i of `and`. */
+/* Two runs of LANES keys, of whatever heads. */
 FLASH_INLINE void paged_pair(size_t type, size_t rows, float *s, size_t s_row,
-                             const cpu_page_run *from, size_t j, const cpu_page_run *and, size_t i,
-                             const float *q, size_t d)
+                             const cpu_page_run *k, const float *q, size_t d)
 {
-    size_t step = d * page_bytes(type);
-    page_square x[2] = {page_square_of(from, j, step, s),
-                        page_square_of(and, i, step, s + LANES)};
-    paged_squares(type, rows, 2, x, s_row, LANES, q, d);
+    page_square x[2] = {page_square_of(type, k, 0, s, s_row, q, d),
+                        page_square_of(type, k + 1, 0, s, s_row, q, d)};
+    paged_squares(type, rows, 2, x, s_row, LANES, d);
 }
 
 FLASH_INLINE void paged_single(size_t type, size_t rows, float *s, size_t s_row,
-                               const cpu_page_run *k, size_t j, size_t keys, const float *q,
-                               size_t d)
+                               const cpu_page_run *k, const float *q, size_t d)
 {
-    page_square x[2] = {page_square_of(k, j, d * page_bytes(type), s)};
-    paged_squares(type, rows, 1, x, s_row, keys, q, d);
+    size_t j = 0, n = k->keys;
+    for (; (size_t)LANES < PAGED_KEYS && j + 2 * LANES <= n; j += 2 * LANES) {
+        page_square x[2] = {page_square_of(type, k, j, s, s_row, q, d),
+                            page_square_of(type, k, j + LANES, s, s_row, q, d)};
+        paged_squares(type, rows, 2, x, s_row, LANES, d);
+    }
+    for (; j < n; j += LANES) {
+        page_square x[2] = {page_square_of(type, k, j, s, s_row, q, d)};
+        paged_squares(type, rows, 1, x, s_row, n - j < LANES ? n - j : LANES, d);
+    }
 }
 
-/* Some rows; all keys. */
+/* Some rows; all runs. Those of float32 wait for memory, which is faster with one run after the
+ * other than with two side by side. */
 FLASH_INLINE void paged_keys(size_t type, size_t rows, float *s, size_t s_row,
                              const cpu_page_run *k, size_t runs, const float *q, size_t d)
 {
-    for (const cpu_page_run *end = k + runs; k < end; s += k->keys, k++) {
-        size_t j = 0, n = k->keys;
-        if ((size_t)LANES == PAGED_KEYS && n == LANES && k + 1 < end && k[1].keys == LANES) {
-            paged_pair(type, rows, s, s_row, k, 0, k + 1, 0, q, d);
-            s += LANES;
-            k++;
-            continue;
-        }
-        for (; (size_t)LANES < PAGED_KEYS && j + 2 * LANES <= n; j += 2 * LANES)
-            paged_pair(type, rows, s + j, s_row, k, j, k, j + LANES, q, d);
-        for (; j < n; j += LANES)
-            paged_single(type, rows, s + j, s_row, k, j, n - j < LANES ? n - j : LANES, q, d);
+    bool pairs = (size_t)LANES == PAGED_KEYS && type != PAGED_F32;
+    for (const cpu_page_run *end = k + runs; k < end; k++) {
+        if (pairs && k + 1 < end && k->keys == LANES && k[1].keys == LANES)
+            paged_pair(type, rows, s, s_row, k++, q, d);
+        else
+            paged_single(type, rows, s, s_row, k, q, d);
     }
 }
 // clang-format on
@@ -177,11 +182,14 @@ static float keyed_weigh(float *s, size_t keys, float *top)
 }
 
 /* Scores, or weights, times the scales of the keys. */
-static void keyed_scale(float *s, const cpu_page_run *k, size_t runs)
+static void keyed_scale(float *s, size_t s_row, const cpu_page_run *k, size_t runs, size_t rows)
 {
-    for (const cpu_page_run *end = k + runs; k < end; s += k->keys, k++)
-        for (size_t j = 0; j < k->keys; j++)
-            s[j] *= k->scales[j];
+    for (const cpu_page_run *end = k + runs; k < end; k++)
+        for (size_t r = 0; r < rows; r++) {
+            float *at = s + (k->row + r) * s_row + k->key;
+            for (size_t j = 0; j < k->keys; j++)
+                at[j] *= k->scales[j];
+        }
 }
 
 /* ---- Values --------------------------------------------------------------------------------- */
@@ -247,6 +255,15 @@ FLASH_INLINE void paged_sums(size_t type, float *o, const cpu_page_run *v, size_
         paged_row_values(type, 1, o + r * cols, v, runs, cols, p + r * p_row, p_row);
 }
 
+/* Runs of a head that follow each other, whose sums stay in registers. */
+FLASH_INLINE size_t paged_behind(const cpu_page_run *v, size_t runs)
+{
+    size_t n = 1;
+    while (n < runs && v[n].row == v->row && v[n].key == v[n - 1].key + v[n - 1].keys)
+        n++;
+    return n;
+}
+
 /* Functions of their own: compilers take long over one that has all of them. */
 typedef void paged_keys_function(float *s, size_t s_row, const cpu_page_run *k, size_t runs,
                                  const float *q, size_t d);
@@ -277,7 +294,11 @@ typedef void paged_keys_function(float *s, size_t s_row, const cpu_page_run *k, 
     static void values_##name(float *o, const cpu_page_run *v, size_t runs, size_t cols,           \
                               const float *p, size_t p_row, size_t rows)                           \
     {                                                                                              \
-        paged_sums(type, o, v, runs, cols, p, p_row, rows);                                        \
+        for (size_t n; runs; runs -= n, v += n) {                                                  \
+            n = paged_behind(v, runs);                                                             \
+            paged_sums(type, o + v->row * cols, v, n, cols, p + v->row * p_row + v->key, p_row,    \
+                       rows);                                                                      \
+        }                                                                                          \
     }
 
 PAGED_TYPE(f32, PAGED_F32)
