@@ -27,17 +27,18 @@ float paged_factor(const paged_job *job, size_t head, float top, float sum)
     return all == 0.0f ? 0.0f : factor / all;
 }
 
-void paged_clear(const paged_work *w)
+/* The state of no keys. */
+static void few_clear(const paged_work *w)
 {
-    const paged_job *job = w->job;
-    size_t floats = paged_state_floats(job, w->strip), lanes = job->f->lanes;
-    memset(w->slot->state, 0, floats * sizeof(float));
-    size_t panels = w->strip->vectors ? paged_panels(job, w->strip) : 1;
-    size_t rows = w->strip->vectors ? w->strip->vectors * lanes : w->strip->heads * w->strip->rows;
-    size_t wide = w->strip->vectors ? job->dv : job->values.wide;
-    for (size_t i = 0; i < panels; i++)
-        for (size_t r = 0; r < rows; r++)
-            w->slot->state[i * (wide + 2) * rows + wide * rows + r] = -INFINITY;
+    size_t rows = w->strip->heads * w->strip->rows, wide = w->job->values.wide;
+    memset(w->slot->state, 0, paged_state_floats(w->job, w->strip) * sizeof(float));
+    for (size_t r = 0; r < rows; r++)
+        w->slot->state[rows * wide + r] = -INFINITY;
+}
+
+static void few_keep(const paged_work *w, float *part)
+{
+    memcpy(part, w->slot->state, paged_state_floats(w->job, w->strip) * sizeof(float));
 }
 
 /* ---- Pieces --------------------------------------------------------------------------------- */
@@ -45,14 +46,17 @@ void paged_clear(const paged_work *w)
 /* The two ways to compute a strip. */
 typedef struct strip_way {
     void (*start)(const paged_work *w);
+    void (*clear)(const paged_work *w);
     void (*tile)(const paged_work *w, size_t tile);
+    void (*keep)(const paged_work *w, float *part);
     void (*join)(const paged_work *w, const float *part);
     void (*finish)(const paged_work *w);
 } strip_way;
 
 static const strip_way ways[2] = {
-    {paged_few_start, paged_few_tile, paged_few_join, paged_few_finish},
-    {paged_many_start, paged_many_tile, paged_many_join, paged_many_finish}};
+    {paged_few_start, few_clear, paged_few_tile, few_keep, paged_few_join, paged_few_finish},
+    {paged_many_start, paged_many_clear, paged_many_tile, paged_many_keep, paged_many_join,
+     paged_many_finish}};
 
 /* Where the state goes when a piece leaves it: behind the tiles that were joined, one a tile. The
  * first state is that of all joined tiles. */
@@ -60,11 +64,6 @@ static float *part_of(const paged_work *w, size_t tile)
 {
     return w->job->parts + w->strip->part +
            (tile + 1 - w->strip->joined) * paged_state_floats(w->job, w->strip);
-}
-
-static void keep(const paged_work *w, size_t tile)
-{
-    memcpy(part_of(w, tile), w->slot->state, paged_state_floats(w->job, w->strip) * sizeof(float));
 }
 
 /* The one who ends a strip joins its tiles in order. */
@@ -89,13 +88,13 @@ static void run_piece(const paged_job *job, const paged_slot *slot, const paged_
     if (first && s->vectors)
         late = paged_late_of(&w, (piece->end - piece->begin) * paged_panels(job, s) * SHARES);
     way->start(&w);
-    paged_clear(&w);
+    way->clear(&w);
     for (size_t t = piece->begin; t < piece->end; t++) {
         way->tile(&w, t);
         if (first)
             continue;
-        keep(&w, t);
-        paged_clear(&w);
+        way->keep(&w, part_of(&w, t));
+        way->clear(&w);
     }
     paged_write_rest(&w);
     if (s->joined == s->end) {
@@ -103,7 +102,7 @@ static void run_piece(const paged_job *job, const paged_slot *slot, const paged_
         return;
     }
     if (first)
-        keep(&w, s->joined - 1);
+        way->keep(&w, part_of(&w, s->joined - 1));
     if (atomic_fetch_sub_explicit(&s->left, 1, memory_order_acq_rel) == 1)
         end_strip(&w, way);
 }

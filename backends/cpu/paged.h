@@ -64,6 +64,7 @@ typedef struct cpu_paged_tile {
  * when the tile is joined: what was there with alpha, the tile with beta. */
 typedef struct cpu_paged_rise {
     float base[FLASH_ROWS], alpha[FLASH_ROWS], beta[FLASH_ROWS];
+    int32_t there; /* -1; or 0: nothing was there, whatever the memory has */
 } cpu_paged_rise;
 
 /* Keys of few rows are given as runs, of any heads in any order, but values of a head in that of
@@ -280,6 +281,7 @@ typedef struct paged_panel {
     size_t first, rows, height; /* rows of the head */
     paged_range any, all;       /* keys that some row sees, and that all do */
     size_t near;                /* behind it no row of the first vector sees any */
+    bool empty;                 /* no tile was joined; sums are not written yet */
 } paged_panel;
 
 /* A strip that a thread is at. */
@@ -292,13 +294,17 @@ typedef struct paged_work {
     paged_panel *panel; /* of many rows */
 } paged_work;
 
-/* Brings the queries of a strip, and clears its state. */
+/* Brings the queries of a strip. */
 void paged_few_start(const paged_work *w);
 void paged_many_start(const paged_work *w);
+/* Clears its state. */
+void paged_many_clear(const paged_work *w);
 /* Joins one tile. */
 void paged_few_tile(const paged_work *w, size_t tile);
 void paged_many_tile(const paged_work *w, size_t tile);
-/* Joins the part of a tile. */
+/* The state becomes a part. */
+void paged_many_keep(const paged_work *w, float *part);
+/* Joins a part. */
 void paged_few_join(const paged_work *w, const float *part);
 void paged_many_join(const paged_work *w, const float *part);
 /* Divides, and stores the rows. */
@@ -326,7 +332,5 @@ void paged_attend(paged_job *job);
 /* What a row's sums are multiplied with at the end; without a sink that is the inverse. */
 static inline float paged_inverse(float sum) { return sum == 0.0f ? 0.0f : 1.0f / sum; }
 float paged_factor(const paged_job *job, size_t head, float top, float sum);
-/* The state of no keys. */
-void paged_clear(const paged_work *w);
 
 #endif

@@ -321,12 +321,13 @@ static void add_few(paged_job *job, size_t b, size_t rows)
         add_strip(job, b, h, flash_min(heads, job->kv_heads - h), 0, rows, true);
 }
 
-/* The last rows see most keys, and come first. */
+/* Strips of a head follow each other, and find its keys in the caches. The last rows see most keys,
+ * and come first. */
 static void add_many(paged_job *job, size_t b, size_t rows)
 {
-    for (size_t last = rows; last; last = last > PAGED_BLOCK ? last - PAGED_BLOCK : 0)
-        for (size_t h = 0; h < job->kv_heads; h++) {
-            size_t first = last > PAGED_BLOCK ? last - PAGED_BLOCK : 0;
+    for (size_t h = 0; h < job->kv_heads; h++)
+        for (size_t last = rows, first; last; last = first) {
+            first = last > PAGED_BLOCK ? last - PAGED_BLOCK : 0;
             add_strip(job, b, h, 1, first, last - first, false);
         }
 }

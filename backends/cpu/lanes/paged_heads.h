@@ -10,6 +10,12 @@
 
 #include "lanes/paged_page.h"
 
+/* What was there before a tile; `there` is -1 or 0 in each lane. */
+FLASH_INLINE lane_f paged_was(lane_i there, const float *at)
+{
+    return (lane_f)((lane_i)lane_load(at) & there);
+}
+
 #if defined(__AVX512F__)
 enum { HEADS_KEYS = 16, HEADS_ROWS = 6, HEADS_WIDE = 4, HEADS_AHEAD = 32 };
 
@@ -104,18 +110,20 @@ FLASH_INLINE void heads_block(size_t rows, size_t vectors, float *to, const cpu_
 // clang-format on
 
 /* o[col][row] = alpha o + beta to[row][col]. */
-static void heads_turn(float *o, const float *to, size_t vectors, lane_f alpha, lane_f beta)
+static void heads_turn(float *o, const float *to, size_t vectors, const cpu_paged_rise *r)
 {
+    lane_f alpha = lane_load(r->alpha), beta = lane_load(r->beta);
+    lane_i there = (lane_i){0} + r->there;
     for (size_t c = 0; c < vectors; c++) {
         lane_f x[LANES];
         FLASH_UNROLL
-        for (size_t r = 0; r < LANES; r++)
-            x[r] = lane_load(to + (r * HEADS_WIDE + c) * LANES);
+        for (size_t i = 0; i < LANES; i++)
+            x[i] = lane_load(to + (i * HEADS_WIDE + c) * LANES);
         lane_turn(x);
         FLASH_UNROLL
-        for (size_t r = 0; r < LANES; r++) {
-            float *at = o + (c * LANES + r) * LANES;
-            lane_store(at, lane_fma(lane_load(at), alpha, x[r] * beta));
+        for (size_t i = 0; i < LANES; i++) {
+            float *at = o + (c * LANES + i) * LANES;
+            lane_store(at, lane_fma(paged_was(there, at), alpha, x[i] * beta));
         }
     }
 }
@@ -123,14 +131,14 @@ static void heads_turn(float *o, const float *to, size_t vectors, lane_f alpha, 
 /* All rows, in three passes; half of what is asked for is in the first. */
 #define HEADS_BLOCKS(vectors)                                                                      \
     static void heads_values_##vectors(float *o, const cpu_paged_tile *t, size_t first,            \
-                                       const float *p, lane_f alpha, lane_f beta)                  \
+                                       const float *p, const cpu_paged_rise *r)                    \
     {                                                                                              \
         float to[LANES * HEADS_WIDE * LANES];                                                      \
         size_t row = HEADS_WIDE * LANES, from = first / LINE;                                      \
         heads_block(6, vectors, to, t, first, p, (heads_ask){2, from});                            \
         heads_block(5, vectors, to + 6 * row, t, first, p + 6, (heads_ask){1, from + 2});          \
         heads_block(5, vectors, to + 11 * row, t, first, p + 11, (heads_ask){1, from + 3});        \
-        heads_turn(o + first * LANES, to, vectors, alpha, beta);                                   \
+        heads_turn(o + first * LANES, to, vectors, r);                                             \
     }
 
 HEADS_BLOCKS(4)
@@ -142,12 +150,11 @@ HEADS_BLOCKS(1)
 static void heads_values(float *o, const cpu_paged_tile *t, size_t cols, const float *p,
                          const cpu_paged_rise *r)
 {
-    lane_f left = lane_load(r->alpha), right = lane_load(r->beta);
     size_t c = 0;
     for (; c + HEADS_WIDE * LANES <= cols; c += HEADS_WIDE * LANES)
-        heads_values_4(o, t, c, p, left, right);
+        heads_values_4(o, t, c, p, r);
     for (; c < cols; c += LANES)
-        heads_values_1(o, t, c, p, left, right);
+        heads_values_1(o, t, c, p, r);
 }
 #endif
 

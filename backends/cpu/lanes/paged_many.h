@@ -23,6 +23,7 @@ FLASH_INLINE void paged_block(size_t cols, size_t vectors, float *o, const cpu_p
                               size_t first, float *p, const cpu_paged_rise *r, weigher *w)
 {
     lane_f sum[DEEP][2], alpha[2], beta[2];
+    lane_i there = (lane_i){0} + r->there;
     value_rows x = {.table = t->rows, .first = first};
     FLASH_UNROLL
     for (size_t c = 0; c < cols; c++)
@@ -40,14 +41,14 @@ FLASH_INLINE void paged_block(size_t cols, size_t vectors, float *o, const cpu_p
         FLASH_UNROLL
         for (size_t v = 0; v < vectors; v++) {
             float *at = o + ((first + c) * vectors + v) * LANES;
-            lane_store(at, lane_fma(lane_load(at), alpha[v], sum[c][v] * beta[v]));
+            lane_store(at, lane_fma(paged_was(there, at), alpha[v], sum[c][v] * beta[v]));
         }
 }
 // clang-format on
 
-/* Sums by the key's place among LANES; from the first to the last they are joined to `sum`. With
- * scales they are taken before weights are multiplied, in memory; or else behind all weights, in
- * registers, which is faster. */
+/* Weights are summed by the key's place among LANES, and these parts from the first to the last.
+ * With scales they are taken in memory, before weights are multiplied; or else behind all weights,
+ * in registers, which is faster. */
 FLASH_INLINE weigher paged_weigher(size_t vectors, const cpu_paged_tile *t, float *parts,
                                    const cpu_paged_rise *r)
 {
@@ -60,10 +61,20 @@ FLASH_INLINE weigher paged_weigher(size_t vectors, const cpu_paged_tile *t, floa
     return w;
 }
 
-/* The parts of one vector of rows from n keys, whose weights are `step` apart. */
-FLASH_INLINE void paged_parts(float *parts, const float *p, size_t step, size_t n, size_t place)
+/* Of parts that are `step` apart. */
+FLASH_INLINE lane_f parts_total(const float *parts, size_t step)
 {
-    lane_f part[LANES];
+    lane_f total = {0};
+    FLASH_UNROLL
+    for (size_t i = 0; i < LANES; i++)
+        total += lane_load(parts + i * step);
+    return total;
+}
+
+/* Of n weights that are `step` apart, the first one at `place`. */
+FLASH_INLINE lane_f weights_total(const float *p, size_t step, size_t n, size_t place)
+{
+    lane_f part[LANES], total = {0};
     size_t j = 0;
     FLASH_UNROLL
     for (size_t i = 0; i < LANES; i++)
@@ -73,25 +84,34 @@ FLASH_INLINE void paged_parts(float *parts, const float *p, size_t step, size_t 
     for (size_t i = 0; i < LANES; i++)
         part[i] += lane_load(p + (j + i) * step);
     FLASH_UNROLL
-    for (size_t i = 0; i < LANES; i++) {
+    for (size_t i = 0; i < LANES; i++)
         if (j + i < n)
             part[i] += lane_load(p + (j + i) * step);
-        lane_store(parts + (place + i) % LANES * step, part[i]);
+    if (place) {
+        _Alignas(64) float parts[LANES * LANES];
+        FLASH_UNROLL
+        for (size_t i = 0; i < LANES; i++)
+            lane_store(parts + (place + i) % LANES * LANES, part[i]);
+        return parts_total(parts, LANES);
     }
+    FLASH_UNROLL
+    for (size_t i = 0; i < LANES; i++)
+        total += part[i];
+    return total;
 }
 
-FLASH_INLINE void paged_total(size_t vectors, const cpu_paged_tile *t, const float *p, float *parts,
-                              const cpu_paged_rise *r, float *sum)
+FLASH_INLINE void paged_total(size_t vectors, const cpu_paged_tile *t, const float *p,
+                              const float *parts, const cpu_paged_rise *r, float *sum)
 {
-    for (size_t v = 0; v < vectors && !t->scales; v++)
-        paged_parts(parts + v * LANES, p + v * LANES, vectors * LANES,
-                    v + 1 == vectors ? t->keys + t->more : t->keys, t->place);
+    lane_i there = (lane_i){0} + r->there;
     FLASH_UNROLL
-    for (size_t v = 0; v < vectors * LANES; v += LANES) {
-        lane_f total = {0}, left = lane_load(r->alpha + v), right = lane_load(r->beta + v);
-        for (size_t i = 0; i < LANES; i++)
-            total += lane_load(parts + i * vectors * LANES + v);
-        lane_store(sum + v, lane_fma(lane_load(sum + v), left, total * right));
+    for (size_t v = 0; v < vectors; v++) {
+        size_t at = v * LANES, step = vectors * LANES,
+               n = t->keys + (v + 1 < vectors ? 0 : t->more);
+        lane_f left = lane_load(r->alpha + at), right = lane_load(r->beta + at);
+        lane_f total =
+            t->scales ? parts_total(parts + at, step) : weights_total(p + at, step, n, t->place);
+        lane_store(sum + at, lane_fma(paged_was(there, sum + at), left, total * right));
     }
 }
 
@@ -250,6 +270,7 @@ static void paged_values_apart(float *o, const cpu_paged_tile *t, size_t cols, f
                                const cpu_paged_rise *r, float *sum, size_t vectors,
                                const int32_t *low, const int32_t *high, int32_t first)
 {
+    lane_i there = (lane_i){0} + r->there;
     if (vectors == 1)
         paged_weigh(1, p, t, r, sum);
     else
@@ -260,7 +281,7 @@ static void paged_values_apart(float *o, const cpu_paged_tile *t, size_t cols, f
             lane_f x = paged_chain_apart(t, c, p + u, vectors * LANES, from, to, first);
             float *at = o + c * vectors * LANES + u;
             lane_f more = x * lane_load(r->beta + u);
-            lane_store(at, lane_fma(lane_load(at), lane_load(r->alpha + u), more));
+            lane_store(at, lane_fma(paged_was(there, at), lane_load(r->alpha + u), more));
         }
 }
 
