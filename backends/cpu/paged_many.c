@@ -100,7 +100,7 @@ void paged_many_start(const paged_work *w)
     }
 }
 
-/* Sums are written by the first tile: to fill them with zeros took 2 % of a prompt. */
+/* Sums are written by the first tile: filling them with zeros took up to 5 % of a prompt. */
 void paged_many_clear(const paged_work *w)
 {
     for (size_t i = 0; i < paged_panels(w->job, w->strip); i++) {
