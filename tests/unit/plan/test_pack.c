@@ -74,6 +74,17 @@ static void large_ones_lie_below(void **state)
     assert_int_equal(peak, 320);
 }
 
+/* The largest first leave a gap, and the next tries do not. */
+static void gaps_are_tried_again(void **state)
+{
+    (void)state;
+    pack_block blocks[] = {{576, 0, 0, 18},  {576, 0, 5, 15},   {576, 0, 5, 15}, {576, 0, 13, 17},
+                           {576, 0, 17, 22}, {1152, 0, 19, 21}, {576, 0, 21, 31}};
+    size_t peak;
+    assert_int_equal(pack_blocks(blocks, 7, &peak), HEED_OK);
+    assert_int_equal(peak, 4 * 576);
+}
+
 static void sizes_that_do_not_fit(void **state)
 {
     (void)state;
@@ -89,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_shared),
         cmocka_unit_test(large_ones_lie_below),
+        cmocka_unit_test(gaps_are_tried_again),
         cmocka_unit_test(sizes_that_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
