@@ -153,6 +153,21 @@ static void node_link(ir_graph *g, ir_node *after, ir_node *n)
     g->n_nodes++;
 }
 
+static void node_unlink(ir_node *n)
+{
+    *(n->previous ? &n->previous->next : &n->graph->first) = n->next;
+    *(n->next ? &n->next->previous : &n->graph->last) = n->previous;
+    n->graph->n_nodes--;
+}
+
+void ir_node_move(ir_node *n, ir_node *after)
+{
+    if (n == after)
+        return;
+    node_unlink(n);
+    node_link(n->graph, after, n);
+}
+
 static heed_status node_outputs(ir_node *n, ir_value *const *out)
 {
     for (uint32_t i = 0; i < n->n_out; i++) {
@@ -200,15 +215,12 @@ static void remove_graph(ir_graph *g)
 
 void ir_node_remove(ir_node *n)
 {
-    ir_graph *g = n->graph;
     for (uint32_t a = 0; a < n->n_attrs; a++)
         if (n->attrs[a].graph)
             remove_graph(n->attrs[a].graph);
     for (uint32_t i = 0; i < n->n_in; i++)
         use_unlink(&n->in[i]);
-    *(n->previous ? &n->previous->next : &g->first) = n->next;
-    *(n->next ? &n->next->previous : &g->last) = n->previous;
-    g->n_nodes--;
+    node_unlink(n);
 }
 
 /* ---- Attributes ------------------------------------------------------------------------------ */

@@ -118,6 +118,8 @@ void ir_value_replace(ir_value *from, ir_value *to);
 /* The nodes of a nested graph move behind `after`, into its graph; the nested graph is empty
  * then, but for the list of its outputs. Its inputs must have been replaced. */
 void ir_graph_splice(ir_graph *nested, ir_node *after);
+/* The node stands behind `after` from now on, in its graph; the order must stay one. */
+void ir_node_move(ir_node *n, ir_node *after);
 /* Unlinks a node that nobody reads. Its inputs lose a use. */
 void ir_node_remove(ir_node *n);
 

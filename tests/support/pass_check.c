@@ -165,10 +165,11 @@ static bool same(const heed_tensor *a, const heed_tensor *b, bool fused)
  * softmax that was spelled out. */
 static bool is_fusion(const char *name)
 {
-    if (name && (strcmp(name, "softmax") == 0 || strcmp(name, "weights") == 0))
+    if (name && (strcmp(name, "softmax") == 0 || strcmp(name, "sinks") == 0 ||
+                 strcmp(name, "weights") == 0))
         return true;
     for (const pass_def *const *p = pass_table; name && *p; p++)
-        if (strcmp((*p)->name, name) == 0)
+        if (strncmp(name, (*p)->name, strcspn(name, ",")) == 0)
             return (*p)->fuses != NULL;
     return false;
 }
@@ -230,7 +231,13 @@ static heed_status apply(ir_model *m, const char *pass)
         return pass_pipeline(m, &(pass_options){.optimize = true, .check = true}, &report,
                              &n_report);
     TRY(run_pass(m, "infer"));
-    return run_pass(m, pass);
+    for (char name[64]; *pass; pass += *pass == ',') {
+        size_t n = strcspn(pass, ",");
+        snprintf(name, sizeof(name), "%.*s", (int)n, pass);
+        TRY(run_pass(m, name));
+        pass += n;
+    }
+    return HEED_OK;
 }
 
 /* "#*" stands for the name of any value that a pass made. */
@@ -261,6 +268,8 @@ static const char *check(const heed_model *model, const char *pass, const char *
         snprintf(wrong, sizeof(wrong), "\nexpected %s\nfound    %s", expected, l.text);
         what = wrong;
     }
+    if (!what && run_pass(after, "lower"))
+        what = say("lower", err_get()->message);
     if (!what)
         what = compare_runs(before, after, is_fusion(pass));
     ir_model_free(before);

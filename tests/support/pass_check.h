@@ -12,9 +12,10 @@
 
 #include <stddef.h>
 
-/* Runs inference, then the pass of this name (NULL: all of them), verifies the graph, and runs it
- * before and after on the reference kernels. NULL when it is as `after` says and gives the same
- * bits (a pass that fuses: the same up to rounding); otherwise what is wrong. */
+/* Runs inference, then the pass of this name, or of several with commas (NULL: all of them),
+ * verifies the graph, and runs it before and after on the reference kernels. NULL when it is as
+ * `after` says and gives the same bits (where the first pass fuses: the same up to rounding);
+ * otherwise what is wrong. */
 const char *pass_check(const char *pass, const char *before, const char *after);
 
 /* The same for a pass that fuses, as if some backend computed every node: how many nodes of this

@@ -155,7 +155,9 @@ bool site_place_changes(site *s);
 /* A mask, bias or factor, arranged so that it is broadcast along these axes. */
 ir_value *site_bring(site *s, op_body *b, const site_term *term, const axes *to,
                      const axes_witness *w);
-/* Shape nodes that read what the site replaces read the extents elsewhere. */
+/* Notes the value on the way, whose axes are `at`, when Shape nodes read it; later
+ * they read the extents elsewhere, and the site replaces it for them, too. */
+void site_note_shape(site *s, ir_value *v, const axes *at);
 heed_status site_emit_shapes(site *s, pass_run *p);
 /* Emits heed.Attention and what arranges its operands; NULL and b->status when
  * it cannot. *weights is set when somebody else reads them. */

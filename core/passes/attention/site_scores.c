@@ -310,6 +310,7 @@ bool site_walk(site *s, site_place p, arena *scratch)
         return site_stop(s, s->softmax, "the scores are an input or a constant");
     if (s->steps++ > MOST_TRIES)
         return site_stop(s, n, "too many nodes before the softmax");
+    site_note_shape(s, p.value, &p.at);
     double alpha;
     bool product = contraction_read(n, scratch, &c);
     if (product && c.added && !take_added(s, &p, &c))

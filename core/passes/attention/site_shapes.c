@@ -3,9 +3,19 @@
  * before: n = Shape(Softmax(..)), read behind the products      after: n = Concat(extents)
  *
  * Exporters ask a tensor for its shape where they could ask its operands. Such a reader would keep
- * the scores alive; it needs none of their elements, and the extents stand elsewhere. Separate from
- * site_emit.c because these readers stand before the fused node. */
+ * the scores alive; it needs none of their elements, and the extents stand elsewhere. So do those
+ * of what stands between the products and the softmax. Separate from site_emit.c because these
+ * readers stand before the fused node. */
 #include "passes/attention/site.h"
+
+void site_note_shape(site *s, ir_value *v, const axes *at)
+{
+    for (const ir_use *u = v->uses; u && s->n_shapes < SITE_SHAPES; u = u->next)
+        if (pass_is(u->node, "Shape")) {
+            s->shapes[s->n_shapes++] = (site_operand){v, *at};
+            return;
+        }
+}
 
 /* Shape has bounds of its own. */
 static ir_value *bounded(op_body *b, const ir_node *n, ir_value *shape)
@@ -16,10 +26,25 @@ static ir_value *bounded(op_body *b, const ir_node *n, ir_value *shape)
     return body_slice(b, shape, 0, body_ints(b, 1, &start), body_ints(b, 1, &end));
 }
 
+/* The operands that are there when the node asks. */
+static uint32_t find_near(const site *s, const ir_node *n, ir_value *near[3])
+{
+    ir_value *all[] = {s->q.value, s->k.value, s->v.value};
+    uint32_t count = 0;
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        const ir_node *m = n;
+        while (m && m != all[i]->producer)
+            m = m->previous;
+        if (m || !all[i]->producer)
+            near[count++] = all[i];
+    }
+    return count;
+}
+
 static heed_status replace(site *s, pass_run *p, ir_node *n, const axes *at)
 {
-    ir_value *near[] = {s->q.value, s->k.value, s->v.value};
-    axes_witness w = {near, 3};
+    ir_value *near[3];
+    axes_witness w = {near, find_near(s, n, near)};
     op_body b = pass_body(p, n);
     ir_value *shape = axes_shape(&b, &s->table, *at, &w);
     shape = shape ? bounded(&b, n, shape) : NULL;

@@ -15,15 +15,6 @@ static uint32_t count_uses(const ir_value *v)
     return n;
 }
 
-static void note_shape(site *s, ir_value *p, const axes *at)
-{
-    for (const ir_use *u = p->uses; u && s->n_shapes < SITE_SHAPES; u = u->next)
-        if (pass_is(u->node, "Shape")) {
-            s->shapes[s->n_shapes++] = (site_operand){p, *at};
-            return;
-        }
-}
-
 /* Where(IsNaN(p), 0, p): its node, or NULL. */
 static ir_node *find_guard(const ir_value *p)
 {
@@ -147,7 +138,7 @@ void site_descend(site *s)
             u = u->next;
         if (!u)
             return;
-        note_shape(s, s->y.value, &s->y.at);
+        site_note_shape(s, s->y.value, &s->y.at);
         axes_table before = s->table;
         if (u->slot != 0 || !axes_down(&s->table, u->node, &s->y.at, &out)) {
             s->table = before;
@@ -208,7 +199,7 @@ static bool walk(site *s, ir_value *p, axes at, arena *scratch)
     contraction c;
     for (int i = 0; i < MOST_STEPS; i++) {
         axes out;
-        note_shape(s, p, &at);
+        site_note_shape(s, p, &at);
         ir_node *guard = find_guard(p);
         if (guard && count_uses(p) == 2 && !s->weights.value && !s->n_changes) {
             s->guard = true;
