@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "passes/fuse/formula_rules.h"
+#include "passes/formula_rules.h"
 
 /* ---- Collecting ----------------------------------------------------------------------------- */
 
@@ -299,6 +299,17 @@ static bool compute_each(table *t, const ir_node *n, const formula_rule *rule, d
     return one;
 }
 
+/* Rows are known by their sample: a sum is the mean times the row's extent. */
+static double reduce(const ir_node *n, const double *x, double extent)
+{
+    bool squares = pass_is(n, "ReduceSumSquare") || pass_is(n, "ReduceL2");
+    double sum = 0;
+    for (int i = 0; i < FORMULA_POINTS; i++)
+        sum += squares ? x[i] * x[i] : x[i];
+    sum *= (pass_is(n, "ReduceMean") ? 1 : extent) / FORMULA_POINTS;
+    return pass_is(n, "ReduceL2") ? sqrt(sum) : sum;
+}
+
 static const double *compute_node(table *t, int at)
 {
     const ir_node *n = t->f->nodes[at];
@@ -308,7 +319,7 @@ static const double *compute_node(table *t, int at)
         return out;
     t->done[at] = true;
     if (rule->kind == FORMULA_REDUCE) {
-        double total = formula_reduce(n, compute(t, ir_input(n, 0)), t->f->extent);
+        double total = reduce(n, compute(t, ir_input(n, 0)), t->f->extent);
         for (int i = 0; i < FORMULA_POINTS; i++)
             out[i] = total;
         t->one[at] = true;

@@ -58,18 +58,6 @@ static ir_value *along_axes(const pieces *s, op_body *b, ir_value *x)
     return body_2(b, body_1(b, flat, "Softmax axis=%d", s->axis), shape, "Reshape");
 }
 
-/* One more element along the axis, whose result is left out. */
-static ir_value *with_sink(const pieces *s, op_body *b, ir_value *x, ir_value *logit)
-{
-    ir_value *dims[TENSOR_MAX_RANK];
-    for (int32_t i = 0; i < x->type.rank; i++)
-        dims[i] = i == s->axis ? body_ints(b, 1, (int64_t[]){1}) : body_dim(b, x, i);
-    ir_value *shape = body_n(b, (uint32_t)x->type.rank, dims, "Concat axis=0");
-    ir_value *longer = body_concat(b, x, body_2(b, logit, shape, "Expand"), s->axis);
-    longer = body_1(b, longer, "Softmax axis=%d", s->axis);
-    return body_slice(b, longer, s->axis, NULL, body_dim(b, x, s->axis));
-}
-
 static ir_value *softmax(const pieces *s, op_body *b)
 {
     ir_value *logit = s->beside ? exponent_beside(s, b) : NULL;
@@ -78,7 +66,7 @@ static ir_value *softmax(const pieces *s, op_body *b)
     ir_value *x = times(b, s->x, s->factor);
     if (b->status)
         return NULL;
-    return logit ? with_sink(s, b, x, logit) : along_axes(s, b, x);
+    return logit ? pieces_with_sink(b, x, logit, s->axis) : along_axes(s, b, x);
 }
 
 /* p * m over its sum, p the softmax. */

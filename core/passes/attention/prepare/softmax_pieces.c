@@ -290,3 +290,14 @@ bool pieces_read_logs(const ir_node *n, pieces *s)
     s->x = ir_input(log, 0);
     return reduced(ir_input(log, 1), "ReduceLogSumExp", s) == s->x;
 }
+
+ir_value *pieces_with_sink(op_body *b, ir_value *x, ir_value *logit, int32_t axis)
+{
+    ir_value *dims[TENSOR_MAX_RANK];
+    for (int32_t i = 0; i < x->type.rank; i++)
+        dims[i] = i == axis ? body_ints(b, 1, (int64_t[]){1}) : body_dim(b, x, i);
+    ir_value *shape = body_n(b, (uint32_t)x->type.rank, dims, "Concat axis=0");
+    ir_value *longer = body_concat(b, x, body_2(b, logit, shape, "Expand"), axis);
+    longer = body_1(b, longer, "Softmax axis=%d", axis);
+    return body_slice(b, longer, axis, NULL, body_dim(b, x, axis));
+}

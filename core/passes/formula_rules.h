@@ -1,8 +1,9 @@
-/* formula_rules.h - the operators that a formula may have. For formula.c. */
+/* formula_rules.h - operators as functions of numbers: what a formula (fuse/formula.h) may have,
+ * and who else tries what nodes compute. */
 #ifndef HEED_PASSES_FORMULA_RULES_H
 #define HEED_PASSES_FORMULA_RULES_H
 
-#include "passes/fuse/formula.h"
+#include "passes/pass.h"
 
 typedef enum formula_kind {
     FORMULA_EACH,    /* each element by itself, with broadcasting */
@@ -18,6 +19,5 @@ typedef struct formula_rule {
 } formula_rule;
 
 const formula_rule *formula_find_rule(const ir_node *n); /* NULL: none */
-double formula_reduce(const ir_node *n, const double *x, double extent);
 
 #endif

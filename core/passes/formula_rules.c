@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "passes/fuse/formula_rules.h"
+#include "passes/formula_rules.h"
 
 static double alpha(const ir_node *n) { return ir_attr_float(n, "alpha", 1); }
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
@@ -82,15 +82,4 @@ const formula_rule *formula_find_rule(const ir_node *n)
         if (rules[i].op[0] == op[0] && strcmp(rules[i].op, op) == 0)
             return &rules[i];
     return NULL;
-}
-
-/* Rows are known by their sample: a sum is the mean times the row's extent. */
-double formula_reduce(const ir_node *n, const double *x, double extent)
-{
-    bool squares = pass_is(n, "ReduceSumSquare") || pass_is(n, "ReduceL2");
-    double sum = 0;
-    for (int i = 0; i < FORMULA_POINTS; i++)
-        sum += squares ? x[i] * x[i] : x[i];
-    sum *= (pass_is(n, "ReduceMean") ? 1 : extent) / FORMULA_POINTS;
-    return pass_is(n, "ReduceL2") ? sqrt(sum) : sum;
 }
