@@ -54,8 +54,9 @@ static heed_status sweep_output(flow_map *m, const ir_node *n, uint32_t o, uint8
     else if (worst == FLOW_ROWS)
         *f = flow_through(m, n, o);
     f->data = f->kind >= FLOW_ROWS && has_data(m, n);
-    f->place = f->kind == FLOW_ROWS && f->each == 1 && paging_moves(n, MOVE_KEEPS | MOVE_REPEATS) &&
-               flow_of(m, ir_input(n, 0)).place;
+    bool moves = paging_moves(n, MOVE_KEEPS | MOVE_REPEATS), each = flow_has_row_each(*f);
+    f->place = moves ? f->kind == FLOW_ROWS && f->each == 1 && flow_of(m, ir_input(n, 0)).place
+                     : each && !f->data && flow_is_place(m, v);
     if (f->kind == FLOW_MIXED && !f->data && worst != FLOW_MIXED)
         f->kind = FLOW_SHAPE;
     return f->kind == FLOW_SHAPE ? flow_find_positions(m, v, f) : HEED_OK;

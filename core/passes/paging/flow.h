@@ -86,6 +86,8 @@ ir_dim flow_count(const flow_map *m, uint16_t list);
 /* positions.c: a value of shapes with an axis of as many extents as there are tokens may be
  * positions; then it has rows. */
 heed_status flow_find_positions(flow_map *m, ir_value *v, flow *out);
+/* What was computed of positions is the place of the token again. */
+bool flow_is_place(flow_map *m, ir_value *v);
 /* Entry i of a list of whole numbers that does not know of tokens; false: it is not known. */
 bool flow_entry(const flow_map *m, const ir_value *v, int64_t i, int64_t *out);
 /* The number that a value has as long as all tokens are there at once; false: it is not known. */

@@ -161,6 +161,14 @@ heed_status flow_find_positions(flow_map *m, ir_value *v, flow *out)
     return HEED_OK;
 }
 
+bool flow_is_place(flow_map *m, ir_value *v)
+{
+    int64_t first;
+    int32_t axis = token_axis(m, v);
+    return m->mask && axis >= 0 && v->producer && dtype_is_int(v->type.dtype) &&
+           !has_other_axes(&v->type, axis) && counts(m, v, axis, &first) && first == 0;
+}
+
 ir_value *flow_table_of(const flow_map *m, const ir_value *v)
 {
     for (size_t i = 0; i < m->n_positions; i++)

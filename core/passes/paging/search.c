@@ -181,6 +181,30 @@ static bool is_ordered(const search *s, const ir_use *use)
     return s->whole && pass_is_one_of(n, orders) && is_places(s, ir_input(n, !use->slot));
 }
 
+/* ---- Choices of numbers ---------------------------------------------------------------------- */
+
+/* A truth as a number, before types are known. */
+static bool is_truth(const ir_value *v)
+{
+    static const char *const tells[] = {"Less",  "LessOrEqual", "Greater", "Not", "GreaterOrEqual",
+                                        "Equal", "And",         "Or",      NULL};
+    bool cast = false;
+    while (v && paging_moves(v->producer, MOVE_KEEPS)) {
+        cast = cast || pass_is(v->producer, "Cast");
+        v = ir_input(v->producer, 0);
+    }
+    return cast && v && pass_is_one_of(v->producer, tells);
+}
+
+/* Gives the number that it gets, or another: Where, or a product with 0 or 1, as indices have it
+ * that count from the end where they are negative. */
+static bool chooses(const ir_use *use)
+{
+    const ir_node *n = use->node;
+    return (pass_is(n, "Where") && use->slot > 0) ||
+           (pass_is(n, "Mul") && is_truth(ir_input(n, !use->slot)));
+}
+
 /* ---- The search ------------------------------------------------------------------------------ */
 
 static void see_table(search *s, const ir_node *n, const ir_value *table)
@@ -243,7 +267,8 @@ static void look(search *s, const ir_value *v, bool plain)
     s->seen[v->id] = state;
     for (const ir_use *use = v->uses; use; use = use->next) {
         const ir_node *n = use->node;
-        bool stays = plain && (paging_moves(n, MOVE_KEEPS) || pass_is_one_of(n, plain_ops));
+        bool stays = plain && (paging_moves(n, MOVE_KEEPS) || pass_is_one_of(n, plain_ops) ||
+                               (s->whole && chooses(use)));
         if (!ends_here(s, use, plain))
             for (uint32_t o = 0; o < n->n_out; o++)
                 if (n->out[o])

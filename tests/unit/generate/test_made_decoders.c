@@ -17,13 +17,14 @@
 enum { PROMPT = 5, MOST = 4, ROOM = 40 };
 
 /* `begin` makes x [b, s, 16] of e0, `end` makes z of h, which has attended. */
-#define DECODER(begin, end)                                                                        \
+#define DECODER_OF(look_up, begin, end)                                                            \
     "in ids int64 [b, s]\nout y float32 [b, s, 23]\nconst e float32 [23, 16] random\n"             \
-    "const wy float32 [16, 23] random\nGather(e, ids) -> (e0)\n" begin                             \
+    "const wy float32 [16, 23] random\n" look_up begin                                             \
     "Attention(x, x, x) -> (a) is_causal=1 q_num_heads=2 kv_num_heads=2\nAdd(a, x) -> (h)\n" end   \
     "MatMul(z, wy) -> (y)\n"
-#define AS_IT_IS "Identity(e0) -> (x)\n"
-#define NO_MORE  "Identity(h) -> (z)\n"
+#define DECODER(begin, end) DECODER_OF("Gather(e, ids) -> (e0)\n", begin, end)
+#define AS_IT_IS            "Identity(e0) -> (x)\n"
+#define NO_MORE             "Identity(h) -> (z)\n"
 
 /* What an expert gets of each token: `wants` makes w [tokens, 3] of the router's r. */
 #define EXPERTS(wants, node)                                                                       \
@@ -65,6 +66,18 @@ enum { PROMPT = 5, MOST = 4, ROOM = 40 };
     "const t float32 [11, 16] random\nconst o int64 [1] 0\nUnsqueeze(n, o) -> (n1)\n"              \
     "Slice(t, o, n1, o) -> (tr)\nAdd(e0, tr) -> (x)\n"
 
+/* Negative indices count from the end: chosen, or added up of products with 0 and 1. */
+#define FROM_THE_END(name, i, n)                                                                   \
+    "const " name "n int64 " n "\nconst " name "0 float32 0\nCast(" i ") -> (" name "f) to=1\n"    \
+    "Less(" name "f, " name "0) -> (" name "l)\nAdd(" i ", " name "n) -> (" name "a)\n"
+#define CHOSEN(name, i, n, to)                                                                     \
+    FROM_THE_END(name, i, n) "Where(" name "l, " name "a, " i ") -> (" to ")\n"
+#define ADDED_UP(name, i, n, to)                                                                   \
+    FROM_THE_END(name, i, n)                                                                       \
+    "Cast(" name "l) -> (" name "c) to=7\nNot(" name "l) -> (" name "m)\n"                         \
+    "Cast(" name "m) -> (" name "d) to=7\nMul(" name "c, " name "a) -> (" name "x)\n"              \
+    "Mul(" i ", " name "d) -> (" name "y)\nAdd(" name "x, " name "y) -> (" to ")\n"
+
 static const struct {
     const char *name, *text;
     bool paged;
@@ -92,6 +105,20 @@ static const struct {
              NO_MORE),
      true, 10},
     {"a table that is cut to the tokens", DECODER(COUNTED CUT, NO_MORE), true, 11},
+    {"indices from the end, chosen",
+     DECODER_OF(CHOSEN("t", "ids", "23", "own") "Gather(e, own) -> (e0)\n", AS_IT_IS, NO_MORE),
+     true, 0},
+    {"indices from the end, added up",
+     DECODER_OF(ADDED_UP("t", "ids", "23", "own") "Gather(e, own) -> (e0)\n", AS_IT_IS, NO_MORE),
+     true, 0},
+    {"places from the end, chosen",
+     DECODER(COUNTED CHOSEN("p", "places", "12", "own") LOOKED_UP("t", "12", "own", "e0", "x"),
+             NO_MORE),
+     true, 12},
+    {"places from the end, added up",
+     DECODER(COUNTED ADDED_UP("p", "places", "12", "own") LOOKED_UP("t", "12", "own", "e0", "x"),
+             NO_MORE),
+     true, 12},
 };
 
 static void ok(heed_status status)
