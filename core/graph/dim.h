@@ -71,6 +71,8 @@ ir_dim dims_substitute(ir_dims *t, ir_dim d, ir_dim symbol, ir_dim by);
 /* Of two dims that are the same, which one says more: 3 a number, 2 a symbol with a name, 1 one
  * without, 0 what is computed. */
 int dims_plainness(const ir_dims *t, ir_dim d);
+/* b has a symbol without a name, and a is made of symbols that all were there before it. */
+bool dims_is_older(const ir_dims *t, ir_dim a, ir_dim b);
 
 /* Do numbers for some dims contradict each other? Each expression whose symbols all have a number
  * of their own in the list is evaluated and compared. At most 256. */

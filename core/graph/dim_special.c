@@ -236,6 +236,33 @@ int dims_plainness(const ir_dims *t, ir_dim d)
     return strchr(name, '?') ? 1 : 2;
 }
 
+static int64_t newest(const ir_dims *t, ir_dim d, int depth)
+{
+    poly p;
+    int64_t id = -1;
+    dims_load(t, d, &p);
+    if (p.failed || depth == MOST_DEPTH)
+        return INT64_MAX;
+    for (size_t i = 0; i < p.n; i += poly_term_size(&p.words[i]))
+        for (int64_t k = 0; k < p.words[i + 1]; k++) {
+            const dim_symbol *s = &t->symbols[p.words[i + 2 + (size_t)k]];
+            int64_t own = p.words[i + 2 + (size_t)k];
+            if (s->operation != DIM_NAMED) {
+                int64_t a = newest(t, s->a, depth + 1), b = newest(t, s->b, depth + 1);
+                own = a > b ? a : b;
+            }
+            id = own > id ? own : id;
+        }
+    return id;
+}
+
+bool dims_is_older(const ir_dims *t, ir_dim a, ir_dim b)
+{
+    int64_t last = newest(t, b, 0);
+    return last >= 0 && last != INT64_MAX && strchr(t->symbols[last].name, '?') &&
+           newest(t, a, 0) < last;
+}
+
 static ir_dim applied(ir_dims *t, dim_operation operation, ir_dim a, ir_dim b)
 {
     static ir_dim (*const functions[])(ir_dims *, ir_dim, ir_dim) = {

@@ -5,7 +5,8 @@
  * after:  y has the type [1, 57] once pads is a constant
  *
  * Apart from infer, which runs when nothing is known: here only numbers are taken over, and names
- * in the place of what had none; any other symbol stays the one that other values have. */
+ * or symbols of other values in the place of what had none; any other symbol stays the one that
+ * other values have. */
 #include <string.h>
 
 #include "passes/pass.h"
@@ -27,14 +28,22 @@ static bool is_named(const ir_dims *t, ir_dim dim)
     return dim != DIM_UNKNOWN && !strpbrk(dims_text(t, dim, text, sizeof(text)), "?#(");
 }
 
-/* Numbers and names of the new list, symbols of the old one. Returns how many are new. */
+/* A name for what had none, or symbols that were there before the one that was made up for it. */
+static bool says_more(const ir_dims *t, ir_dim now, ir_dim was)
+{
+    return now != was && now != DIM_UNKNOWN &&
+           ((is_named(t, now) && !is_named(t, was)) || dims_is_older(t, now, was));
+}
+
+/* Numbers and older symbols of the new list, else those of the old one. Returns how many are new.
+ */
 static uint32_t merge(const ir_dims *t, ir_dim *now, const ir_dim *was, int64_t n)
 {
     uint32_t gained = 0;
     for (int64_t i = 0; i < n; i++)
         if (dim_known(now[i]))
             gained += !dim_known(was[i]);
-        else if (now[i] != was[i] && is_named(t, now[i]) && !is_named(t, was[i]))
+        else if (says_more(t, now[i], was[i]))
             gained++;
         else if (was[i] != DIM_UNKNOWN)
             now[i] = was[i];

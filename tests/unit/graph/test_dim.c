@@ -186,6 +186,25 @@ static void cuts_of_tables(void **state)
     assert_int_not_equal(out, s);
 }
 
+static void older_symbols(void **state)
+{
+    (void)state;
+    ir_dim n = parse("n"), first = dims_fresh(t), second = dims_fresh(t), third = dims_fresh(t);
+    ir_dim made = dims_max(t, dims_sub(t, second, 1), first);
+    assert_true(dims_is_older(t, n, first));
+    assert_true(dims_is_older(t, 8, first));
+    assert_true(dims_is_older(t, dims_add(t, first, 1), second));
+    assert_true(dims_is_older(t, made, third));
+    assert_true(dims_is_older(t, n, made));
+    assert_false(dims_is_older(t, made, second));
+    assert_false(dims_is_older(t, third, second));
+    assert_false(dims_is_older(t, second, second));
+    assert_false(dims_is_older(t, first, parse("later"))); /* it has a name */
+    assert_false(dims_is_older(t, 8, 8));
+    assert_false(dims_is_older(t, DIM_UNKNOWN, first));
+    assert_false(dims_is_older(t, first, DIM_UNKNOWN));
+}
+
 static void broadcasting_again_changes_nothing(void **state)
 {
     (void)state;
@@ -323,6 +342,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(overflow_is_unknown, open_table, close_table),
         cmocka_unit_test_setup_teardown(without_a_table, open_table, close_table),
         cmocka_unit_test_setup_teardown(cuts_of_tables, open_table, close_table),
+        cmocka_unit_test_setup_teardown(older_symbols, open_table, close_table),
         cmocka_unit_test_setup_teardown(broadcasting_again_changes_nothing, open_table,
                                         close_table),
         cmocka_unit_test_setup_teardown(equalities_reach_into_operands, open_table, close_table),

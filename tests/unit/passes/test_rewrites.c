@@ -104,6 +104,11 @@ static void refine(void **state)
          "const o int64 [1] 1\nAbs(f) -> (a)\nCast(a) -> (p) to=7\nPad(x, p) -> (q)\n"
          "Shape(q) -> (s)\nGather(s, o) -> (y)\nNeg(q) -> (z)\n",
          "Pad(x,=0,1,0,2)->q Neg(q)->z | =8 z"},
+        /* an extent without a name is that of the input: the reshape changes nothing */
+        {"in x float32 [?, 5]\nout z\nconst f float32 [4] 0 -1 0 -2\nconst e int64 [1] 8\n"
+         "Abs(f) -> (a)\nCast(a) -> (p) to=7\nPad(x, p) -> (q)\nShape(x) -> (s) end=1\n"
+         "Concat(s, e) -> (t) axis=0\nReshape(q, t) -> (r)\nNeg(r) -> (z)\n",
+         "Pad(x,=0,1,0,2)->q Neg(q)->z | z"},
     };
     CHECK(NULL, rows);
 }
