@@ -78,6 +78,8 @@ SIGNATURES = {
     "heed_model_free": (None, [c_void_p]),
     "heed_session_open": (c_uint32, [c_char_p, POINTER(SessionOptions), POINTER(c_void_p)]),
     "heed_session_free": (None, [c_void_p]),
+    "heed_generator_open": (c_uint32, [c_char_p, c_void_p, POINTER(c_void_p)]),
+    "heed_generator_free": (None, [c_void_p]),
     "heed_session_get_stats": (None, [c_void_p, POINTER(SessionStats)]),
     "heed_session_run": (
         c_uint32,
