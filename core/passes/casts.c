@@ -26,24 +26,24 @@ static bool widens(heed_dtype from, heed_dtype to)
     return !dtype_is_signed(from) && dtype_bits(from) < dtype_bits(to);
 }
 
+/* One whose rounding is no word stays: the text of a body has words only. */
 static heed_status name_type(pass_run *p, ir_node *n)
 {
     ir_value *x = ir_input(n, 0);
+    const char *mode = ir_attr_string(n, "round_mode", "up");
+    if (strpbrk(mode, " =%\t\n\r\v\f") || !*mode)
+        return HEED_OK;
     op_body b = pass_body(p, n);
-    ir_value *y =
-        body_1(&b, x, "Cast to=%u saturate=%lld round_mode=%s", n->out[0]->type.dtype,
-               (long long)ir_attr_int(n, "saturate", 1), ir_attr_string(n, "round_mode", "up"));
+    ir_value *y = body_1(&b, x, "Cast to=%u saturate=%lld round_mode=%s", n->out[0]->type.dtype,
+                         (long long)ir_attr_int(n, "saturate", 1), mode);
     p->rewrites++;
     return pass_settle(p, n, &b, y);
 }
 
 static heed_status visit(pass_run *p, ir_node *n)
 {
-    const char *mode = ir_attr_string(n, "round_mode", "up"); /* a body's text has no other word */
-    if (strpbrk(mode, " =%\t\n\r\v\f") || !*mode)
-        return HEED_OK;
-    if (pass_is(n, "CastLike") && n->out[0] && n->out[0]->type.dtype)
-        return name_type(p, n);
+    if (pass_is(n, "CastLike"))
+        return n->out[0] && n->out[0]->type.dtype ? name_type(p, n) : HEED_OK;
     ir_node *first = pass_is(n, "Cast") ? n->in[0].value->producer : NULL;
     if (!pass_is(first, "Cast") || first->graph != n->graph)
         return HEED_OK;

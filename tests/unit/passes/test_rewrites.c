@@ -189,6 +189,13 @@ static void casts(void **state)
          "Cast(x)->a Cast(a)->y | y"},
         {"in x int64 [n]\nout y\nCast(x) -> (a) to=6\nCast(a) -> (y) to=1\n",
          "Cast(x)->a Cast(a)->y | y"},
+        {"in x int32 [n]\nin t float32 [1]\nout y\nCastLike(x, t) -> (y) round_mode='down'\n",
+         "Cast(x)->#* | #*"},
+        /* a rounding that is no word cannot be named; a Cast of it goes straight as any other */
+        {"in x int32 [n]\nin t float32 [1]\nout y\nCastLike(x, t) -> (y) round_mode='a=b'\n",
+         "CastLike(x,t)->y | y"},
+        {"in x int32 [n]\nout y\nCast(x) -> (a) to=7\nCast(a) -> (y) to=1 round_mode='a=b'\n",
+         "Cast(x)->a Cast(x)->y | y"},
         {"in x int8 [n]\nout y\nCast(x) -> (a) to=2\nCast(a) -> (y) to=6\n", /* uint8 between */
          "Cast(x)->a Cast(a)->y | y"},
     };
