@@ -50,10 +50,11 @@ struct cpu_flash_lanes {
     void (*row_mask)(float *x, const uint8_t *mask, size_t n, float fill);
     void (*hide)(float *x, size_t keys, size_t vectors, const int32_t *low, const int32_t *high,
                  int32_t first, float fill);
-    void (*widen_mask)(float *to, const uint8_t *mask, size_t n);
-    void (*mask)(float *x, const float *mask, size_t n, float fill);
+    void (*mask_row)(uint32_t *bits, const uint8_t *mask, size_t n, unsigned row);
+    void (*mask)(float *x, const uint32_t *bits, size_t keys, size_t vectors, float fill);
     void (*mask_alike)(float *x, const uint8_t *mask, size_t keys, size_t vectors, float fill);
-    void (*mask_join)(uint8_t *shown, uint8_t *hidden, const uint8_t *mask, size_t n);
+    void (*mask_join)(const uint32_t *bits, size_t n, uint32_t rows, uint8_t *shown,
+                      uint32_t lacks[2]);
     void (*range)(const float *x, size_t n, float range[2]);
     uint32_t (*peak32)(const void *x, size_t n);
     uint32_t (*peak16)(const void *x, size_t n);
@@ -132,7 +133,7 @@ enum {
     FLASH_BIAS,
     FLASH_FACTOR,
     FLASH_MARKS,
-    FLASH_TURNED,
+    FLASH_BITS,
     FLASH_LINES,
     FLASH_KEYS,
     FLASH_VALUES,
@@ -205,13 +206,14 @@ typedef struct flash_floats {
 typedef struct flash_marks {
     const uint8_t *at[FLASH_ROWS];
     uint8_t *own;
-    bool used; /* something is hidden */
+    uint32_t *room, *bits; /* of each key of a tile: bit r is row r; unless rows are alike */
+    bool used;             /* something is hidden */
     bool alike;
 } flash_marks;
 
 /* The tile memory of one thread. */
 typedef struct flash_slot {
-    float *panels, *s, *rows, *tile, *k_tile, *v_tile;
+    float *panels, *s, *rows, *k_tile, *v_tile;
     const float *k, *v; /* the tile at hand */
     const uint16_t *brain_k, *brain_v;
     size_t k_row, v_row;

@@ -148,16 +148,14 @@ static void find_shown(const uint8_t *shown, size_t n, size_t span[2])
 static void join_marks(const flash_job *job, const flash_panel *p, flash_marks *m, size_t n,
                        uint8_t *shown)
 {
-    uint8_t hidden[FLASH_TILE];
-    memset(shown, 0, n);
-    memset(hidden, 0, n);
+    uint32_t lacks[2], rows = p->rows < 32 ? (1u << p->rows) - 1 : ~0u;
+    m->bits = m->room;
+    memset(m->bits, 0, n * sizeof(*m->bits));
     for (size_t r = 0; r < p->rows; r++)
-        if (r == 0 || m->at[r] != m->at[r - 1])
-            job->f->mask_join(shown, hidden, m->at[r], n);
-    m->used = memchr(hidden, 1, n) != NULL;
-    m->alike = true;
-    for (size_t j = 0; j < n && m->alike && m->used; j++)
-        m->alike = !(hidden[j] & shown[j]);
+        job->f->mask_row(m->bits, m->at[r], n, (unsigned)r);
+    job->f->mask_join(m->bits, n, rows, shown, lacks);
+    m->used = lacks[0] != 0;
+    m->alike = lacks[1] == 0;
 }
 
 /* What masks do to n keys of a tile: whether something is hidden, whether all rows hide the same,
@@ -198,6 +196,8 @@ static bool trim(const flash_job *job, flash_panel *p, flash_marks *m, size_t ti
         m->at[r] += span[0];
     if (m->alike)
         m->used = hides_some(m->at[0], span[1] - span[0]);
+    else
+        m->bits += span[0];
     part[1] = part[0] + span[1];
     part[0] += span[0];
     return span[0] < span[1];
@@ -306,10 +306,7 @@ static void mask(const flash_job *job, const flash_slot *slot, const flash_panel
         job->f->mask_alike(slot->s, m->at[0], n, job->vectors, job->fill);
         return;
     }
-    for (size_t r = 0; r < job->height; r++)
-        job->f->widen_mask(slot->rows + r * n, m->at[r], n);
-    job->f->turn(slot->tile, job->height, slot->rows, n, job->height, n);
-    job->f->mask(slot->s, slot->tile, n * job->height, job->fill);
+    job->f->mask(slot->s, m->bits, n, job->vectors, job->fill);
 }
 
 /* Of n keys from `first` on row r sees by range those from span[0] to span[1]. */

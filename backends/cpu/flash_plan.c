@@ -302,9 +302,9 @@ static void size_rooms(flash_job *job)
     room[FLASH_FACTOR] = needs_own(job, &job->factor) ? square : 0;
     room[FLASH_MARKS] = marks ? (square + 3) / 4 : 0;
     bool alike = job->mask.alike && (!job->bias.data || job->adds || job->bias.alike);
-    room[FLASH_TURNED] = marks && !alike && !job->few ? square : 0;
-    room[FLASH_LINES] =
-        flash_max(panel, flash_max(turned * job->tile, job->hides || folds ? square : 0));
+    room[FLASH_BITS] = marks && !alike ? job->tile : 0;
+    size_t lines = folds ? square : job->hides ? job->tile : 0;
+    room[FLASH_LINES] = flash_max(panel, flash_max(turned * job->tile, lines));
     room[FLASH_KEYS] = k ? job->tile * job->pad_d : 0;
     room[FLASH_VALUES] = v ? job->tile * job->pad_dv : 0;
     if (job->brain) {
@@ -396,7 +396,7 @@ flash_slot flash_slot_in(const flash_job *job, float *memory)
                         .bias.own = room[FLASH_BIAS],
                         .factor.own = room[FLASH_FACTOR],
                         .marks.own = (uint8_t *)room[FLASH_MARKS],
-                        .tile = room[FLASH_TURNED],
+                        .marks.room = (uint32_t *)(void *)room[FLASH_BITS],
                         .rows = room[FLASH_LINES],
                         .k_tile = room[FLASH_KEYS],
                         .v_tile = room[FLASH_VALUES]};

@@ -173,21 +173,26 @@ static void flash_hide(float *x, size_t keys, size_t vectors, const int32_t *low
     }
 }
 
-/* to[j] = -1 as an integer where the mask is true, else 0. */
-static void flash_widen_mask(float *to, const uint8_t *mask, size_t n)
+/* Of each key, bit `row` says whether that row of a mask is true. */
+static void flash_mask_row(uint32_t *bits, const uint8_t *mask, size_t n, unsigned row)
 {
-    int32_t *bits = (int32_t *)(void *)to;
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
-        bits[i] = mask[i] ? -1 : 0;
+        bits[i] |= (uint32_t)(mask[i] != 0) << row;
 }
 
-/* x = fill where a widened mask is 0. */
-static void flash_mask(float *x, const float *mask, size_t n, float fill)
+/* x = fill where the bit of the row is 0. */
+static void flash_mask(float *x, const uint32_t *bits, size_t keys, size_t vectors, float fill)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        lane_i keep = (lane_i)lane_load(mask + i);
-        lane_store(x + i, lane_select(keep, lane_load(x + i), lane_all(fill)));
+    for (size_t v = 0; v < vectors * LANES; v += LANES) {
+        lane_i row;
+        for (size_t i = 0; i < LANES; i++)
+            row[i] = (int32_t)(1u << (v + i));
+        for (size_t j = 0; j < keys; j++) {
+            float *at = x + j * vectors * LANES + v;
+            lane_i keep = (((lane_i){0} + (int32_t)bits[j]) & row) != 0;
+            lane_store(at, lane_select(keep, lane_load(at), lane_all(fill)));
+        }
     }
 }
 
@@ -199,14 +204,21 @@ static void flash_mask_alike(float *x, const uint8_t *mask, size_t keys, size_t 
             lane_store(x + (j * vectors + v) * LANES, lane_all(fill));
 }
 
-/* Which keys some row sees, and which some row does not, of one row more. */
-static void flash_mask_join(uint8_t *shown, uint8_t *hidden, const uint8_t *mask, size_t n)
+/* Which keys some row sees; bits of rows that some key lacks, and of rows that lack a key which
+ * another has. */
+static void flash_mask_join(const uint32_t *bits, size_t n, uint32_t rows, uint8_t *shown,
+                            uint32_t lacks[2])
 {
-#pragma omp simd
+    uint32_t some = 0, uneven = 0;
+#pragma omp simd reduction(| : some, uneven)
     for (size_t i = 0; i < n; i++) {
-        shown[i] |= mask[i] != 0;
-        hidden[i] |= mask[i] == 0;
+        uint32_t without = ~bits[i] & rows;
+        shown[i] = bits[i] != 0;
+        some |= without;
+        uneven |= bits[i] ? without : 0;
     }
+    lacks[0] = some;
+    lacks[1] = uneven;
 }
 
 /* Widens [range[0], range[1]] to hold x; a NaN makes it all numbers. */

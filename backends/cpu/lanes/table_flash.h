@@ -10,7 +10,7 @@ const cpu_flash_lanes CPU_OF_ISA(cpu_flash) = {
     .gather = flash_gather, .scatter = flash_scatter,
     .add = flash_add, .multiply = flash_multiply, .add_alike = flash_add_alike,
     .row_add = flash_row_add, .row_multiply = flash_row_multiply, .row_mask = flash_row_mask,
-    .hide = flash_hide, .widen_mask = flash_widen_mask, .mask = flash_mask,
+    .hide = flash_hide, .mask_row = flash_mask_row, .mask = flash_mask,
     .mask_alike = flash_mask_alike, .mask_join = flash_mask_join, .range = flash_range,
     .peak32 = flash_peak32, .peak16 = flash_peak16,
 };
