@@ -51,6 +51,17 @@ static bool calculate(const ir_node *n, double a, double b, double *number)
     return true;
 }
 
+/* A number as truths and float32 have it; other types may not have it at all. */
+static bool convert(const ir_node *n, double *number)
+{
+    heed_dtype to = n->out[0]->type.dtype;
+    if (to == HEED_BOOL)
+        *number = *number != 0;
+    else
+        *number = (double)(float)*number;
+    return to == HEED_BOOL || to == HEED_FLOAT32;
+}
+
 /* Of tensors that have one value throughout: -1e9 * ones in the shape of another. */
 static bool is_computed(const ir_value *v, double *number, int depth)
 {
@@ -60,6 +71,8 @@ static bool is_computed(const ir_value *v, double *number, int depth)
         return true;
     if (pass_is(n, "Expand"))
         return is_uniform(ir_input(n, 0), number, depth);
+    if (pass_is(n, "Cast") && depth > 0)
+        return is_uniform(ir_input(n, 0), number, depth - 1) && convert(n, number);
     return n->n_in == 2 && v->type.dtype == HEED_FLOAT32 && depth > 0 &&
            is_uniform(ir_input(n, 0), &a, depth - 1) && is_uniform(ir_input(n, 1), &b, depth - 1) &&
            calculate(n, a, b, number);
@@ -81,7 +94,9 @@ static bool is_uniform(const ir_value *v, double *number, int depth)
     return true;
 }
 
-bool site_is_scalar(const ir_value *v, double *number) { return is_uniform(v, number, 3); }
+enum { MOST_DEPTH = 5 }; /* of sums, products and casts */
+
+bool site_is_scalar(const ir_value *v, double *number) { return is_uniform(v, number, MOST_DEPTH); }
 
 axes site_beside(const axes *at, const ir_value *v)
 {

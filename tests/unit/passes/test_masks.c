@@ -334,13 +334,34 @@ static void extents_without_names(void **state)
     assert_string_equal(what ? what : "", "");
 }
 
+/* The number that hides is a tensor as large as the scores: a sum of expanded ones and of truths.
+ */
+static void fills_that_are_computed(void **state)
+{
+    (void)state;
+    static const char graph[] =
+        "in q float32 [1, 2, 5, 4]\nin k float32 [1, 2, 4, n]\nin v float32 [1, 2, n, 4]\n"
+        "out y\nconst none float32 [1] 0\nconst low float32 [1] -1e9\nin w bool [5, n]\n"
+        "MatMul(q, k) -> (s)\nShape(s) -> (of)\nExpand(low, of) -> (lows)\n"
+        "Expand(none, of) -> (zeros)\nCast(zeros) -> (no) to=9\nCast(no) -> (nos) to=1\n"
+        "Add(zeros, nos) -> (more)\nAdd(s, more) -> (s2)\nAdd(lows, more) -> (l2)\n"
+        "Where(w, s2, l2) -> (t)\nSoftmax(t) -> (p) axis=-1\nMatMul(p, v) -> (y)\n";
+    const char *what = pass_check_fused("recognise", graph, "heed", "Attention", 1);
+    assert_string_equal(what ? what : "", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(positions), cmocka_unit_test(extents_without_names),
-        cmocka_unit_test(sums),      cmocka_unit_test(queries),
-        cmocka_unit_test(distances), cmocka_unit_test(names),
-        cmocka_unit_test(factors),   cmocka_unit_test(factor_of_a_table),
+        cmocka_unit_test(positions),
+        cmocka_unit_test(extents_without_names),
+        cmocka_unit_test(sums),
+        cmocka_unit_test(queries),
+        cmocka_unit_test(distances),
+        cmocka_unit_test(names),
+        cmocka_unit_test(factors),
+        cmocka_unit_test(factor_of_a_table),
+        cmocka_unit_test(fills_that_are_computed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
