@@ -129,8 +129,8 @@ static few_reader reader_of(const paged_work *w, const few_tile *t, const paged_
                     .rows = w->strip->head * pages->size,
                     .key = t->first - t->begin,
                     .early = heads > early ? heads - early : 0};
-    if (heads * run <= PAGED_AHEAD)
-        r.early = heads; /* none: pages are as short as what is asked for */
+    if (heads * run < PAGED_AHEAD)
+        r.early = heads; /* none: pages are shorter than what is asked for */
     r.end = end_of_pages(&r);
     return r;
 }
