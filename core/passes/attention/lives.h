@@ -7,7 +7,7 @@
 
 #include "passes/pass.h"
 
-enum { LIVES_FOREVER = UINT32_MAX };
+#define LIVES_FOREVER UINT32_MAX
 
 /* By node id: the place in its graph, from 1 on; memory of the pass. NULL: there is none. */
 uint32_t *lives_places(pass_run *p);
