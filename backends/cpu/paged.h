@@ -146,7 +146,7 @@ typedef struct paged_sequence {
 typedef struct paged_strip {
     uint32_t sequence, head, heads; /* key heads */
     uint32_t first, rows;           /* of each head */
-    uint32_t vectors;               /* of a panel; 0: few rows */
+    uint32_t vectors;               /* of a panel, at most; 0: few rows */
     uint32_t begin, end;            /* tiles */
     uint32_t joined;                /* the end of the first piece */
     size_t part;                    /* its first part, in floats */
@@ -221,7 +221,7 @@ static inline paged_range paged_range_of(const paged_job *job, const paged_seque
     return paged_range_at(job, s, row / job->group);
 }
 
-/* Floats of the state of a strip. */
+/* Floats of the state of a panel, at most, and of a strip. */
 static inline size_t paged_panel_floats(const paged_job *job, const paged_strip *s)
 {
     return (job->dv + 2) * s->vectors * job->f->lanes;
@@ -279,6 +279,7 @@ typedef struct paged_panel {
     int32_t *low, *high; /* what each row sees */
     paged_state state;
     size_t first, rows, height; /* rows of the head */
+    size_t vectors;             /* of its height: 1 for the last panel if that has room for them */
     paged_range any, all;       /* keys that some row sees, and that all do */
     size_t near;                /* behind it no row of the first vector sees any */
     bool empty;                 /* no tile was joined; sums are not written yet */

@@ -14,16 +14,18 @@ enum { EDGE_LEAST = 12, TRIM_LEAST = 8, RUNS_AHEAD = PAGED_MORE / PAGED_KEYS };
 static paged_panel panel_of(const paged_work *w, size_t i)
 {
     const paged_job *job = w->job;
-    size_t h = w->strip->vectors * job->f->lanes;
-    float *at = w->slot->q + i * (job->d + 2) * h;
+    size_t lanes = job->f->lanes, above = i * w->strip->vectors * lanes;
+    size_t left = w->strip->rows - above;
+    size_t vectors = left <= lanes ? 1 : w->strip->vectors, h = vectors * lanes;
+    float *at = w->slot->q + above * (job->d + 2);
     float *state = w->slot->state + i * paged_panel_floats(job, w->strip);
-    paged_panel p = {.q = at, .height = h};
+    paged_panel p = {.q = at, .height = h, .vectors = vectors};
     p.low = (int32_t *)(void *)(at + job->d * h);
     p.high = p.low + h;
     p.state = (paged_state){state, state + job->dv * h, state + job->dv * h + h};
-    p.first = w->strip->first + i * h;
-    p.rows = flash_min(h, w->strip->first + w->strip->rows - p.first);
-    size_t near = flash_min(p.rows, job->f->lanes);
+    p.first = w->strip->first + above;
+    p.rows = flash_min(h, left);
+    size_t near = flash_min(p.rows, lanes);
     paged_range first = paged_range_of(job, w->sequence, p.first);
     paged_range last = paged_range_of(job, w->sequence, p.first + p.rows - 1);
     p.any = (paged_range){first.low, last.high};
@@ -89,7 +91,7 @@ static void start_panel(const paged_work *w, const paged_panel *p)
             memset(line, 0, job->d * sizeof(*line));
         next_row(w, &row);
     }
-    job->f->gather(p->q, from, job->d, job->scale, w->strip->vectors);
+    job->f->gather(p->q, from, job->d, job->scale, p->vectors);
 }
 
 void paged_many_start(const paged_work *w)
@@ -133,10 +135,16 @@ typedef struct many_places {
     paged_place at[2 * PAGED_RUNS];
 } many_places;
 
+/* Panels of one vector ask for the whole next tile; only the last one can be such. */
+static bool asks_far(const paged_work *w)
+{
+    return w->panel[paged_panels(w->job, w->strip) - 1].vectors == 1;
+}
+
 static void find_places(const paged_work *w, size_t first, size_t last, size_t end, many_places *t)
 {
     const paged_job *job = w->job;
-    size_t b = w->strip->sequence, more = w->strip->vectors == 1 ? PAGED_RUNS : RUNS_AHEAD;
+    size_t b = w->strip->sequence, more = asks_far(w) ? PAGED_RUNS : RUNS_AHEAD;
     t->runs = paged_find(job, b, first, last, t->at, PAGED_RUNS);
     end = flash_min(end, last + job->tile);
     t->known = t->runs + paged_find(job, b, last, end, t->at + t->runs, more);
@@ -174,7 +182,7 @@ static void bring(const paged_work *w, const many_places *t, many_keys *x, float
                   float *scales)
 {
     const paged_pages *p = x->pages;
-    size_t n, keys = x->last - x->first, all = PAGED_MORE + (w->strip->vectors == 1 ? 2 : 1) * keys;
+    size_t n, keys = x->last - x->first, all = PAGED_MORE + (asks_far(w) ? 2 : 1) * keys;
     x->scales = p->scales ? scales : NULL;
     x->step = row_of(p);
     if (x->own) {
@@ -213,7 +221,7 @@ static void add_bias(const paged_work *w, const paged_panel *p, float *s, size_t
         if (r + 1 < p->rows)
             next_row(w, &row);
     }
-    w->job->f->add(s, from, n, w->strip->vectors);
+    w->job->f->add(s, from, n, p->vectors);
 }
 
 /* Keys [from, to). */
@@ -254,7 +262,7 @@ static many_edge edge_of(const paged_work *w, const paged_panel *p, size_t first
     if (inner < n)
         inner = flash_min(inner, n - flash_min(n, EDGE_LEAST)) / PAGED_GROUP * PAGED_GROUP;
     e.inner = e.from + (changed ? 0 : flash_min(inner, n));
-    e.near = w->strip->vectors == 1 || near + TRIM_LEAST > n ? e.to : e.from + near;
+    e.near = p->vectors == 1 || near + TRIM_LEAST > n ? e.to : e.from + near;
     return e;
 }
 
@@ -268,7 +276,7 @@ static void cover_edge(const paged_work *w, const paged_panel *p, const many_edg
     if (job->bias)
         add_bias(w, p, s, e->inner, n);
     if (e->inner < p->all.low || e->to > p->all.high)
-        job->f->hide(s, n, w->strip->vectors, p->low, p->high, (int32_t)e->inner, -INFINITY);
+        job->f->hide(s, n, p->vectors, p->low, p->high, (int32_t)e->inner, -INFINITY);
 }
 
 /* The scores of a panel, and how far its sums rise. */
@@ -276,7 +284,7 @@ static void find_scores(const paged_work *w, const paged_panel *p, const many_ke
                         const many_edge *e, const float *const *next, cpu_paged_rise *r)
 {
     const paged_job *job = w->job;
-    size_t vectors = w->strip->vectors, more = e->to - e->near;
+    size_t vectors = p->vectors, more = e->to - e->near;
     float *edge = w->slot->s + (e->inner - e->from) * p->height, hidden[FLASH_ROWS];
     cpu_paged_tile inner = part_of(k, e->from, e->inner, 0);
     cpu_paged_tile outer = part_of(k, e->inner, e->to, more);
@@ -298,7 +306,7 @@ static void find_scores(const paged_work *w, const paged_panel *p, const many_ke
 static void run_panel(const paged_work *w, paged_panel *p, const many_keys *k, const many_keys *v)
 {
     const paged_job *job = w->job;
-    size_t vectors = w->strip->vectors;
+    size_t vectors = p->vectors;
     many_edge e = edge_of(w, p, k->first, k->last);
     cpu_paged_rise r;
     if (e.from >= e.to)
@@ -350,7 +358,7 @@ void paged_many_keep(const paged_work *w, float *part)
     for (size_t i = 0; i < paged_panels(w->job, w->strip); i++, part += floats) {
         const paged_panel *p = &w->panel[i];
         size_t sums = w->job->dv * p->height;
-        memcpy(part, p->state.o, floats * sizeof(*part));
+        memcpy(part, p->state.o, (sums + 2 * p->height) * sizeof(*part));
         if (p->empty) {
             memset(part, 0, sums * sizeof(*part));
             memset(part + sums + p->height, 0, p->height * sizeof(*part));
@@ -366,7 +374,7 @@ void paged_many_join(const paged_work *w, const float *part)
         const float *o = part + i * paged_panel_floats(job, w->strip),
                     *top = o + job->dv * p->height;
         job->p->join(p->state.o, p->state.top, p->state.sum, o, top, top + p->height, job->dv,
-                     w->strip->vectors);
+                     p->vectors);
     }
 }
 
@@ -383,7 +391,7 @@ static void finish_panel(const paged_work *w, const paged_panel *p)
     }
     for (size_t r = 0; r < p->rows && !job->sinks; r++)
         factor[r] = paged_inverse(p->state.sum[r]);
-    job->f->scatter(to, p->state.o, job->dv, factor, w->strip->vectors);
+    job->f->scatter(to, p->state.o, job->dv, factor, p->vectors);
     row = first_row(w, p);
     for (size_t r = 0; r < p->rows && !row_in(w, &job->y, row); r++, next_row(w, &row))
         flash_write_row(&job->y, to[r], 0, head_of(w, row), w->sequence->first + row.token);

@@ -99,6 +99,34 @@ static void pages_in_common(void)
     mini_threads(1);
 }
 
+/* The last panel of rows is narrower than others, with few tiles of keys and many, which threads
+ * share: rows of a group of 3 fill panels of 8, 16 or 32 rows in all ways. */
+static void narrow_last_panels(void)
+{
+    enum { LONG = 600 };
+    static const int64_t fresh[] = {3, 6, 10, 11, 16, 19, 22, 27};
+    for (size_t i = 0; i < sizeof(fresh) / sizeof(*fresh); i++) {
+        paged_world w = {.n = 1, .group = 3, .kv_heads = 2, .d = 64, .dv = 64, .left = -1};
+        paged_way x[2];
+        w.type = w.pages = HEED_FLOAT32;
+        w.length[0] = (i % 2 ? LONG : 0) + fresh[i];
+        make_world(&w);
+        for (int k = 0; k < 2; k++) {
+            mini_threads(k ? 3 : 1);
+            start_way(&w, &x[k], 16);
+            if (w.length[0] > fresh[i])
+                take_step(&w, &x[k], (int64_t[]){LONG});
+            for (int64_t t = 0; t < fresh[i]; t += k ? fresh[i] : 1)
+                take_step(&w, &x[k], (int64_t[]){k ? fresh[i] : 1});
+        }
+        check_same(&w, &x[0], &x[1]);
+        check_way(&w, &x[1]);
+        free_way(&w, &x[0]), free_way(&w, &x[1]);
+        free_world(&w);
+    }
+    mini_threads(1);
+}
+
 /* Values that are no numbers show in rows that see them, and in no others. */
 static void wild_values(void)
 {
@@ -169,6 +197,12 @@ static void all_pages_in_common(void **state)
     for_each_isa(pages_in_common);
 }
 
+static void all_narrow_last_panels(void **state)
+{
+    (void)state;
+    for_each_isa(narrow_last_panels);
+}
+
 static void all_wild_values(void **state)
 {
     (void)state;
@@ -185,8 +219,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_values),          cmocka_unit_test(all_bits),
-        cmocka_unit_test(all_pages_in_common), cmocka_unit_test(all_wild_values),
-        cmocka_unit_test(all_wrong_places),
+        cmocka_unit_test(all_pages_in_common), cmocka_unit_test(all_narrow_last_panels),
+        cmocka_unit_test(all_wild_values),     cmocka_unit_test(all_wrong_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
