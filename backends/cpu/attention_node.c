@@ -38,3 +38,9 @@ size_t attention_slots(size_t most)
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : (size_t)n > most ? most : (size_t)n;
 }
+
+size_t attention_ready(size_t slots)
+{
+    size_t n = HEED_HAS(cpu_host, threads) ? cpu_host->threads() : slots;
+    return n < 1 ? 1 : n > slots ? slots : n;
+}

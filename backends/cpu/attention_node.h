@@ -14,5 +14,7 @@ double attention_scale(const heed_node *node);
 
 /* Threads that work at once: as many as there are cores, `most` at most. */
 size_t attention_slots(size_t most);
+/* Of so many threads, those that there are now; what is shared out by it may not show. */
+size_t attention_ready(size_t slots);
 
 #endif

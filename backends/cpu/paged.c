@@ -146,7 +146,7 @@ void paged_attend(paged_job *job)
     paged_run run = {.job = job};
     atomic_init(&run.next, 0);
     size_t numbers = job->tokens * job->kv_heads * (job->d + job->dv);
-    run.threads = numbers < WRITE_LEAST ? 1 : job->slots;
+    run.threads = numbers < WRITE_LEAST ? 1 : job->ready;
     in_parallel(write_part, &run);
     run.threads = job->threads;
     in_parallel(run_pieces, &run);

@@ -122,7 +122,7 @@ typedef struct paged_rules {
     int64_t left;    /* negative: no window */
     bool by_key;     /* the bias */
     int place[4][4]; /* of q, k, v, y, as in flash.h */
-    size_t slots;    /* threads that work at once, at most */
+    size_t slots;    /* threads that work at once, at most: workspace has room for them */
 } paged_rules;
 
 /* The pages of keys or of values. */
@@ -179,7 +179,8 @@ typedef struct paged_job {
     paged_strip *strip;
     paged_piece *piece;
     float *parts, *slot;
-    size_t n_strips, n_pieces, threads;
+    size_t n_strips, n_pieces;
+    size_t ready, threads; /* that there are in this call; that it is worth */
 } paged_job;
 
 /* The largest score, sum of weights and sums of values of some rows, one after the other in

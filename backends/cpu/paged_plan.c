@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "attention_node.h"
 #include "paged.h"
 
 enum { Q, K, V, KEYS, VALUES, STARTS, PAST, TABLE, SINKS, KEY_SCALES, VALUE_SCALES, BIAS, INPUTS };
@@ -312,7 +313,7 @@ static void add_strip(paged_job *job, size_t b, size_t head, size_t heads, size_
  * heads, which lie side by side in a page. */
 static void add_few(paged_job *job, size_t b, size_t rows)
 {
-    size_t heads = heads_of_lot(job, rows), slots = job->slots, keys = job->sequence[b].past + 1;
+    size_t heads = heads_of_lot(job, rows), slots = job->ready, keys = job->sequence[b].past + 1;
     size_t tiles = (keys + job->tile - 1) / job->tile, most = (tiles + slots - 1) / slots;
     bool even = most * job->tile * slots <= keys + keys / 8;
     if (job->sequences < slots && tiles < 2 * slots && !even)
@@ -379,7 +380,7 @@ static void cut(paged_job *job)
     for (size_t i = 0; i < job->n_strips; i++)
         total += cost_of(job, &job->strip[i]);
     job->threads =
-        total < THREAD_COST * (double)job->slots ? (size_t)(total / THREAD_COST) : job->slots;
+        total < THREAD_COST * (double)job->ready ? (size_t)(total / THREAD_COST) : job->ready;
     job->threads = flash_max(job->threads, 1);
     double wanted = job->threads > 1 ? (double)(job->threads * THREAD_PIECES) : 0;
     for (size_t i = 0; i < job->n_strips; i++) {
@@ -407,6 +408,7 @@ heed_status paged_plan(paged_job *job, void *workspace)
     heed_status status = read_sequences(job);
     if (status)
         return status;
+    job->ready = attention_ready(job->slots);
     paged_find_late(job);
     cut(job);
     return HEED_OK;

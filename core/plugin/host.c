@@ -56,6 +56,7 @@ static const heed_host host = {
     .get = host_get,
     .alloc = mem_alloc,
     .free = host_free,
+    .threads = pool_get_threads,
 };
 
 const heed_host *plugin_host(void) { return &host; }

@@ -374,6 +374,7 @@ int main(int argc, char **argv)
     }
     threads = threads < 1 ? 1 : threads;
     pool_set_threads(threads);
+    mini_threads(threads);
     mini_use_pool(pool_run);
     stream = limits_read(threads);
     printf("memory is read at %.1f GB/s\n", stream);

@@ -69,6 +69,8 @@ static void host_parallel(void (*body)(void *arg, uint32_t i), void *arg, uint32
         pthread_join(helpers[i], NULL);
 }
 
+static uint32_t host_threads(void) { return threads; }
+
 static const void *host_get(const char *id)
 {
     (void)id;
@@ -97,6 +99,7 @@ static const heed_host host = {
     .get = host_get,
     .alloc = host_alloc,
     .free = host_free,
+    .threads = host_threads,
 };
 
 const char *mini_open(const char *name, const char *options)

@@ -22,7 +22,8 @@ typedef struct mini_node {
 const char *mini_open(const char *name, const char *options);
 const heed_backend *mini_backend(void);
 void mini_threads(unsigned n); /* of later runs; 1 at first */
-/* Later runs use this pool instead of threads of their own: for benchmarks of several threads. */
+/* Later runs use this pool instead of threads of their own: for benchmarks of several threads,
+ * which also say with mini_threads how many it has. */
 typedef void mini_pool(void (*body)(void *arg, uint32_t i), void *arg, uint32_t n);
 void mini_use_pool(mini_pool *pool);
 const char *mini_message(void); /* of the last failure on this thread */

@@ -50,6 +50,8 @@ static void host_parallel(void (*body)(void *arg, uint32_t i), void *arg, uint32
         body(arg, i);
 }
 
+static uint32_t host_threads(void) { return 1; }
+
 static const void *host_get(const char *id)
 {
     (void)id;
@@ -65,6 +67,7 @@ const heed_host onnx_record_host = {
     .get = host_get,
     .alloc = host_alloc,
     .free = host_free,
+    .threads = host_threads,
 };
 
 const char *onnx_record_message(void) { return message; }

@@ -54,6 +54,9 @@ typedef struct heed_host {
      * importers; run allocates nothing. free(NULL, n) is legal. [any] */
     void *(*alloc)(size_t bytes);
     void (*free)(void *pointer, size_t bytes);
+    /* Threads that parallel has now, the caller among them; a later call may have others. To decide
+     * who does what, where that does not show in results. Ask HEED_HAS first. [any] */
+    uint32_t (*threads)(void);
 } heed_host;
 
 /* ---- The plugin: the exported symbol ------------------------------------------------------ */

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "base/pool.h"
 #include "plugin/registry.h"
 
 enum { THREADS = 16, ROUNDS = 20 };
@@ -56,6 +57,18 @@ static void everybody_gets_the_same(void **state)
     }
 }
 
+/* What plugins hear of the number of threads follows what the program asks for. */
+static void host_knows_threads(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= 3; n++) {
+        assert_int_equal(pool_set_threads(n), HEED_OK);
+        assert_int_equal(plugin_host()->threads(), n);
+    }
+    assert_int_equal(pool_set_threads(0), HEED_OK);
+    assert_int_equal(plugin_host()->threads(), pool_get_threads());
+}
+
 static int use_folder(void **state)
 {
     (void)state;
@@ -69,7 +82,8 @@ static int use_folder(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(everybody_gets_the_same)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(everybody_gets_the_same),
+                                       cmocka_unit_test(host_knows_threads)};
     int failed = cmocka_run_group_tests(tests, use_folder, NULL);
     plugin_shutdown();
     return failed;
