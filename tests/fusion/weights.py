@@ -7,7 +7,8 @@ from arrange import Tensor
 from trace import Value, softmax
 
 # Of a softmax that is written out: what stands in for its last node or nodes.
-PIECES = ("Div", "Reciprocal", "axes put back", "divided late", "LogSoftmax", "no largest")
+PIECES = ("Div", "Reciprocal", "axes put back", "divided late", "LogSoftmax", "no largest",
+          "log of sum", "largest in log")
 
 
 class Weights:
@@ -62,6 +63,8 @@ class Weights:
             way = "Div"
         if way == "no largest" and (masked or value.dtype == "float16"):
             way = "Div"  # a row of what hides is no numbers then
+        if way == "largest in log" and masked:
+            way = "log of sum"  # beside what hides, the logarithm is nothing
         if way == "Softmax":
             return self.whole(value, at)
         if way == "LogSoftmax":
@@ -71,10 +74,16 @@ class Weights:
 
     def pieces(self, way, x, at):
         g, value, apart = self.g, x.value, way == "axes put back"
-        if way != "no largest":
-            value = g.op("Sub", value, self.reduce("ReduceMax", value, at, apart))
+        largest = self.reduce("ReduceMax", value, at, apart) if way != "no largest" else None
+        if largest is not None:
+            value = g.op("Sub", value, largest)
         e = g.op("Exp", value)
         total = self.reduce("ReduceSum", e, at, apart)
+        if way == "log of sum":
+            return g.op("Exp", g.op("Sub", value, g.op("Log", total)))
+        if way == "largest in log":
+            log = g.op("Add", *self.c.shuffled("log operands", [largest, g.op("Log", total)]))
+            return g.op("Exp", g.op("Sub", x.value, log))
         if way == "Reciprocal":
             return g.op("Mul", *self.c.shuffled("softmax operands", [e, g.op("Reciprocal", total)]))
         if way == "divided late":

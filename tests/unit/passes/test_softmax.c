@@ -79,6 +79,31 @@ static void logs(void **state)
          "Sub(x, g) -> (d)\nExp(d) -> (y)\n",
          "ReduceLogSumExp(x,l)->g Sub(x,g)->d Shape(x)->#* Concat(=2,=-1)->#* "
          "Reshape(x,#*)->#* Softmax(#*)->#* Reshape(#*,#*)->#* | #*"},
+        {X "Exp(x) -> (e)\n" SUM "Log(s) -> (g)\nSub(x, g) -> (f)\nExp(f) -> (y)\n",
+         "Exp(x)->e ReduceSum(e,l)->s Log(s)->g Sub(x,g)->f Softmax(x)->#* | #*"},
+        {X MAX POWER SUM "Log(s) -> (h)\nAdd(m, h) -> (g)\nSub(x, g) -> (f)\nExp(f) -> (y)\n",
+         "ReduceMax(x,l)->m Sub(x,m)->d Exp(d)->e ReduceSum(e,l)->s Log(s)->h Add(m,h)->g "
+         "Sub(x,g)->f Softmax(x)->#* | #*"},
+        /* the logarithm of a softmax by hand */
+        {X MAX POWER SUM "Log(s) -> (g)\nSub(d, g) -> (f)\nExp(f) -> (y)\n",
+         "ReduceMax(x,l)->m Sub(x,m)->d Exp(d)->e ReduceSum(e,l)->s Log(s)->g Sub(d,g)->f "
+         "Softmax(x)->#* | #*"},
+        /* 0 in place of a largest that is infinite: what the shift is does not matter */
+        {X "const z float32 [] 0\nReduceMax(x, l) -> (k)\nIsInf(k) -> (i)\n"
+           "Where(i, z, k) -> (m)\n" POWER SUM
+           "Log(s) -> (h)\nAdd(h, m) -> (g)\nSub(x, g) -> (f)\nExp(f) -> (y)\n",
+         "ReduceMax(x,l)->k IsInf(k)->i Where(i,z,k)->m Sub(x,m)->d Exp(d)->e ReduceSum(e,l)->s "
+         "Log(s)->h Add(h,m)->g Sub(x,g)->f Softmax(x)->#* | #*"},
+        /* another one is added than was subtracted, and one that differs along the axis */
+        {X "in m float32 [n, 1]\nin o float32 [n, 1]\n" POWER SUM
+           "Log(s) -> (h)\nAdd(h, o) -> (g)\nSub(x, g) -> (f)\nExp(f) -> (y)\n",
+         NULL},
+        {X "in m float32 [n, 8]\n" POWER SUM
+           "Log(s) -> (h)\nAdd(h, m) -> (g)\nSub(x, g) -> (f)\nExp(f) -> (y)\n",
+         NULL},
+        {X "in z float32 [n, 8]\nExp(z) -> (e)\n" SUM
+           "Log(s) -> (g)\nSub(x, g) -> (f)\nExp(f) -> (y)\n",
+         NULL},
     };
     (void)state;
     check(rows, sizeof(rows) / sizeof(*rows));

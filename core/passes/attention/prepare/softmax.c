@@ -3,8 +3,9 @@
  * before: e = Exp(Sub(x, ReduceMax(x))); y = Div(e, ReduceSum(e))      after: y = Softmax(x)
  *
  * Also with the sum's reciprocal, without the maximum or with one that is bounded (it drops out),
- * with powers of another base, as Exp(LogSoftmax(x)) and as Exp(Sub(x, ReduceLogSumExp(x))). The
- * sum may be a product with ones. Three more things may stand in between:
+ * with powers of another base, as Exp(LogSoftmax(x)) and as Exp(Sub(x, ReduceLogSumExp(x))), whose
+ * logarithm may be in pieces, too. The sum may be a product with ones. Three more things may stand
+ * in between:
  *
  *   e @ v / sum(e)              the division comes after a product (softmax_late.h):
  *                                                                      Softmax(x) @ v

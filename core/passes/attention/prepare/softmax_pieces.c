@@ -275,6 +275,32 @@ bool pieces_read(const ir_node *n, pieces *s)
     return true;
 }
 
+/* The same for all elements along the axes. */
+static bool is_even(const ir_value *v, const pieces *s)
+{
+    int32_t before = s->x->type.rank - v->type.rank;
+    for (int32_t k = s->axis; k < s->axis + s->n_axes; k++)
+        if (k >= before && v->type.dims[k - before] != 1)
+            return false;
+    return v->type.rank >= 0 && before >= 0;
+}
+
+/* Log(ReduceSum(Exp(x))), or Log(ReduceSum(Exp(x - shift))) + shift: whatever the shift is, as long
+ * as it is even, it drops out. */
+static bool is_log_sum(const ir_value *v, pieces *s)
+{
+    const ir_value *powers = summed(pieces_operand(v, "Log", 0), s), *shift = NULL;
+    for (uint32_t i = 0; i < 2 && !powers; i++) {
+        powers = summed(pieces_operand(pieces_operand(v, "Add", i), "Log", 0), s);
+        shift = pieces_operand(v, "Add", 1 - i);
+    }
+    const ir_value *x = pieces_operand(powers, "Exp", 0);
+    if (!shift)
+        return x && x == s->x;
+    return x && pieces_operand(x, "Sub", 0) == s->x && pieces_operand(x, "Sub", 1) == shift &&
+           pass_same_type(x, s->x) && is_even(shift, s);
+}
+
 bool pieces_read_logs(const ir_node *n, pieces *s)
 {
     const ir_node *log = pass_is(n, "Exp") ? ir_input(n, 0)->producer : NULL;
@@ -288,7 +314,10 @@ bool pieces_read_logs(const ir_node *n, pieces *s)
     if (!log || !pass_is(log, "Sub"))
         return false;
     s->x = ir_input(log, 0);
-    return reduced(ir_input(log, 1), "ReduceLogSumExp", s) == s->x;
+    if (reduced(ir_input(log, 1), "ReduceLogSumExp", s) != s->x && !is_log_sum(ir_input(log, 1), s))
+        return false;
+    pieces_unshift(s);
+    return true;
 }
 
 ir_value *pieces_with_sink(op_body *b, ir_value *x, ir_value *logit, int32_t axis)

@@ -24,7 +24,9 @@ bool pieces_quotient(const ir_node *n, ir_value **over, ir_value **under);
 bool pieces_read_sum(pieces *s, ir_value *sum);
 /* The node divides by a sum. */
 bool pieces_read(const ir_node *n, pieces *s);
-/* The node is Exp(LogSoftmax(x)) or Exp(Sub(x, ReduceLogSumExp(x))). */
+/* The node is Exp(LogSoftmax(x)) or Exp(Sub(x, l)), l the logarithm of the sum of x's powers: a
+ * ReduceLogSumExp, or a Log of a sum that the largest x, or anything else, was subtracted before.
+ */
 bool pieces_read_logs(const ir_node *n, pieces *s);
 /* Takes away what was subtracted, when it is the same for all elements along the axis. */
 void pieces_unshift(pieces *s);
