@@ -192,6 +192,26 @@ def weights_masked_with_guard(f):
     f.finish(f.values(f.do("Where", some, p, 0.0)))
 
 
+def selected_by_numbers(f, low=-1e9, other=False):
+    """Scores times ones and zeros and a number elsewhere, and so are the weights."""
+    def select(m, x, number):
+        rest = f.g.cast(f.g.op("Not", m), "float32")
+        return f.g.op("Add", f.g.op("Mul", f.g.cast(m, "float32"), x), f.do("Mul", number, rest))
+    m = f.g.op("Greater", f.tensor("m", "11st"), f.g.constant(np.array(0.0), "float32"))
+    p = f.softmax(select(m, f.scaled(), low))
+    if other:
+        m = f.g.op("Greater", f.tensor("o", "11st"), f.g.constant(np.array(0.0), "float32"))
+    f.finish(f.values(select(m, p, 0.0)))
+
+
+def selected_by_another(f):
+    selected_by_numbers(f, other=True)
+
+
+def selected_and_hardly_hidden(f):
+    selected_by_numbers(f, low=-3.0)
+
+
 def hidden_by_ones(f):
     """The fill is a number times ones in the shape of the scores."""
     x = f.scaled()
@@ -256,13 +276,14 @@ def weighed_beside_the_sum(f):
 
 FUSED = (without_largest, divided_late, divided_after_moves, one_in_the_sum, powers_of_two,
          axes_put_back, sink_before, sink_behind, sinks_of_heads_that_share, keys_weighed,
-         keys_weighed_a_little_less, weights_masked, weights_masked_with_guard, hidden_by_ones,
+         keys_weighed_a_little_less, weights_masked, weights_masked_with_guard,
+         selected_by_numbers, hidden_by_ones,
          shifted_bias_and_a_mask_again, scaled_after_masks_that_are_added,
          scaled_after_masks_of_two_kinds, learned_queries, products_in_two_types,
          sum_that_is_bounded, sum_and_next_to_nothing, scores_above_nothing, half_that_is_bounded)
 LEFT = (layer_that_scores, divided_by_other_heads, sum_of_another, weighed_beside_the_sum,
         bounded_above_one, bounded_without_the_largest, sum_and_a_little, biases_above_nothing,
-        values_that_are_made)
+        values_that_are_made, selected_by_another, selected_and_hardly_hidden)
 
 
 if __name__ == "__main__":

@@ -130,6 +130,13 @@ static bool same_place(const site *s, const site_change *c, const site_term *mas
     return a.rank == b.rank;
 }
 
+/* So low that a score beside it, which is a product of activations, leaves it no weight at all. It
+ * stands in the score's place and need not absorb it. */
+static bool leaves_no_weight(double number, heed_dtype dtype)
+{
+    return number <= -1e8 || site_absorbs(number, dtype);
+}
+
 /* The scores were hidden by the same mask, and hidden ones weigh nothing beside any that is seen:
  * only rows that see nothing are changed. */
 static bool is_mask_again(site *s, const site_change *c)
@@ -143,7 +150,7 @@ static bool is_mask_again(site *s, const site_change *c)
         return false;
     if (s->additive || s->named || s->late || s->guard || s->zero || s->sinks.value ||
         s->factors.n || s->terms.n == 0 || mask->kind != SITE_MASK ||
-        !site_absorbs(mask->number, s->softmax->out[0]->type.dtype) || !are_moderate(s, 1))
+        !leaves_no_weight(mask->number, s->softmax->out[0]->type.dtype) || !are_moderate(s, 1))
         return false;
     b = as_condition(mask->value);
     bool inverted = mask->inverted;

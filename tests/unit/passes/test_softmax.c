@@ -257,6 +257,40 @@ static void weighed_keys(void **state)
     check_pass("weights", rows, sizeof(rows) / sizeof(*rows));
 }
 
+#define NOT "Not(k) -> (i)\nCast(i) -> (o) to=1\n"
+
+/* x * m + number * (1 - m) */
+static void selections(void **state)
+{
+    static const row rows[] = {
+        {B P NOT "Mul(m, p) -> (a)\nMul(z, o) -> (b)\nAdd(a, b) -> (y)\n",
+         "Cast(k)->m Softmax(x)->p Not(k)->i Cast(i)->o Mul(m,p)->a Mul(z,o)->b "
+         "Where(k,p,=0)->#* | #*"},
+        {B X "Sub(one, m) -> (o)\nconst low float32 [] -1e9\nMul(o, low) -> (b)\n"
+             "Mul(x, m) -> (a)\nAdd(b, a) -> (s)\nSoftmax(s) -> (p)\nMul(p, m) -> (y)\n",
+         "Cast(k)->m Sub(one,m)->o Mul(o,low)->b Mul(x,m)->a Where(k,x,=-1e+09)->#* "
+         "Softmax(#*)->p Mul(p,m)->y | y"},
+    };
+    static const row left[] = {
+        /* another condition, the same one twice, data beside weights, scores alone */
+        {B P "in w bool [n, 8]\nCast(w) -> (o) to=1\nMul(m, p) -> (a)\nMul(z, o) -> (b)\n"
+             "Add(a, b) -> (y)\n",
+         ""},
+        {B P "Mul(m, p) -> (a)\nMul(z, m) -> (b)\nAdd(a, b) -> (y)\n", ""},
+        {B P NOT "Mul(m, p) -> (a)\nMul(x, o) -> (b)\nAdd(a, b) -> (y)\n", ""},
+        {B X NOT "const low float32 [] -1e9\nMul(x, m) -> (a)\nMul(low, o) -> (b)\n"
+                 "Add(a, b) -> (s)\nSoftmax(s) -> (y)\n",
+         ""},
+    };
+    (void)state;
+    check_pass("selection", rows, sizeof(rows) / sizeof(*rows));
+    for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
+        const char *what = pass_check("selection", left[i].graph, "");
+        if (!what || strstr(what, "Where"))
+            fail_msg("%s\n%s", left[i].graph, what ? what : "nothing is left");
+    }
+}
+
 static void finite_weights(void **state)
 {
     static const row rows[] = {
@@ -292,11 +326,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(masked_weights), cmocka_unit_test(weighed_keys),
-        cmocka_unit_test(finite_weights), cmocka_unit_test(other_weights),
-        cmocka_unit_test(quotients),      cmocka_unit_test(logs),
-        cmocka_unit_test(between),        cmocka_unit_test(late_others),
-        cmocka_unit_test(one_more),       cmocka_unit_test(others),
-        cmocka_unit_test(other_axis),
+        cmocka_unit_test(selections),     cmocka_unit_test(finite_weights),
+        cmocka_unit_test(other_weights),  cmocka_unit_test(quotients),
+        cmocka_unit_test(logs),           cmocka_unit_test(between),
+        cmocka_unit_test(late_others),    cmocka_unit_test(one_more),
+        cmocka_unit_test(others),         cmocka_unit_test(other_axis),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     heed_shutdown();
