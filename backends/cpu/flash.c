@@ -147,12 +147,14 @@ static float sink_of(const flash_job *job, const flash_panel *p, size_t r)
 }
 
 /* One more key, whose weight is dropped; returns what the row's weights are divided by, relative to
- * the largest score. */
+ * the largest score. Beside keys that have no weights the sink has no share. */
 static float with_sink(const flash_job *job, const flash_panel *p, size_t r, float *factor)
 {
     float sink = sink_of(job, p, r), top = p->top[r] > sink ? p->top[r] : sink;
     float base = top == -INFINITY ? 0.0f : top;
     *factor = expf(p->top[r] - base);
+    if (p->top[r] == -INFINITY && job->rules->empty == FLASH_SHARE)
+        return NAN;
     return p->sum[r] * *factor + expf(sink - base);
 }
 

@@ -64,7 +64,8 @@ struct cpu_flash_lanes {
 
 enum { FLASH_B, FLASH_H, FLASH_S, FLASH_D }; /* the axes, and the order of step[] below */
 
-enum { FLASH_ZERO, FLASH_NAN, FLASH_GUARD }; /* what a row without a visible key gives */
+/* What a row without a visible key gives. */
+enum { FLASH_ZERO, FLASH_NAN, FLASH_GUARD, FLASH_SHARE };
 
 /* At most: rows of a panel, keys of a tile, slots of a call. */
 enum { FLASH_ROWS = 32, FLASH_TILE = 256, FLASH_SLOTS = 256 };

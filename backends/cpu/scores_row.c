@@ -256,12 +256,18 @@ static float sink_of(const flash_job *in, size_t head)
     return sink;
 }
 
+/* Beside keys without weights a sink leaves 0, where it is finite and no share of theirs. */
+static bool leaves_zero(const flash_job *in, float sink)
+{
+    return sink > -INFINITY && in->rules->empty != FLASH_SHARE;
+}
+
 /* One more key, whose weight is dropped. The largest weight is one over the sum of the others. */
 static void weigh_with_sink(const scores_job *job, float *s, size_t n, float sink)
 {
     float top = job->rules->max->row(s, n);
     if (top == -INFINITY) {
-        fill(s, 0, n, sink > -INFINITY ? expf(-INFINITY) : NAN);
+        fill(s, 0, n, leaves_zero(&job->in, sink) ? expf(-INFINITY) : NAN);
         return;
     }
     job->in.lanes->softmax(s, s, n);
@@ -285,7 +291,8 @@ static void weigh_row(const scores_job *job, const score_row *r)
 static uint8_t without_keys(const scores_job *job, const score_row *r)
 {
     const flash_job *in = &job->in;
-    bool zero = in->sinks ? sink_of(in, r->at.head) > -INFINITY : in->rules->empty == FLASH_ZERO;
+    bool zero =
+        in->sinks ? leaves_zero(in, sink_of(in, r->at.head)) : in->rules->empty == FLASH_ZERO;
     return zero || in->rules->empty == FLASH_GUARD ? SCORES_ZERO : SCORES_NAN;
 }
 

@@ -28,7 +28,9 @@
  * (and the fill finite), so that a score that is infinite or no number shows. Rows without a
  * visible key give 0 (empty = zero) or what the arithmetic gives (empty = nan); this asks the mask,
  * not the scores. With empty = guard a row whose weights are not numbers, for whatever reason,
- * gives 0. `scores` is the second output: 0 after the scale, 1 after softcap, 2 after bias and
+ * gives 0. With empty = share a sink takes its share of the weights that the keys have among
+ * themselves: where all scores are -infinity these are no numbers, and the sink does not make them
+ * 0. `scores` is the second output: 0 after the scale, 1 after softcap, 2 after bias and
  * mask, 3 after softmax. scale = 0 is 1 / sqrt(D). Layouts say how the axes lie in memory, "bshd"
  * for [B, S, H, D].
  *
@@ -112,14 +114,23 @@ static heed_status check_more(const op_infer *c, const ir_dim *scores)
     return check_whole(c, MORE, scores);
 }
 
+static bool is_empty_rule(const char *rule)
+{
+    static const char *const rules[] = {"zero", "nan", "guard", "share"};
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+        if (strcmp(rule, rules[i]) == 0)
+            return true;
+    return false;
+}
+
 static heed_status check_attrs(const op_infer *c)
 {
     int64_t stage = ir_attr_int(c->node, "scores", 0);
     const char *empty = ir_attr_string(c->node, "empty", "zero");
     if (stage < 0 || stage > 3)
         return infer_error(c, "scores of stage 0 to 3", "%lld", (long long)stage);
-    if (strcmp(empty, "zero") != 0 && strcmp(empty, "nan") != 0 && strcmp(empty, "guard") != 0)
-        return infer_error(c, "empty rows as zero, nan or guard", "%s", empty);
+    if (!is_empty_rule(empty))
+        return infer_error(c, "empty rows as zero, nan, guard or share", "%s", empty);
     return HEED_OK;
 }
 
@@ -384,6 +395,13 @@ static ir_value *empty_rows(op_body *b, const mask *m)
 
 /* ---- Body ----------------------------------------------------------------------------------- */
 
+/* 0 in each row of numbers, no number where the largest score is infinite. */
+static ir_value *zero_of_row(op_body *b, ir_value *scores)
+{
+    ir_value *top = any_of_row(b, scores);
+    return body_2(b, top, top, "Sub");
+}
+
 /* The sink is one more key, whose weight is dropped. */
 static ir_value *softmax_with_sinks(attention *a, ir_value *scores)
 {
@@ -393,6 +411,8 @@ static ir_value *softmax_with_sinks(attention *a, ir_value *scores)
     ir_value *sinks =
         body_reshape(b, body_cast(b, body_in(b, SINKS), scores->type.dtype), "1,-1,1,1");
     sinks = body_2(b, sinks, body_n(b, 4, dims, "Concat axis=0"), "Expand");
+    if (strcmp(ir_attr_string(b->node, "empty", "zero"), "share") == 0)
+        sinks = body_2(b, sinks, zero_of_row(b, scores), "Add");
     ir_value *all = body_1(b, body_concat(b, scores, sinks, -1), "Softmax axis=-1");
     return body_part(b, all, -1, 0, -1);
 }

@@ -99,6 +99,7 @@ static heed_status prepare(void *device, const heed_node *node, void **state)
     r->relative = cpu_attr_int(node, "relative", 0) != 0;
     r->empty = cpu_attr_is(node, "empty", "nan")     ? FLASH_NAN
                : cpu_attr_is(node, "empty", "guard") ? FLASH_GUARD
+               : cpu_attr_is(node, "empty", "share") ? FLASH_SHARE
                                                      : FLASH_ZERO;
     read_window(node, r);
     r->slots = attention_slots(FLASH_SLOTS);

@@ -89,6 +89,7 @@ typedef struct site {
     uint32_t n_parts;
     site_operand sinks; /* a logit for each head beside the keys; value NULL: none */
     bool sink_first;    /* it stands before the keys */
+    bool sink_shares;   /* it takes its share of what the keys have, also of no numbers */
     double scale, softcap;
     double least, most; /* what the scores are brought between */
     bool bounded;

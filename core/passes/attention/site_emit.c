@@ -84,6 +84,12 @@ static void narrow(const site_emission *e, const site_arrangement *y, ir_value *
         out[1] = body_cast(e->b, out[1], s->weights.value->type.dtype);
 }
 
+/* What rows give that the masks hide. */
+static const char *empty_rule(const site *s)
+{
+    return s->zero ? "zero" : s->guard ? "guard" : s->sink_shares ? "share" : "nan";
+}
+
 /* Output 1 is wanted by those who read the weights. */
 static void emit_node(site_emission *e, const site_arrangement a[4], ir_value *out[2])
 {
@@ -113,11 +119,8 @@ static void emit_node(site_emission *e, const site_arrangement a[4], ir_value *o
                "scores_min=%.17g scores_max=%.17g empty=%s "
                "scores=3 softmax_precision=%u %s",
                s->scale, s->softcap, e->fill, s->late, s->bounded ? s->least : -(double)INFINITY,
-               s->bounded ? s->most : (double)INFINITY,
-               s->zero    ? "zero"
-               : s->guard ? "guard"
-                          : "nan",
-               precision(s, in[2]), layouts);
+               s->bounded ? s->most : (double)INFINITY, empty_rule(s), precision(s, in[2]),
+               layouts);
     narrow(e, &a[3], out);
 }
 

@@ -282,6 +282,25 @@ static bool step_cast(site *s, const site_place *p, const ir_node *n, arena *scr
     return site_go(s, *p, ir_input(n, 0), scratch);
 }
 
+/* The logit of a sink that is no number beside keys that have no weights, as the passes before
+ * write it: Add(logit, Sub(top, top)), top = ReduceMax(x) along the axis. NULL: it is another. */
+static ir_value *shared_sink(const ir_value *sink, const ir_value *x, int64_t axis)
+{
+    const ir_node *n = sink->producer;
+    for (uint32_t i = 0; i < 2 && n && pass_is(n, "Add"); i++) {
+        const ir_node *zero = ir_input(n, i)->producer;
+        const ir_node *top = zero && pass_is(zero, "Sub") ? ir_input(zero, 0)->producer : NULL;
+        if (!top || ir_input(zero, 0) != ir_input(zero, 1) || !pass_is(top, "ReduceMax") ||
+            ir_input(top, 0) != x || !pass_constant(ir_input(top, 1)))
+            continue;
+        const heed_tensor *reduced = ir_input(top, 1)->constant;
+        int64_t along = tensor_count(reduced) == 1 ? tensor_get_int(reduced, 0) : axis - 1;
+        if (along == axis || along + x->type.rank == axis)
+            return ir_input(n, 1 - i);
+    }
+    return NULL;
+}
+
 /* One more key, of which only the logit counts: Concat(scores, sink), in any order. */
 static bool step_concat(site *s, const site_place *p, const ir_node *n, arena *scratch)
 {
@@ -300,8 +319,10 @@ static bool step_concat(site *s, const site_place *p, const ir_node *n, arena *s
     next.value = ir_input(n, first);
     next.at.axis[axis] = s->keys = axes_new(&s->table, next.value->type.dims[axis]);
     s->frame.axis[axis] = s->keys;
+    ir_value *shared = shared_sink(sink, next.value, axis);
+    s->sink_shares = shared != NULL;
+    sink = shared ? shared : sink;
     s->sinks = (site_operand){sink, site_beside(&p->at, sink)};
-    s->sinks.at.axis[axis] = (axes_list){0};
     s->sink_first = first;
     site_climb(s, &s->sinks, NULL);
     return s->keys.n ? site_walk(s, next, scratch) : site_stop(s, n, "a softmax over one key");

@@ -167,6 +167,7 @@ def heed_case(d):
         offsets = offsets if lengths is None else offsets.astype(lengths.dtype)
     fill = d.pick(-np.inf, -np.inf, -1e4)
     empty = d.pick("zero", "zero", "nan")
+    empty = "share" if np.random.default_rng([5, d.index]).random() < 0.2 else empty
     fill_first, fill = d.later(fill)
     fill_added = np.random.default_rng([3, d.index]).random() < 0.3
     fill = -64.0 if fill_added and fill == -1e4 else fill  # a sum keeps its digits

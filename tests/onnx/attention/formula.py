@@ -73,6 +73,9 @@ def attention(q, k, v, bias=None, lengths=None, offsets=None, sinks=None, scale=
     else:
         masked = np.where(allowed, scaled + added, hidden)
     weights = softmax(masked, sinks)
+    if empty == "share":
+        nothing = np.isneginf(masked.max(-1, keepdims=True, initial=-np.inf))
+        weights = np.where(nothing, np.nan, weights)
     if empty == "zero" and np.isinf(fill):
         dead = ~np.any(allowed & (added > -np.inf), -1, keepdims=True)
         weights = np.where(dead, 0, weights)

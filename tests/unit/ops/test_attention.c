@@ -108,7 +108,7 @@ static const value_text_case refused[] = {
     {"precision", STANDARD("softmax_precision=7"), ONE "; " ONE "; " ONE, "! expected float"},
     {"a stage that is none", STANDARD("qk_matmul_output_mode=4"), ONE "; " ONE "; " ONE,
      "! stage 0 to 3"},
-    {"other empty rows", BAD("empty='mean'"), ONE "; " ONE "; " ONE, "! zero, nan or guard"},
+    {"other empty rows", BAD("empty='mean'"), ONE "; " ONE "; " ONE, "! zero, nan, guard or share"},
     {"no precision", STANDARD("softmax_precision=99"), ONE "; " ONE "; " ONE, "! "},
 };
 

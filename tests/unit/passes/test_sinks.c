@@ -61,6 +61,30 @@ static void spellings(void **state)
     assert_int_equal(failed, 0);
 }
 
+/* Where all scores are -infinity nobody has a share, and the fused operator knows it. */
+static void hidden_rows(void **state)
+{
+    static const char hides[] =
+        "in u float32 [b, 2, 3, t]\nin v float32 [b, 2, t, 8]\nout y\nconst l int64 [1] -1\n"
+        "const k float32 [1, 2, 1, 1] 0.5 -1.25\nconst see bool [1, 1, 3, 1] 1 0 1\n"
+        "const low float32 [] -inf\nWhere(see, u, low) -> (x)\n" LOG VALUES
+        "Sub(g, k) -> (d)\nSigmoid(d) -> (f)\n" OUT;
+    /* as this pass leaves it */
+    static const char left[] =
+        "in q float32 [b, 2, s, 4]\nin c float32 [b, 2, 4, 8]\nin v float32 [b, 2, 8, 8]\nout y\n"
+        "in see bool [b, 1, s, 8]\nconst low float32 [] -inf\nconst l int64 [1] -1\n"
+        "const k float32 [1, 2, 1, 1] 0.5 -1.25\nconst z int64 [1] 0\nconst n int64 [1] 8\n"
+        "MatMul(q, c) -> (u)\nWhere(see, u, low) -> (x)\nReduceMax(x, l) -> (m)\n"
+        "Sub(m, m) -> (d)\nAdd(k, d) -> (e)\nConcat(x, e) -> (xe) axis=-1\n"
+        "Softmax(xe) -> (pe)\nSlice(pe, z, n, l) -> (p)\nMatMul(p, v) -> (y)\n";
+    (void)state;
+    assert_true(is_found(hides, 1));
+    const char *what = pass_check_attr("recognise", left, "Attention", "empty", "share");
+    if (what)
+        print_message("%s\n", what);
+    assert_null(what);
+}
+
 static void others(void **state)
 {
     static const char *const graphs[] = {
@@ -94,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spellings),
+        cmocka_unit_test(hidden_rows),
         cmocka_unit_test(others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

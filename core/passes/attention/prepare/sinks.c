@@ -1,13 +1,16 @@
 /* sinks.c - pass: the share that a sink leaves to the keys becomes the sink itself.
  *
  * before: y = Mul(MatMul(Softmax(x), v), Sigmoid(Sub(ReduceLogSumExp(x), sink)))
- * after:  y = MatMul(Softmax(Concat(x, sink))[..., :-1], v)
+ * after:  y = MatMul(Softmax(Concat(x, sink + (max - max)))[..., :-1], v), max = ReduceMax(x)
  *
  * Kernels of attention give the logarithm l of the sum that they divide by. Who wants one more
  * logit s beside the keys multiplies their result by e^l / (e^l + e^s), in any spelling: as
  * Exp(l - logaddexp(l, s)), as 1 / (1 + Exp(s - l)). So the factor is not compared with spellings;
  * it is computed for numbers in place of l and s. A factor without s may have it in its constants:
- * Sigmoid(l) is a sink of 0. */
+ * Sigmoid(l) is a sink of 0.
+ *
+ * Softmax(x) is no number where all of x is -infinity, and its share is none; the sink alone would
+ * make it 0. So the sink is no number there, either: max - max is 0 everywhere else. */
 #include <math.h>
 
 #include "ops/body.h"
@@ -211,7 +214,7 @@ static ir_value *beside_sink(op_body *b, const share *s, ir_value *x, double num
     ir_value *logit = s->sink ? body_cast(b, s->sink, x->type.dtype) : body_like(b, number, x);
     if (s->sink && s->bare && s->sink->type.rank > 0)
         logit = body_unsqueeze(b, logit, "-1");
-    return pieces_with_sink(b, x, logit, x->type.rank - 1);
+    return pieces_with_sink(b, x, logit, x->type.rank - 1, true);
 }
 
 static heed_status rewrite(pass_run *p, ir_node *n, const share *s, ir_value *over, double number)

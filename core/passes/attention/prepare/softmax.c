@@ -14,7 +14,10 @@
  *   (e * m) / sum(e * m)        weights of the elements: with p = Softmax(x), p * m / sum(p * m)
  *
  * One more element may also be padding: Softmax(Pad(x, 0)) is Softmax(Concat(x, 0)). And a matrix
- * of x's lines, as it was before opset 13, is x: Reshape(Softmax(Flatten(x)), shape of x). */
+ * of x's lines, as it was before opset 13, is x: Reshape(Softmax(Flatten(x)), shape of x).
+ *
+ * Where the largest of x was subtracted and all of x is -infinity, the powers are no numbers, and
+ * one more element does not make them any. */
 #include <math.h>
 #include <string.h>
 
@@ -67,7 +70,8 @@ static ir_value *softmax(const pieces *s, op_body *b)
     ir_value *x = times(b, s->x, s->factor);
     if (b->status)
         return NULL;
-    return logit ? pieces_with_sink(b, x, logit, s->axis) : along_axes(s, b, x);
+    bool share = s->shift && pieces_shift_is_exact(s); /* all -infinity, less that: no numbers */
+    return logit ? pieces_with_sink(b, x, logit, s->axis, share) : along_axes(s, b, x);
 }
 
 /* p * m over its sum, p the softmax. */

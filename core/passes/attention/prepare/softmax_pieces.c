@@ -180,7 +180,7 @@ bool pieces_quotient(const ir_node *n, ir_value **over, ir_value **under)
 }
 
 /* The shift is the largest of x and nothing else: some exponential is 1, and the sum no less. */
-static bool is_exact_shift(const pieces *s)
+bool pieces_shift_is_exact(const pieces *s)
 {
     pieces m;
     for (const ir_value *v = s->shift; v; v = behind(v)) {
@@ -256,7 +256,8 @@ bool pieces_read_sum(pieces *s, ir_value *sum)
 {
     ir_value *rest = behind_least(sum);
     *s = (pieces){.factor = 1};
-    if (rest && read_sum(s, rest) && !s->beside && read_powers(s) && s->shift && is_exact_shift(s))
+    if (rest && read_sum(s, rest) && !s->beside && read_powers(s) && s->shift &&
+        pieces_shift_is_exact(s))
         return true;
     *s = (pieces){.factor = 1};
     if (!read_sum(s, sum) && !read_dropped(s, sum))
@@ -320,13 +321,23 @@ bool pieces_read_logs(const ir_node *n, pieces *s)
     return true;
 }
 
-ir_value *pieces_with_sink(op_body *b, ir_value *x, ir_value *logit, int32_t axis)
+/* 0 along the axis, or no number where the largest is infinite. */
+static ir_value *zero_of_largest(op_body *b, ir_value *x, int32_t axis)
+{
+    ir_value *top = body_2(b, x, body_ints(b, 1, (int64_t[]){axis}), "ReduceMax");
+    return body_2(b, top, top, "Sub");
+}
+
+ir_value *pieces_with_sink(op_body *b, ir_value *x, ir_value *logit, int32_t axis, bool share)
 {
     ir_value *dims[TENSOR_MAX_RANK];
     for (int32_t i = 0; i < x->type.rank; i++)
         dims[i] = i == axis ? body_ints(b, 1, (int64_t[]){1}) : body_dim(b, x, i);
     ir_value *shape = body_n(b, (uint32_t)x->type.rank, dims, "Concat axis=0");
-    ir_value *longer = body_concat(b, x, body_2(b, logit, shape, "Expand"), axis);
+    logit = body_2(b, logit, shape, "Expand");
+    if (share)
+        logit = body_2(b, logit, zero_of_largest(b, x, axis), "Add");
+    ir_value *longer = body_concat(b, x, logit, axis);
     longer = body_1(b, longer, "Softmax axis=%d", axis);
     return body_slice(b, longer, axis, NULL, body_dim(b, x, axis));
 }

@@ -31,9 +31,13 @@ bool pieces_read_logs(const ir_node *n, pieces *s);
 /* Takes away what was subtracted, when it is the same for all elements along the axis. */
 void pieces_unshift(pieces *s);
 
+/* The largest of x, and nothing else, was subtracted. */
+bool pieces_shift_is_exact(const pieces *s);
+
 /* Softmax(x) along the axis beside one more logit, which is broadcast and whose result is left out.
- */
-ir_value *pieces_with_sink(op_body *b, ir_value *x, ir_value *logit, int32_t axis);
+ * `share`: it takes its share of Softmax(x), which is no number where all of x is -infinity; the
+ * logit is then no number, either. */
+ir_value *pieces_with_sink(op_body *b, ir_value *x, ir_value *logit, int32_t axis, bool share);
 
 /* Powers: what they are of, and the log of their base; or NULL. */
 ir_value *pieces_exponent(const ir_value *v, double *factor);

@@ -221,14 +221,14 @@ static inline bool is_emptied(const attention_case *c, bool any_seen)
 /* The weights of a row; false where it is 0 whatever they are. */
 static inline bool row_weights(const attention_case *c, int64_t b, int64_t h, int64_t i, double *w)
 {
-    bool any_seen = false;
+    bool any_seen = false, weighed = strcmp(c->empty, "share") != 0; /* a sink has a share of it */
     double sink = c->node.in[SINKS] ? (double)get(c->node.in[SINKS], c->type, (size_t)h) : 0;
     for (int64_t j = 0; j < c->keys; j++) {
         bool seen;
         w[j] = score(c, (int64_t[]){b, h, i, j}, &seen);
-        any_seen |= seen;
+        any_seen |= seen, weighed |= w[j] != -INFINITY;
     }
-    softmax(w, c->keys, c->node.in[SINKS] ? &sink : NULL);
+    softmax(w, c->keys, c->node.in[SINKS] && weighed ? &sink : NULL);
     for (int64_t j = 0; j < c->keys && !strcmp(c->empty, "guard"); j++)
         w[j] = isnan(w[j]) ? 0 : w[j];
     return !is_emptied(c, any_seen);
@@ -409,12 +409,12 @@ static inline void draw_order(attention_case *c, uint32_t rare)
 static inline void draw_rules(attention_case *c)
 {
     static const double fills[5] = {-INFINITY, -INFINITY, -1e4, -3.4028234663852886e38, -3};
-    static const char *const empties[3] = {"zero", "nan", "guard"};
+    static const char *const empties[4] = {"zero", "nan", "guard", "share"};
     c->scale = chance(3) ? 0.25 : 0, c->cap = chance(5) ? 2.5 : 0;
     c->fill = fills[any(5)], c->causal = chance(3);
     c->left = chance(4) ? any((uint32_t)c->keys + 2) : -1;
     c->right = chance(5) ? any((uint32_t)c->keys + 2) : -1;
-    c->empty = empties[any(3)];
+    c->empty = empties[any(4)];
     draw_order(c, 4);
     mini_float(&c->node, "scale", c->scale), mini_float(&c->node, "softcap", c->cap);
     mini_float(&c->node, "fill", c->fill), mini_int(&c->node, "causal", c->causal);

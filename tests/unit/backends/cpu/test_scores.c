@@ -173,11 +173,11 @@ static heed_tensor *draw_numbers(int64_t n, int64_t low, int64_t high)
 static void draw_rules(drawn *c)
 {
     static const double fills[3] = {-10000, -340282346638528859811704183484516925440.0, -3};
-    static const char *const empties[3] = {"zero", "nan", "guard"};
+    static const char *const empties[4] = {"zero", "nan", "guard", "share"};
     c->fill = *c->type || chance(2) ? -(double)INFINITY : fills[any(3)];
     if (c->fill > -(double)INFINITY)
         also(c, "fill", c->fill);
-    also_text(c, "empty", empties[any(3)]);
+    also_text(c, "empty", empties[any(4)]);
     also(c, "scale", chance(3) ? 0.25 : 0), also(c, "softcap", chance(5) ? 2.5 : 0);
     also_int(c, "causal", chance(3)), also_int(c, "fill_first", chance(4));
     bool added = chance(4);
