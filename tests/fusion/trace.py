@@ -8,7 +8,9 @@ import numpy as np
 from attention.formula import attention
 from onnx import TensorProto, helper, numpy_helper
 
-ROUNDED = 1e5
+# Of each type: from here on neighbours are 2 apart, so that rounding alone changes what a softmax
+# weighs. A mask of -65504 that is scaled afterwards does not come apart again.
+ROUNDED = {"float16": 2.0 ** 11, "bfloat16": 2.0 ** 8, "float32": 2.0 ** 24}
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 TYPES = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16,
          "float32": TensorProto.FLOAT,
@@ -30,8 +32,7 @@ def rounded(array, dtype):
         return array
     with np.errstate(over="ignore"):
         coarse = array.astype(dtype).astype(np.float64)
-    bound = 6e4 if dtype == "float16" else ROUNDED
-    return np.where(np.abs(array) > bound, coarse, array)
+    return np.where(np.abs(array) > ROUNDED[dtype], coarse, array)
 
 
 def softmax(x, axis=-1):
