@@ -143,7 +143,7 @@ static void between(void **state)
     "Shape(x)->#* Concat(#*,=1)->#* Expand(=0,#*)->#* Concat(x,#*)->#* Softmax(#*)->#* "           \
     "Slice(#*,=0,=8,=1)->#* | #*"
 /* The same where the largest was subtracted: it is no number where that is infinite. */
-#define SHARE                                                                                      \
+#define TOUCHED                                                                                    \
     "Shape(x)->#* Concat(#*,=1)->#* Expand(=0,#*)->#* ReduceMax(x,=1)->#* Sub(#*,#*)->#* "         \
     "Add(#*,#*)->#* Concat(x,#*)->#* Softmax(#*)->#* Slice(#*,=0,=8,=1)->#* | #*"
 
@@ -155,7 +155,7 @@ static void one_more(void **state)
          "Exp(x)->e ReduceSum(e,l)->s Add(s,one)->t " SINK},
         {X MAX POWER SUM "Neg(m) -> (k)\nExp(k) -> (o)\nAdd(o, s) -> (t)\nDiv(e, t) -> (y)\n",
          "ReduceMax(x,l)->m Sub(x,m)->d Exp(d)->e ReduceSum(e,l)->s Neg(m)->k Exp(k)->o "
-         "Add(o,s)->t " SHARE},
+         "Add(o,s)->t " TOUCHED},
     };
     (void)state;
     check(rows, sizeof(rows) / sizeof(*rows));

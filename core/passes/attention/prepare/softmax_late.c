@@ -81,7 +81,7 @@ bool late_read(const ir_node *n, ir_dims *dims, arena *scratch, late_division *d
 {
     axes_table t;
     axes summed, in[2];
-    place y = {NULL}, under = {NULL};
+    place y = {.value = NULL}, under = {.value = NULL};
     *d = (late_division){.node = NULL};
     if (!pieces_quotient(n, &y.value, &under.value) || y.value->type.rank < 1 ||
         !dtype_is_float(y.value->type.dtype))

@@ -76,12 +76,12 @@ static void bits(void)
  * step what the second one writes. */
 static void pages_in_common(void)
 {
-    enum { PAGE = 16, COMMON = 2 * PAGE, MORE = 20 };
+    enum { PAGE = 16, COMMON = 2 * PAGE, REST = 20 };
     for (int threads = 1; threads <= 3; threads += 2) {
         paged_world w = {.n = 2, .group = 1 + any(3), .kv_heads = 2, .d = 64, .dv = 32, .left = -1};
         paged_way x[2];
         w.type = w.pages = HEED_FLOAT32;
-        w.length[0] = COMMON + MORE, w.length[1] = COMMON;
+        w.length[0] = COMMON + REST, w.length[1] = COMMON;
         make_world(&w);
         mini_threads((unsigned)threads);
         for (int k = 0; k < 2; k++) {
@@ -89,9 +89,9 @@ static void pages_in_common(void)
             memcpy(x[k].table, x[k].table + x[k].most, COMMON / PAGE * sizeof(*x[k].table));
             memset(x[k].y[0], 0, (size_t)(COMMON * w.group * w.kv_heads * w.dv) * sizeof(float));
             x[k].done[0] = COMMON;
-            take_step(&w, &x[k], (int64_t[]){k ? MORE : 0, COMMON});
+            take_step(&w, &x[k], (int64_t[]){k ? REST : 0, COMMON});
         }
-        take_step(&w, &x[0], (int64_t[]){MORE, 0});
+        take_step(&w, &x[0], (int64_t[]){REST, 0});
         check_same(&w, &x[0], &x[1]);
         free_way(&w, &x[0]), free_way(&w, &x[1]);
         free_world(&w);
