@@ -4,7 +4,9 @@
 #include "ops/content.h"
 #include "ops/layout.h"
 
-#define FAR INT32_MAX /* bounds beyond this mean "to the end" */
+/* Of an extent that is no number yet, bounds from here on mean "to the end": some write 10^9,
+ * others the largest number there is. */
+#define FAR 1000000000
 
 static int64_t clamp(int64_t v, int64_t low, int64_t high)
 {

@@ -244,7 +244,17 @@ def values_relative_by_a_table(f):
     f.finish(f.g.op("Add", y, f.g.op("Einsum", p, r, equation="bhst,std->bhsd")))
 
 
-FUSED = (scores_of_pairs, values_of_pairs, one_query_of_pairs, query_that_is_a_vector,
+def values_of_pairs_behind_whole_slices(f):
+    """A new axis is a slice of everything, too, whose end is far away."""
+    def whole(x, axis):
+        x = f.g.op("Unsqueeze", x, f.g.ints(axis))
+        return f.g.op("Slice", x, f.g.ints(0, 0), f.g.ints(10**9, 10**9), f.g.ints(2, 3))
+    p = whole(f.softmax(f.scaled()), 4)
+    f.finish(summed(f, p, whole(f.tensor("v", "bhtd"), 2), 3))
+
+
+FUSED = (scores_of_pairs, values_of_pairs, values_of_pairs_behind_whole_slices,
+         one_query_of_pairs, query_that_is_a_vector,
          vector_before_the_keys, product_of_three, scores_of_three, bias_in_the_product,
          sum_of_scores_and_biases, sum_of_products, sum_of_products_around_a_mask,
          weights_of_heads, weights_of_keys, rows_without_keys, mask_again, mask_again_as_numbers,

@@ -142,6 +142,10 @@ static void identity(void **state)
         {"in x float32 [4]\nout y\nconst b int64 [1] 0\nconst e int64 [1] 4\n"
          "Slice(x, b, e) -> (a)\nNeg(a) -> (y)\n",
          "Neg(x)->y | y"},
+        /* to the end, which is no number yet */
+        {"in x float32 [n]\nout y\nconst b int32 [1] 0\nconst e int32 [1] 1000000000\n"
+         "Slice(x, b, e) -> (a)\nNeg(a) -> (y)\n",
+         "Neg(x)->y | y"},
         {"in x float32 [4]\nout y\nconst b int64 [1] 3\nconst e int64 [1] -9\nconst d int64 [1] 0\n"
          "const s int64 [1] -1\nSlice(x, b, e, d, s) -> (a)\nNeg(a) -> (y)\n",
          "Slice(x,b,e,d,s)->a Neg(a)->y | y"},
