@@ -2,15 +2,15 @@
  *
  * The largest come first, so that they do not end up above holes that small ones keep apart. Where
  * that needs more than lives at any one time, the block that ended highest comes first in the next
- * try, and the best of a few tries is taken, unless it needs nearly no more than that. */
+ * try, and the best of a few tries is taken. */
 #include "plan/pack.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Placing takes n^2 steps, the rest of planning n: tries for few blocks only cost little beside it.
- * A gap of a 64th is none. */
-enum { MOST_TRIES = 16, MOST_PLACED = 128, NEAR = 64 };
+/* Placing takes n^2 steps, the rest of planning n: many tries only for few blocks cost little
+ * beside it. */
+enum { MOST_TRIES = 16, MOST_PLACED = 1024 };
 
 typedef struct item {
     pack_block *block;
@@ -141,7 +141,7 @@ static heed_status try_orders(packing *p)
     find_least(p);
     qsort(p->order, p->n, sizeof(*p->order), by_size);
     TRY(try_order(p, &top));
-    for (size_t i = 0; i < tries && i < MOST_TRIES && p->best - p->least > p->least / NEAR; i++) {
+    for (size_t i = 0; i < tries && i < MOST_TRIES && p->best > p->least; i++) {
         item *own = p->order[top];
         memmove(p->order + 1, p->order, top * sizeof(*p->order));
         p->order[0] = own;
